@@ -1,0 +1,1 @@
+"""Membership inference, step by step: pure functions on arrays and tensors, without Snakemake."""

@@ -1,0 +1,133 @@
+"""Options are the keyword-only parameters of a function, read from its source.
+
+Attacks, architectures, figures and tables declare their options where they use them; a study is
+checked against these declarations before anything runs, and without importing the modules (torch
+alone takes longer to import than the whole workflow to parse).
+"""
+
+import ast
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+REQUIRED = object()
+
+
+def positive(value) -> str | None:
+    """Refuse zero and below."""
+    return None if value > 0 else "must be positive"
+
+
+def nonnegative(value) -> str | None:
+    """Refuse what is below zero."""
+    return None if value >= 0 else "must not be negative"
+
+
+def between(low, high):
+    """Return a check that refuses what lies outside [low, high]."""
+    return lambda value: None if low <= value <= high else f"must lie in [{low}, {high}]"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: its type, with its checks, and its default (REQUIRED if it has none)."""
+
+    type: Any
+    default: Any
+
+
+VOCABULARY = {
+    "Annotated": Annotated, "Literal": Literal, "Any": Any,
+    "positive": positive, "nonnegative": nonnegative, "between": between,
+    "int": int, "float": float, "bool": bool, "str": str, "list": list, "dict": dict,
+}  # fmt: skip
+
+
+@lru_cache(maxsize=None)
+def declared(source: Path, function: str) -> dict[str, Option]:
+    """Return the options of `function` in the file `source`, by name, in their order."""
+    arguments = _definition(source, function).args
+    pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    return {
+        argument.arg: Option(
+            _evaluate(argument.annotation), REQUIRED if value is None else ast.literal_eval(value)
+        )
+        for argument, value in pairs
+    }
+
+
+@lru_cache(maxsize=None)
+def inputs(source: Path, function: str) -> tuple[str, ...]:
+    """Return the names of the positional parameters of `function`: what it reads."""
+    return tuple(argument.arg for argument in _definition(source, function).args.args)
+
+
+def checked(given: dict, options: dict[str, Option], where: str) -> dict:
+    """Return `given` completed with the defaults; refuse unknown keys and wrong values.
+
+    Raises ValueError with one line that names the place, the key and what is allowed.
+    """
+    unknown = sorted(set(given) - set(options))
+    if unknown:
+        allowed = ", ".join(options) or "none"
+        raise ValueError(f"{where}: unknown option {unknown[0]!r}; allowed: {allowed}")
+    result = {}
+    for name, option in options.items():
+        value = given.get(name, option.default)
+        if value is REQUIRED:
+            raise ValueError(f"{where}: option {name!r} is required")
+        complaint = mismatch(value, option.type)
+        if complaint:
+            raise ValueError(f"{where}: option {name!r} is {value!r}, but it {complaint}")
+        result[name] = value
+    return result
+
+
+def mismatch(value, kind) -> str | None:
+    """Say what is wrong with `value` as a `kind`; None if nothing is."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        base, *checks = arguments
+        complaints = [mismatch(value, base)] if mismatch(value, base) else []
+        complaints += [] if complaints else [check(value) for check in checks]
+        return next((complaint for complaint in complaints if complaint), None)
+    if origin is Literal:
+        return None if value in arguments else f"must be one of {', '.join(map(str, arguments))}"
+    if origin in (Union, UnionType):
+        complaints = [mismatch(value, argument) for argument in arguments]
+        return None if None in complaints else " or ".join(complaints)
+    if origin is list:
+        wrong = [mismatch(v, arguments[0]) for v in value] if isinstance(value, list) else [""]
+        return f"must be a list of {arguments[0].__name__}" if any(w is not None for w in wrong) else None
+    return _scalar_mismatch(value, kind)
+
+
+def _scalar_mismatch(value, kind) -> str | None:
+    if kind is Any:
+        return None
+    if kind is type(None):
+        return None if value is None else "must be null"
+    is_bool = isinstance(value, bool)
+    fits = isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not is_bool)
+    return None if fits else f"must be of type {kind.__name__}"
+
+
+@lru_cache(maxsize=None)
+def _tree(source: Path) -> ast.Module:
+    return ast.parse(source.read_text(), filename=str(source))
+
+
+def _definition(source: Path, function: str) -> ast.FunctionDef:
+    for node in _tree(source).body:
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            return node
+    raise ValueError(f"{source}: no function {function!r}")
+
+
+def _evaluate(annotation: ast.expr | None) -> Any:
+    if annotation is None:
+        return Any
+    code = compile(ast.Expression(annotation), "<annotation>", "eval")
+    return eval(code, {"__builtins__": {}}, VOCABULARY)

@@ -1,0 +1,1 @@
+"""Labelled data sets, one module a source."""
