@@ -6,6 +6,7 @@ alone takes longer to import than the whole workflow to parse).
 """
 
 import ast
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -75,7 +76,7 @@ def checked(given: dict, options: dict[str, Option], where: str) -> dict:
         raise ValueError(f"{where}: unknown option {unknown[0]!r}; allowed: {allowed}")
     result = {}
     for name, option in options.items():
-        value = given.get(name, option.default)
+        value = deepcopy(given.get(name, option.default))
         if value is REQUIRED:
             raise ValueError(f"{where}: option {name!r} is required")
         complaint = mismatch(value, option.type)
@@ -100,7 +101,8 @@ def mismatch(value, kind) -> str | None:
         return None if None in complaints else " or ".join(complaints)
     if origin is list:
         wrong = [mismatch(v, arguments[0]) for v in value] if isinstance(value, list) else [""]
-        return f"must be a list of {arguments[0].__name__}" if any(w is not None for w in wrong) else None
+        complaint = f"must be a list of {arguments[0].__name__}"
+        return complaint if any(w is not None for w in wrong) else None
     return _scalar_mismatch(value, kind)
 
 
@@ -109,8 +111,8 @@ def _scalar_mismatch(value, kind) -> str | None:
         return None
     if kind is type(None):
         return None if value is None else "must be null"
-    is_bool = isinstance(value, bool)
-    fits = isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not is_bool)
+    right = isinstance(value, (int, float) if kind is float else kind)
+    fits = right and (kind is bool or not isinstance(value, bool))
     return None if fits else f"must be of type {kind.__name__}"
 
 

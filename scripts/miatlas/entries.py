@@ -1,0 +1,144 @@
+"""The entries of a study's sections, each checked and completed with its defaults.
+
+Every function takes an entry as the user wrote it and the place it stands at, and returns the
+canonical one: plain types, every key there, every name known. It raises ValueError with one line
+that names the place, the key and what is allowed.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from miatlas.options import checked, declared
+
+LIBRARY = Path(__file__).parent
+DESIGNS = ["half", "paired", "iid", "disjoint", "six_way", "canaries"]
+OPTIMIZERS = ["sgd", "adam", "adamw"]
+SCHEDULES = ["constant", "cosine", "step"]
+
+
+def section(name: str, given, where: str) -> dict:
+    """Return an entry completed by its signature in `miatlas.sections`."""
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{where}: must be a mapping of keys to values, not {given!r}")
+    return checked(dict(given), _options("sections", name), where)
+
+
+def population(given, where: str) -> dict:
+    """A population: its own keys, and the options of its source."""
+    keys, rest = _split(given, _options("sections", "population"), where)
+    entry = section("population", keys, where)
+    one_of(entry["source"], implementing("populations", "load"), f"{where}.source")
+    entry["options"] = checked(rest, _options(f"populations/{entry['source']}", "load"), where)
+    if entry["canaries"] is not None:
+        entry["canaries"] = _canaries(entry["canaries"], f"{where}.canaries")
+    return entry
+
+
+def _canaries(given, where):
+    entry = section("canaries", given, where)
+    if (entry["kind"] == "other") != (entry["other"] is not None):
+        raise ValueError(f"{where}: kind 'other' and only it needs a population in 'other'")
+    if entry["other"] is not None:
+        entry["other"] = population(entry["other"], f"{where}.other")
+    return entry
+
+
+def recipe(given, where: str) -> dict:
+    """A recipe, with the options of its architecture, optimiser, schedule and augmentation."""
+    entry = section("recipe", given, where)
+    networks = implementing("architectures", "build")
+    choices = {
+        "architecture": (networks, lambda name: (f"architectures/{name}", "build")),
+        "optimizer": (OPTIMIZERS, lambda name: ("optimization", name)),
+        "schedule": (SCHEDULES, lambda name: ("optimization", name)),
+        "augmentation": (_kinds(), lambda name: ("augmentation", "draw")),
+    }
+    for key, (allowed, source) in choices.items():
+        entry[key] = _named(entry[key], allowed, source, f"{where}.{key}")
+    return entry
+
+
+def cohort(given, where: str) -> dict:
+    """A cohort that the workflow trains, or an external one: a signals file."""
+    if isinstance(given, Mapping) and "signals" in given:
+        return section("external_cohort", given, where)
+    entry = section("cohort", given, where)
+    entry["design"] = _named(
+        entry["design"], DESIGNS, lambda name: ("membership", name), f"{where}.design"
+    )
+    entry["queries"] = section("queries", entry["queries"], f"{where}.queries")
+    entry["block"] = entry["block"] or entry["models"]
+    return entry
+
+
+def attack(given, where: str) -> dict:
+    """A label for an attack with its options; the label may be the attack's own name."""
+    keys, rest = _split(given or {}, _options("sections", "attack"), where)
+    entry = section("attack", keys, where)
+    label = where.split(".", 1)[1]
+    entry["attack"] = one_of(entry["attack"] or label, implementing("attacks", "score"), where)
+    options = _options(f"attacks/{entry['attack']}", "score")
+    entry["options"] = checked(rest, options, f"{where} ({entry['attack']})")
+    return entry
+
+
+def audit(given, where: str) -> dict:
+    """An audit; the shadow cohort defaults to the target's own."""
+    entry = section("audit", given, where)
+    entry["shadow"] = entry["shadow"] or entry["target"]
+    return entry
+
+
+def exhibit(given, where: str) -> dict:
+    """An exhibit, with the options of its figure or table."""
+    entry = section("exhibit", given, where)
+    if (entry["figure"] is None) == (entry["table"] is None):
+        raise ValueError(f"{where}: needs either a figure or a table")
+    package, function, key = (
+        ("figures", "draw", "figure") if entry["figure"] else ("tables", "tabulate", "table")
+    )
+    name = one_of(entry[key], implementing(package, function), f"{where}.{key}")
+    options = _options(f"{package}/{name}", function)
+    entry["options"] = checked(entry["options"], options, f"{where}.options")
+    if isinstance(entry["attacks"], list):
+        entry["attacks"] = {label: label for label in entry["attacks"]}
+    return entry
+
+
+def one_of(name, allowed, where: str) -> str:
+    """Return `name` if it is allowed; otherwise refuse it and list what is."""
+    if name not in allowed:
+        raise ValueError(f"{where}: {name!r} does not exist; there is: {', '.join(allowed) or '-'}")
+    return name
+
+
+@cache
+def implementing(package: str, function: str) -> list[str]:
+    """Return the modules of `miatlas/<package>` that define `function`, without importing them."""
+    paths = sorted((LIBRARY / package).glob("[!_]*.py"))
+    return [path.stem for path in paths if f"\ndef {function}(" in path.read_text()]
+
+
+def _options(module, function):
+    return declared(LIBRARY / f"{module}.py", function)
+
+
+def _split(given, own, where):
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{where}: must be a mapping of keys to values, not {given!r}")
+    keys = {key: value for key, value in given.items() if key in own}
+    return keys, {key: value for key, value in given.items() if key not in own}
+
+
+def _named(given, allowed, source, where):
+    entry = {"name": given} if isinstance(given, str) else given
+    if not isinstance(entry, Mapping) or "name" not in entry:
+        raise ValueError(f"{where}: needs a name, one of {', '.join(allowed)}")
+    name = one_of(entry["name"], allowed, where)
+    options = {key: value for key, value in entry.items() if key != "name"}
+    return {"name": name, **checked(options, _options(*source(name)), f"{where} ({name})")}
+
+
+def _kinds():
+    return ["none", "mirror", "mirror_shift", "mirror_shift_cutout", "crop_rotation"]

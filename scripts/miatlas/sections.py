@@ -1,0 +1,150 @@
+"""The sections of a study file: every key, its type and its default, as a signature.
+
+A section is a function without a body: its keyword-only parameters are the keys that
+`miatlas.options` checks and completes. Names of designs, architectures, attacks, ... are checked
+against the modules that exist, and their options against those modules' own signatures.
+"""
+
+from typing import Annotated, Any, Literal
+
+from miatlas.options import between, nonnegative, positive
+
+
+def study(
+    *,
+    study: str,
+    seed: Annotated[int, nonnegative] = 0,
+    data_root: str = "data",
+    memory_mb: Annotated[int, positive] = 1024,
+    populations: dict = {},
+    recipes: dict = {},
+    cohorts: dict = {},
+    attacks: dict = {},
+    audits: dict = {},
+    exhibits: dict = {},
+    pathvars: dict = {},
+):
+    """The whole file.
+
+    `seed` enters every random stream; `data_root` is where data sets are read from (and downloaded
+    to); `memory_mb` bounds what scoring holds in memory at once.
+    """
+
+
+def population(
+    *, source: str, subset: Annotated[int, positive] | None = None, canaries: Any = None
+):
+    """A data set: a module of `miatlas/populations` with its options.
+
+    `subset`: keep that many examples, stratified by class. `canaries`: see `canaries` below.
+    """
+
+
+def canaries(
+    *,
+    count: Annotated[int, positive],
+    kind: Literal["mislabelled", "noise", "other"] = "mislabelled",
+    other: Any = None,
+):
+    """Examples inserted into the population (carlini2022 §VII-B).
+
+    `other`: for the kind of that name, a population section whose examples are inserted.
+    """
+
+
+def recipe(
+    *,
+    architecture: dict,
+    epochs: Annotated[int, positive],
+    batch_size: Annotated[int, positive] = 128,
+    optimizer: dict = {"name": "sgd"},
+    schedule: dict = {"name": "cosine"},
+    augmentation: dict = {"name": "none"},
+    label_smoothing: Annotated[float, between(0, 1)] = 0.0,
+    gradient_clip: Annotated[float, positive] | None = None,
+    ema: Annotated[float, between(0, 1)] | None = None,
+    early_stopping: Annotated[int, positive] | None = None,
+    precision: Literal["float32", "bfloat16"] = "float32",
+    engine: Literal["auto", "stacked", "one_by_one"] = "auto",
+):
+    """How one model is trained.
+
+    One epoch is as many batches as the nominal training set fills. `ema`: decay per step of the
+    averaged weights that are released. `early_stopping`: epochs without a better held-out loss
+    after which a model keeps its best weights. `precision`: of the forward pass in training.
+    `engine`: train a block's models as one stack, or one after the other.
+    """
+
+
+def cohort(
+    *,
+    population: str,
+    recipe: str,
+    design: dict,
+    models: Annotated[int, positive],
+    block: Annotated[int, positive] | None = None,
+    held_out: Annotated[float, between(0, 1)] = 0.0,
+    test: Annotated[float, between(0, 1)] = 0.0,
+    queries: dict = {"count": 1},
+):
+    """M models = population × design × recipe, trained and queried `block` models to a job.
+
+    `held_out` and `test` are fractions of the examples outside the official test set.
+    """
+
+
+def external_cohort(*, signals: str):
+    """A cohort that other software trained and queried: the path of its signals file."""
+
+
+def queries(
+    *,
+    count: Annotated[int, positive] = 1,
+    mirror: bool = True,
+    logits: Literal["first", "all"] = "first",
+):
+    """The deterministic queries of every example: `count` of them, mirrored ones included or not.
+
+    `logits`: keep the logits of the untouched query, or of all of them.
+    """
+
+
+def attack(
+    *, attack: str | None = None, references: Annotated[int, positive] | None = None
+):
+    """A label for an attack (default: the one of that name) with its options.
+
+    `references`: use that many reference models, half of them IN and half OUT (default: all).
+    """
+
+
+def audit(
+    *,
+    target: str,
+    attacks: list[str],
+    shadow: str | None = None,
+    targets: Annotated[int, positive] | None = None,
+):
+    """Target cohort × shadow cohort (default: the same) × attacks, on the first `targets` models.
+
+    `targets` defaults to 10, or to all models of a smaller cohort.
+    """
+
+
+def exhibit(
+    *,
+    paper: str,
+    title: str,
+    caption: str = "",
+    figure: str | None = None,
+    table: str | None = None,
+    audits: list[str] = [],
+    attacks: Any = None,
+    cohort: str | None = None,
+    options: dict = {},
+):
+    """One figure or table: a module of `miatlas/figures` or `miatlas/tables`, and what it shows.
+
+    It reads either the metrics of `audits` × `attacks` (a list of labels, or a mapping from label
+    to the name shown), or the signals of one `cohort`.
+    """
