@@ -1,0 +1,57 @@
+"""What the sets of image files share: one folder a part, one folder a class in it."""
+
+from collections.abc import Callable
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from torchvision import datasets, transforms
+
+from miatlas.populations import catalogue
+from miatlas.populations.base import Population
+
+READERS = 4  # threads; decoding an image releases the interpreter lock
+
+
+def load_folders(
+    source: str, data_root: Path, test_part: str, size: int, wanted: Callable[[str], bool] | None
+) -> Population:
+    """Return all images of a source's folders as uint8 (N, 3, size, size), in catalogue order.
+
+    `test_part` is the folder that is the official test set; `wanted(path)` chooses files by name
+    (None: every image). Raises FileNotFoundError for a missing folder, ValueError for an image
+    that cannot be read and for parts with different classes.
+    """
+    folders = catalogue.located(source, {}, data_root)
+    parts = [datasets.ImageFolder(str(folder), is_valid_file=wanted) for folder in folders]
+    for part in parts:
+        if part.classes != parts[0].classes:
+            odd = sorted(set(part.classes) ^ set(parts[0].classes))
+            raise ValueError(f"{part.root}: its classes differ from {parts[0].root}: {odd[:5]}")
+    paths, labels = zip(*(sample for part in parts for sample in part.samples), strict=True)
+    return Population(
+        x=_read_all(paths, size),
+        labels=np.array(labels, np.int64),
+        test=np.repeat([folder.name == test_part for folder in folders], list(map(len, parts))),
+        class_names=list(parts[0].classes),
+        source=catalogue.provenance(source),
+        scale=255.0,
+    )
+
+
+def _read_all(paths: tuple[str, ...], size: int) -> np.ndarray:
+    x = np.empty((len(paths), 3, size, size), np.uint8)
+    transform = transforms.Compose([transforms.Resize(size), transforms.CenterCrop(size)])
+
+    def fill(row: int) -> None:
+        try:
+            with Image.open(paths[row]) as image:
+                x[row] = np.asarray(transform(image.convert("RGB"))).transpose(2, 0, 1)
+        except (OSError, SyntaxError, ValueError) as error:
+            raise ValueError(f"{paths[row]}: damaged or cut short: {error}") from error
+
+    with ThreadPool(READERS) as pool:
+        for _ in pool.imap_unordered(fill, range(len(paths)), chunksize=64):
+            pass
+    return x
