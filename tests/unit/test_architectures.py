@@ -1,0 +1,203 @@
+"""Networks against published sizes, and stacked networks against the same ones one by one."""
+
+from importlib import import_module
+from math import prod
+from pathlib import Path
+
+import pytest
+import torch
+from torch.func import functional_call, stack_module_state, vmap
+
+from miatlas import architectures
+from miatlas.options import checked, declared
+
+FOLDER = Path(architectures.__file__).parent
+NAMES = sorted(path.stem for path in FOLDER.glob("[!_]*.py") if path.stem != "base")
+# Small members of each family, so that a test takes seconds.
+SMALL = {
+    "mlp": {"widths": [16, 8], "activation": "tanh"},
+    "cnn": {"filters": 4},
+    "wide_resnet": {"depth": 10, "width": 1},
+    "two_layer_cnn": {"first": 4, "second": 6},
+}
+SMALLEST = {
+    "alexnet": 29, "cnn": 8, "densenet121": 8, "mlp": 1, "resnet": 8, "smallnet": 8,
+    "two_layer_cnn": 10, "vgg16": 32, "vgg3": 8, "wide_resnet": 4,
+}  # fmt: skip
+
+
+def build(name, shape=(3, 32, 32), classes=10, seed=0, **options):
+    torch.manual_seed(seed)
+    return import_module(f"miatlas.architectures.{name}").build(shape, classes, **options)
+
+
+def count(name, shape=(3, 32, 32), classes=10, **options):
+    with torch.device("meta"):
+        network = build(name, shape, classes, **options)
+    return sum(weights.numel() for weights in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "classes", "options", "published"),
+    [
+        # shi2024's and ye2022's perceptrons, by hand.
+        ("mlp", (108,), 2, {}, 108 * 128 + 128 + 128 * 2 + 2),
+        ("mlp", (600,), 100, {"widths": [512, 256, 128, 64]}, 486_692),
+        ("mlp", (1, 8, 8), 10, {"widths": []}, 650),
+        # Keras' MNIST example.
+        ("two_layer_cnn", (1, 28, 28), 10, {}, 34_826),
+        # The usual three-block VGG as its tutorials print it.
+        ("vgg3", (3, 32, 32), 10, {}, 550_570),
+        # By hand, from the layer sizes.
+        ("smallnet", (3, 32, 32), 100, {}, 896 + 18_496 + 36_928 + 73_856 + 12_900),
+        ("cnn", (3, 32, 32), 10, {"filters": 16}, 448 + 4640 + 18_496 + 64 * 16 * 10 + 10),
+        ("cnn", (1, 8, 8), 10, {"filters": 16}, 160 + 4640 + 18_496 + 64 * 10 + 10),
+        (
+            "cnn", (3, 32, 32), 10, {"filters": 32, "layout": "carlini2022"},
+            896 + 9248 + 18_496 + 36_928 + 73_856 + 147_584 + 295_168 + 2570,
+        ),
+        # Sizes that public implementations for CIFAR-10 report.
+        ("resnet", (3, 32, 32), 10, {"depth": 18}, 11_173_962),
+        ("resnet", (3, 32, 32), 10, {"depth": 34}, 21_282_122),
+        ("vgg16", (3, 32, 32), 10, {}, 14_728_266),
+        ("densenet121", (3, 32, 32), 10, {}, 6_956_298 + 128),  # torchvision normalises the stem
+        ("wide_resnet", (3, 32, 32), 10, {"width": 2}, 1_467_610),
+        ("wide_resnet", (3, 32, 32), 10, {"width": 10}, 36_479_194),
+    ],
+)  # fmt: skip
+def test_number_of_weights(name, shape, classes, options, published):
+    assert count(name, shape, classes, **options) == published
+
+
+@pytest.mark.parametrize(
+    ("depth", "width", "millions"),
+    [(40, 1, 0.6), (40, 2, 2.2), (40, 4, 8.9), (40, 8, 35.7), (28, 10, 36.5), (28, 12, 52.5),
+     (22, 8, 17.2), (22, 10, 26.8), (16, 8, 11.0), (16, 10, 17.1)],
+)  # fmt: skip
+def test_wide_resnets_have_the_published_sizes(depth, width, millions):
+    # Zagoruyko & Komodakis 2016, Table 4.
+    assert count("wide_resnet", depth=depth, width=width) / 1e6 == pytest.approx(
+        millions, abs=0.051
+    )
+
+
+def test_alexnet_has_the_usual_size():
+    assert count("alexnet") / 1e6 == pytest.approx(2.47, abs=0.005)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 28, 28), (3, 32, 32), (1, 32, 32)])
+def test_shapes_and_head(name, shape):
+    options = SMALL.get(name, {})
+    if shape[1] < SMALLEST[name]:
+        with pytest.raises(ValueError, match=rf"{name}.*{shape[1]}x{shape[2]}"):
+            build(name, shape, **options)
+        return
+    network = build(name, shape, 7, **options).eval()
+    x = torch.randn(2, *shape)
+    with torch.no_grad():
+        features, logits = network.features(x), network(x)
+    assert logits.shape == (2, 7)
+    assert features.ndim == 2
+    assert len(features) == 2
+    by_hand = features @ network.head.weight.T + network.head.bias
+    torch.testing.assert_close(logits, by_hand, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "mlp"])
+def test_feature_vectors_and_the_smallest_image(name):
+    with pytest.raises(ValueError, match=rf"{name}.*\(30,\)"):
+        build(name, (30,))
+    side = SMALLEST[name]
+    options = SMALL.get(name, {})
+    assert build(name, (1, side, side + 1), 3, **options).eval()(
+        torch.zeros(1, 1, side, side + 1)
+    ).shape == (1, 3)
+    with pytest.raises(ValueError, match=rf"{name}.*{side + 1}x{side - 1}"):
+        build(name, (1, side + 1, side - 1), **options)
+
+
+def test_same_padding_lets_the_two_layer_cnn_read_digits():
+    network = build("two_layer_cnn", (1, 8, 8), padding="same")
+    assert network.features(torch.zeros(3, 1, 8, 8)).shape == (3, 64 * 2 * 2)
+
+
+@pytest.mark.parametrize("depth", [4, 20, 27])
+def test_impossible_depth(depth):
+    with pytest.raises(ValueError, match=f"wide_resnet.*{depth}"):
+        build("wide_resnet", depth=depth)
+
+
+def test_mlp_is_the_written_out_formula():
+    network = build("mlp", (2, 3), 4, widths=[5], activation="tanh")
+    (first, first_bias), second = network.body[1].parameters(), network.head
+    x = torch.randn(6, 2, 3)
+    hidden = torch.stack([torch.tanh(first @ each.flatten() + first_bias) for each in x])
+    torch.testing.assert_close(network.features(x), hidden)
+    torch.testing.assert_close(network(x), hidden @ second.weight.T + second.bias)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_evaluation_does_not_see_the_rest_of_the_batch(name):
+    network = build(name, **SMALL.get(name, {}))
+    x = torch.randn(4, 3, 32, 32)
+    with torch.no_grad():
+        trained = network(x * 2 + 1)  # moves the running statistics, where there are any
+        network.eval()
+        together, alone = network(x), torch.cat([network(each[None]) for each in x])
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+    normalised = any(isinstance(m, torch.nn.BatchNorm2d) for m in network.modules())
+    assert torch.allclose(trained, network(x * 2 + 1), atol=1e-4) != normalised
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("training", [True, False])
+def test_stacked_is_one_by_one(name, training):
+    """Logits, gradients, running statistics of two networks in one call, and of each alone."""
+    assert import_module(f"miatlas.architectures.{name}").STACKABLE
+    networks = [build(name, seed=seed, **SMALL.get(name, {})).train(training) for seed in (1, 2)]
+    parameters, buffers = stack_module_state(networks)
+    torch.manual_seed(3)
+    x = torch.randn(2, 4, 3, 32, 32)
+    stacked = vmap(lambda p, b, x: functional_call(networks[0], (p, b), (x,)))(
+        parameters, buffers, x
+    )
+    stacked.square().mean((1, 2)).sum().backward()
+    for k, network in enumerate(networks):
+        alone = network(x[k])
+        alone.square().mean().backward()
+        torch.testing.assert_close(stacked[k], alone, rtol=1e-5, atol=1e-5)
+        for key, weights in network.named_parameters():
+            scale = weights.grad.abs().max().item()
+            torch.testing.assert_close(
+                parameters[key].grad[k], weights.grad, rtol=1e-4, atol=1e-5 * max(scale, 1.0)
+            )
+        for key, buffer in network.named_buffers():
+            torch.testing.assert_close(buffers[key][k], buffer, rtol=1e-5, atol=1e-5)
+            if "num_batches_tracked" in key:
+                assert buffers[key][k] == int(training)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_default_options_pass_their_own_checks(name):
+    options = declared(FOLDER / f"{name}.py", "build")
+    assert checked({}, options, name) == {key: option.default for key, option in options.items()}
+
+
+def test_weights_follow_the_global_seed():
+    for name in NAMES:
+        options = SMALL.get(name, {})
+        first, same, other = (build(name, seed=seed, **options) for seed in (5, 5, 6))
+        assert all(map(torch.equal, first.parameters(), same.parameters()))
+        assert not torch.equal(first.head.weight, other.head.weight)
+
+
+def test_building_touches_no_running_statistics():
+    for name in ("resnet", "wide_resnet", "densenet121", "vgg16"):
+        network = build(name, **SMALL.get(name, {}))
+        assert network.training
+        assert all(module.training for module in network.modules())
+        tracked = [b for key, b in network.named_buffers() if "running_mean" in key]
+        assert tracked
+        assert sum(prod(b.shape) for b in tracked) > 0
+        assert all(not b.any() for b in tracked)
