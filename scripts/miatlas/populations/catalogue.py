@@ -124,8 +124,8 @@ SOURCES: dict[str, Source] = {
         (File("texas100/feats"), File("texas100/labels")),
         (67_330, None), 100, f"{LOCAL_RELEASE} (dataset_texas.tgz, its folder texas/100)", SHOKRI,
     ),
-    "npz": Source((), (), None, "a file of your own", "no citation given"),
-    "hdf5": Source((), (), None, "a file of your own", "no citation given"),
+    "npz": Source((), (), None, "the option path of the configuration", "a file of your own"),
+    "hdf5": Source((), (), None, "the option path of the configuration", "a file of your own"),
 }  # fmt: skip
 
 
