@@ -128,21 +128,28 @@ def query(x: Tensor, spec: tuple[bool, int, int]) -> Tensor:
     rows = _reflect(torch.arange(height, device=x.device) + dy, height)
     columns = _reflect(torch.arange(width, device=x.device) + dx, width)
     columns = width - 1 - columns if mirror else columns
-    return x.index_select(-2, rows).index_select(-1, columns)
+    return _gather(x.reshape(1, -1, height, width), rows[None], columns[None]).reshape(x.shape)
 
 
 def _move(x, mirror, shift):
-    """Gather every output pixel from its place: one pass over the batch, of any type."""
-    n, colours, height, width = x.shape
+    n, _, height, width = x.shape
     rows = torch.arange(height, device=x.device).expand(n, -1)
     columns = torch.arange(width, device=x.device).expand(n, -1)
     if shift is not None:
         rows = _reflect(rows + shift[:, :1], height)
         columns = _reflect(columns + shift[:, 1:], width)
     columns = torch.where(mirror[:, None], width - 1 - columns, columns)
-    places = (rows[:, :, None] * width + columns[:, None, :]).reshape(n, 1, height * width)
-    moved = x.reshape(n, colours, height * width).gather(2, places.expand(-1, colours, -1))
-    return moved.reshape(x.shape)
+    return _gather(x, rows, columns)
+
+
+def _gather(x, rows, columns):
+    """Fetch every pixel of images (n, C, H, W) from its row (n, H) and column (n, W).
+
+    One gather over flat positions: several times faster than indexing rows, then columns.
+    """
+    places = rows[:, :, None] * x.shape[-1] + columns[:, None, :]
+    flat = x.flatten(2)
+    return flat.gather(2, places.flatten(1)[:, None].expand(flat.shape)).reshape(x.shape)
 
 
 def _cut(x, box):

@@ -128,6 +128,57 @@ def test_impossible_depth(depth):
         build("wide_resnet", depth=depth)
 
 
+@pytest.mark.parametrize(
+    ("name", "map_size"),
+    [("resnet", (512, 4, 4)), ("densenet121", (1024, 4, 4)), ("vgg16", (512, 1, 1)),
+     ("wide_resnet", (64, 8, 8)), ("smallnet", (128, 4, 4))],
+)  # fmt: skip
+def test_last_map_before_the_mean_over_positions(name, map_size):
+    network = build(name, **SMALL.get(name, {})).eval()
+    seen = []
+    for module in network.modules():
+        if isinstance(module, torch.nn.AdaptiveAvgPool2d):
+            module.register_forward_hook(lambda _, inputs, out: seen.append((inputs[0], out)))
+    features = network.features(torch.randn(1, 3, 32, 32))
+    (before, _after), *others = seen
+    assert not others
+    assert before.shape[1:] == map_size
+    torch.testing.assert_close(features, before.mean((2, 3)))
+    if name != "vgg16":  # that ends in a pooling of activated maps
+        assert before.min() >= 0
+
+
+def test_wide_resnet_is_the_written_out_network():
+    """WRN-10-2 by hand: pre-activation, the shortcut from the activated input, stride in conv1."""
+    network = build("wide_resnet", depth=10, width=2)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):  # make the norms do something
+            for tensor in (module.weight, module.bias, module.running_mean):
+                torch.nn.init.normal_(tensor)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2)
+    network.eval()
+    weights = {key.removeprefix("body."): w for key, w in network.state_dict().items()}
+
+    def activated(x, key):
+        mean, var = weights[f"{key}.running_mean"], weights[f"{key}.running_var"]
+        scale = weights[f"{key}.weight"] / (var + 1e-5).sqrt()
+        centred = (x - mean[:, None, None]) * scale[:, None, None]
+        return (centred + weights[f"{key}.bias"][:, None, None]).clamp(min=0)
+
+    def convolved(x, key, **options):
+        return torch.nn.functional.conv2d(x, weights[f"{key}.weight"], **options)
+
+    x = torch.randn(2, 3, 16, 16)
+    y = convolved(x, "0", padding=1)
+    for block, stride in ((1, 1), (2, 2), (3, 2)):
+        active = activated(y, f"{block}.norm1")
+        inner = convolved(active, f"{block}.conv1", padding=1, stride=stride)
+        inner = convolved(activated(inner, f"{block}.norm2"), f"{block}.conv2", padding=1)
+        y = inner + convolved(active, f"{block}.project", stride=stride)
+    features = activated(y, "4").mean((2, 3))
+    torch.testing.assert_close(network.features(x), features, rtol=1e-4, atol=1e-4)
+
+
 def test_mlp_is_the_written_out_formula():
     network = build("mlp", (2, 3), 4, widths=[5], activation="tanh")
     (first, first_bias), second = network.body[1].parameters(), network.head
