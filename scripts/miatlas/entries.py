@@ -14,6 +14,7 @@ from miatlas.options import checked, declared
 LIBRARY = Path(__file__).parent
 DESIGNS = ["half", "paired", "iid", "disjoint", "six_way", "canaries"]
 OPTIMIZERS = ["sgd", "adam", "adamw"]
+AUGMENTATIONS = ["none", "mirror", "mirror_shift", "mirror_shift_cutout", "crop_rotation"]
 SCHEDULES = ["constant", "cosine", "step"]
 
 
@@ -52,7 +53,7 @@ def recipe(given, where: str) -> dict:
         "architecture": (networks, lambda name: (f"architectures/{name}", "build")),
         "optimizer": (OPTIMIZERS, lambda name: ("optimization", name)),
         "schedule": (SCHEDULES, lambda name: ("optimization", name)),
-        "augmentation": (_kinds(), lambda name: ("augmentation", "draw")),
+        "augmentation": (AUGMENTATIONS, lambda name: ("augmentation", "draw")),
     }
     for key, (allowed, source) in choices.items():
         entry[key] = _named(entry[key], allowed, source, f"{where}.{key}")
@@ -101,8 +102,11 @@ def exhibit(given, where: str) -> dict:
     name = one_of(entry[key], implementing(package, function), f"{where}.{key}")
     options = _options(f"{package}/{name}", function)
     entry["options"] = checked(entry["options"], options, f"{where}.options")
-    if isinstance(entry["attacks"], list):
-        entry["attacks"] = {label: label for label in entry["attacks"]}
+    shown = entry["attacks"] or {}
+    pairs = shown.items() if isinstance(shown, Mapping) else ((label, label) for label in shown)
+    entry["attacks"] = [list(pair) for pair in pairs]  # in their order
+    if bool(entry["cohort"]) == bool(entry["audits"] and entry["attacks"]):
+        raise ValueError(f"{where}: needs either a cohort, or audits and attacks")
     return entry
 
 
@@ -138,7 +142,3 @@ def _named(given, allowed, source, where):
     name = one_of(entry["name"], allowed, where)
     options = {key: value for key, value in entry.items() if key != "name"}
     return {"name": name, **checked(options, _options(*source(name)), f"{where} ({name})")}
-
-
-def _kinds():
-    return ["none", "mirror", "mirror_shift", "mirror_shift_cutout", "crop_rotation"]

@@ -1,5 +1,4 @@
-"""Designs: the rule that decides which model trains on which example (methods: carlini2022, ye2022,
-shi2024, Zarifzadeh 2024).
+"""Designs: the rule that decides which model trains on which example.
 
 A design is a function `design(pool, models, draw, *, options) -> Membership`. `pool` holds the
 indices (P,) of the examples that models may train on, `models` the indices (K,) of the models
@@ -135,7 +134,7 @@ def six_way(
     draws,
     *,
     side: Literal["target", "shadow", "reference"],
-    fractions: list[float] = [0.25, 0.25, 0.15, 0.15, 0.2],  # noqa: B006 - read as a literal
+    fractions: list[float] = [0.25, 0.25, 0.15, 0.15, 0.2],
 ) -> Membership:
     """The pool in five parts, the sixth being the test set; sizes as in shi2024 Table 1.
 

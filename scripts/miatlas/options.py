@@ -8,7 +8,7 @@ alone takes longer to import than the whole workflow to parse).
 import ast
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -46,7 +46,7 @@ VOCABULARY = {
 }  # fmt: skip
 
 
-@lru_cache(maxsize=None)
+@cache
 def declared(source: Path, function: str) -> dict[str, Option]:
     """Return the options of `function` in the file `source`, by name, in their order."""
     arguments = _definition(source, function).args
@@ -59,7 +59,7 @@ def declared(source: Path, function: str) -> dict[str, Option]:
     }
 
 
-@lru_cache(maxsize=None)
+@cache
 def inputs(source: Path, function: str) -> tuple[str, ...]:
     """Return the names of the positional parameters of `function`: what it reads."""
     return tuple(argument.arg for argument in _definition(source, function).args.args)
@@ -116,7 +116,7 @@ def _scalar_mismatch(value, kind) -> str | None:
     return None if fits else f"must be of type {kind.__name__}"
 
 
-@lru_cache(maxsize=None)
+@cache
 def _tree(source: Path) -> ast.Module:
     return ast.parse(source.read_text(), filename=str(source))
 

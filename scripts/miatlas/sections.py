@@ -101,17 +101,17 @@ def queries(
     *,
     count: Annotated[int, positive] = 1,
     mirror: bool = True,
+    shift: Annotated[int, positive] = 4,
     logits: Literal["first", "all"] = "first",
 ):
     """The deterministic queries of every example: `count` of them, mirrored ones included or not.
 
+    `shift`: the largest shift in pixels (9 shifts use only that one, 81 all up to 4).
     `logits`: keep the logits of the untouched query, or of all of them.
     """
 
 
-def attack(
-    *, attack: str | None = None, references: Annotated[int, positive] | None = None
-):
+def attack(*, attack: str | None = None, references: Annotated[int, positive] | None = None):
     """A label for an attack (default: the one of that name) with its options.
 
     `references`: use that many reference models, half of them IN and half OUT (default: all).

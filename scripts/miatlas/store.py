@@ -72,7 +72,9 @@ def read_h5(path, names=None) -> dict:
     with opened(path) as file:
         absent = [name for name in names or () if name not in file]
         if absent:
-            raise ValueError(f"{path}: has no {absent[0]!r}; it holds {', '.join(file) or 'nothing'}")
+            raise ValueError(
+                f"{path}: has no {absent[0]!r}; it holds {', '.join(file) or 'nothing'}"
+            )
         try:
             return {name: file[name][()] for name in names or file}
         except OSError as error:
@@ -91,7 +93,9 @@ def write_weights(path, tensors: dict, metadata: dict) -> None:
 
     arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     with whole(path) as temporary:
-        save_file(arrays, temporary, {k: json.dumps(v, sort_keys=True) for k, v in metadata.items()})
+        save_file(
+            arrays, temporary, {k: json.dumps(v, sort_keys=True) for k, v in metadata.items()}
+        )
 
 
 def read_weights(path) -> dict:
@@ -169,7 +173,9 @@ def check_signals(path) -> None:
     with opened(path) as file:
         for name, dimensions in SIGNALS.items():
             if name not in file:
-                raise ValueError(f"{path}: has no {name!r}; it holds {', '.join(file) or 'nothing'}")
+                raise ValueError(
+                    f"{path}: has no {name!r}; it holds {', '.join(file) or 'nothing'}"
+                )
             if file[name].ndim != dimensions:
                 raise ValueError(
                     f"{path}: {name} has {file[name].ndim} dimensions, expected {dimensions}"

@@ -41,7 +41,9 @@ def _check_cohort(study, cohort, where):
     if wrong:
         raise ValueError(f"{where}.models: {wrong}, as the design {design['name']} demands")
     if models % cohort["block"]:
-        raise ValueError(f"{where}.block: {models} models are not whole blocks of {cohort['block']}")
+        raise ValueError(
+            f"{where}.block: {models} models are not whole blocks of {cohort['block']}"
+        )
     if study["recipes"][cohort["recipe"]]["early_stopping"] and not cohort["held_out"]:
         raise ValueError(f"{where}.held_out: early stopping needs held-out examples, but it is 0")
     population = study["populations"][cohort["population"]]
@@ -71,7 +73,7 @@ def _check_exhibit(study, exhibit, where):
         entries.one_of(exhibit["cohort"], list(study["cohorts"]), f"{where}.cohort")
     for name in exhibit["audits"]:
         entries.one_of(name, list(study["audits"]), f"{where}.audits")
-        for label in exhibit["attacks"] or {}:
+        for label, _ in exhibit["attacks"]:
             entries.one_of(label, study["audits"][name]["attacks"], f"{where}.attacks")
 
 
@@ -90,21 +92,37 @@ def missing(study: dict) -> list[str]:
     return data + signals
 
 
+def trained(study: dict) -> list[str]:
+    """Return the cohorts that the workflow trains."""
+    return [name for name, entry in study["cohorts"].items() if "signals" not in entry]
+
+
+def external(study: dict) -> list[str]:
+    """Return the cohorts that come as a signals file."""
+    return [name for name, entry in study["cohorts"].items() if "signals" in entry]
+
+
+def exhibits(study: dict, kind: str) -> list[str]:
+    """Return the exhibits of a kind: `figure` or `table`."""
+    return [name for name, entry in study["exhibits"].items() if entry[kind]]
+
+
 def blocks(study: dict, cohort: str) -> list[int]:
-    """Return the block numbers of a cohort."""
+    """Return the block numbers of a cohort; an external one is a single block."""
     entry = study["cohorts"][cohort]
-    return list(range(entry["models"] // entry["block"]))
+    return [0] if "signals" in entry else list(range(entry["models"] // entry["block"]))
 
 
-def models(study: dict, cohort: str, block: int) -> list[int]:
+def models(study: dict, cohort: str, block: str) -> list[int]:
     """Return the first model of a block and the one after its last."""
     size = study["cohorts"][cohort]["block"]
-    return [block * size, (block + 1) * size]
+    return [int(block) * size, (int(block) + 1) * size]
 
 
-def population_settings(study: dict, name: str) -> dict:
+def population_settings(study: dict, population: str) -> dict:
     """What a population file depends on."""
-    return {"name": name, "seed": study["seed"], **study["populations"][name]}
+    own = {"name": population, "seed": study["seed"], "data_root": study["data_root"]}
+    return {**own, **study["populations"][population]}
 
 
 def role_settings(study: dict, cohort: str) -> dict:
@@ -118,7 +136,7 @@ def role_settings(study: dict, cohort: str) -> dict:
     }
 
 
-def membership_settings(study: dict, cohort: str, block: int) -> dict:
+def membership_settings(study: dict, cohort: str, block: str) -> dict:
     """What the membership of a block depends on."""
     entry = study["cohorts"][cohort]
     return {
@@ -130,14 +148,14 @@ def membership_settings(study: dict, cohort: str, block: int) -> dict:
     }
 
 
-def training_settings(study: dict, cohort: str, block: int) -> dict:
+def training_settings(study: dict, cohort: str, block: str) -> dict:
     """What the models of a block depend on."""
     recipe = study["recipes"][study["cohorts"][cohort]["recipe"]]
     own = {"seed": study["seed"], "cohort": cohort, "models": models(study, cohort, block)}
     return {**own, "recipe": recipe}
 
 
-def signal_settings(study: dict, cohort: str, block: int) -> dict:
+def signal_settings(study: dict, cohort: str, block: str) -> dict:
     """What the signals of a block depend on."""
     entry = study["cohorts"][cohort]
     recipe = study["recipes"][entry["recipe"]]
@@ -145,7 +163,7 @@ def signal_settings(study: dict, cohort: str, block: int) -> dict:
         "cohort": cohort,
         "models": models(study, cohort, block),
         "architecture": recipe["architecture"],
-        "recipe": recipe,
+        "engine": recipe["engine"],
         "queries": entry["queries"],
     }
 
@@ -167,9 +185,19 @@ def score_settings(study: dict, audit: str, label: str) -> dict:
     }
 
 
-def exhibit_settings(study: dict, name: str) -> dict:
+def external_settings(study: dict, cohort: str, block: str) -> dict:
+    """What the accepted signals of an external cohort depend on, beside the file."""
+    return {"cohort": cohort}
+
+
+def metric_settings(study: dict, audit: str, label: str) -> dict:
+    """What the metrics of an audit's attack depend on, beside its scores."""
+    return {"audit": audit, "label": label}
+
+
+def exhibit_settings(study: dict, exhibit: str) -> dict:
     """What an exhibit depends on, beside the files it reads."""
-    return {"study": study["study"], "name": name, **study["exhibits"][name]}
+    return {"study": study["study"], "exhibit": exhibit, **study["exhibits"][exhibit]}
 
 
 def canonical(settings: dict) -> dict:

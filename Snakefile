@@ -1,0 +1,45 @@
+"""miatlas: membership inference, from labelled data to the figures and tables of the papers.
+
+data -> membership -> models -> signals -> scores -> metrics -> exhibits
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+# A study given with --configfile replaces the demo; Snakemake would merge the two.
+if "study" not in config:
+
+    configfile: f"{workflow.basedir}/config/config.yaml"
+
+
+pathvars:
+    logs="<results>/logs",
+    benchmarks="<results>/benchmarks",
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/membership.smk"
+include: "rules/models.smk"
+include: "rules/signals.smk"
+include: "rules/scores.smk"
+include: "rules/metrics.smk"
+include: "rules/exhibits.smk"
+
+
+report: "config/report.rst"
+
+
+localrules:
+    all,
+    figures,
+    tables,
+
+
+rule all:
+    default_target: True
+    input:
+        rules.figures.input,
+        rules.tables.input,

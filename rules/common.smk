@@ -1,0 +1,71 @@
+"""The study, and the few functions that rules are written with."""
+
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+SCRIPTS = Path(workflow.basedir) / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+from miatlas import study as studies
+from miatlas.digest import digest as digest_of
+
+try:
+    STUDY = studies.read(config)
+    if missing := studies.missing(STUDY):
+        raise ValueError("\n".join(missing))
+except ValueError as error:
+    raise WorkflowError(str(error))
+
+
+def settings(function):
+    """Give a rule the settings that `function` of miatlas.study takes from the study."""
+    return lambda wildcards: studies.canonical(function(STUDY, **wildcards))
+
+
+def digest(script, module=None, of=None):
+    """Give a rule the digest of its script, and of the module that its settings name."""
+
+    def code(wildcards):
+        named = [module.format(**of(STUDY, **wildcards))] if module else []
+        return digest_of(SCRIPTS, script, *named)
+
+    return code
+
+
+def signals(cohort):
+    """The signals files of all blocks of a cohort."""
+    return collect(
+        "<results>/cohorts/{cohort}/signals/{block}.h5",
+        cohort=cohort,
+        block=studies.blocks(STUDY, cohort),
+    )
+
+
+def either(names):
+    """A wildcard constraint: one of the names, or nothing at all."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def population_of(wildcards):
+    """The population file of a cohort."""
+    name = STUDY["cohorts"][wildcards.cohort]["population"]
+    return f"<results>/populations/{name}.h5"
+
+
+def evidence(wildcards):
+    """What an exhibit is drawn from: metrics and curves of its audits, or signals of its cohort."""
+    exhibit = STUDY["exhibits"][wildcards.exhibit]
+    if exhibit["cohort"]:
+        return {"signals": signals(exhibit["cohort"])}
+    labels = [label for label, _ in exhibit["attacks"]]
+    names = {"metrics": "metrics.json", "curves": "roc.csv"}
+    return {
+        key: collect(
+            f"<results>/audits/{{audit}}/{{label}}.{suffix}",
+            audit=exhibit["audits"],
+            label=labels,
+        )
+        for key, suffix in names.items()
+    }

@@ -1,0 +1,25 @@
+"""Data. Reads raw files below data_root (or downloads them); writes one HDF5 file a population."""
+
+
+rule prepare_population:
+    output:
+        population=ensure("<results>/populations/{population}.h5", non_empty=True),
+    log:
+        "<logs>/prepare_population/{population}.log",
+    benchmark:
+        "<benchmarks>/prepare_population/{population}.tsv"
+    priority: 100
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        settings=settings(studies.population_settings),
+        code=digest(
+            "prepare_population.py",
+            "miatlas/populations/{source}.py",
+            of=studies.population_settings,
+        ),
+    script:
+        "../scripts/prepare_population.py"

@@ -1,0 +1,71 @@
+"""Exhibits. The figures and tables of the study, as files and in the report."""
+
+EXHIBITS = f"<results>/exhibits/{STUDY['study']}"
+
+
+rule draw_figure:
+    input:
+        unpack(evidence),
+        style=f"{workflow.basedir}/config/miatlas.mplstyle",
+    output:
+        svg=report(
+            f"{EXHIBITS}/{{exhibit}}.svg",
+            caption="../config/caption.rst",
+            category=lookup("exhibits/{exhibit}/paper", within=STUDY),
+            labels={"exhibit": "{exhibit}", "kind": "figure"},
+        ),
+        pdf=f"{EXHIBITS}/{{exhibit}}.pdf",
+        png=f"{EXHIBITS}/{{exhibit}}.png",
+        csv=f"{EXHIBITS}/{{exhibit}}.csv",
+    log:
+        "<logs>/draw_figure/{exhibit}.log",
+    wildcard_constraints:
+        exhibit=either(studies.exhibits(STUDY, "figure")),
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        settings=settings(studies.exhibit_settings),
+        code=digest(
+            "draw_figure.py",
+            "miatlas/figures/{figure}.py",
+            of=studies.exhibit_settings,
+        ),
+    script:
+        "../scripts/draw_figure.py"
+
+
+rule make_table:
+    input:
+        unpack(evidence),
+    output:
+        html=report(
+            f"{EXHIBITS}/{{exhibit}}.html",
+            caption="../config/caption.rst",
+            category=lookup("exhibits/{exhibit}/paper", within=STUDY),
+            labels={"exhibit": "{exhibit}", "kind": "table"},
+        ),
+        md=f"{EXHIBITS}/{{exhibit}}.md",
+        csv=f"{EXHIBITS}/{{exhibit}}.csv",
+    log:
+        "<logs>/make_table/{exhibit}.log",
+    wildcard_constraints:
+        exhibit=either(studies.exhibits(STUDY, "table")),
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        settings=settings(studies.exhibit_settings),
+        code=digest(
+            "make_table.py", "miatlas/tables/{table}.py", of=studies.exhibit_settings
+        ),
+    script:
+        "../scripts/make_table.py"
+
+
+rule figures:
+    input:
+        collect(rules.draw_figure.output, exhibit=studies.exhibits(STUDY, "figure")),
+
+
+rule tables:
+    input:
+        collect(rules.make_table.output, exhibit=studies.exhibits(STUDY, "table")),

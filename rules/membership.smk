@@ -1,0 +1,35 @@
+"""Membership. Gives every example a role, and decides which model trains on which example."""
+
+
+rule assign_roles:
+    input:
+        population=population_of,
+    output:
+        roles=ensure("<results>/cohorts/{cohort}/roles.h5", non_empty=True),
+    log:
+        "<logs>/assign_roles/{cohort}.log",
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        settings=settings(studies.role_settings),
+        code=digest("assign_roles.py"),
+    script:
+        "../scripts/assign_roles.py"
+
+
+rule draw_membership:
+    input:
+        roles=rules.assign_roles.output.roles,
+    output:
+        membership=ensure(
+            "<results>/cohorts/{cohort}/membership/{block}.h5", non_empty=True
+        ),
+    log:
+        "<logs>/draw_membership/{cohort}/{block}.log",
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        settings=settings(studies.membership_settings),
+        code=digest("draw_membership.py"),
+    script:
+        "../scripts/draw_membership.py"

@@ -1,0 +1,18 @@
+"""Metrics. What the scores say about the leakage: rates, intervals, ROC curves."""
+
+
+rule measure_leakage:
+    input:
+        scores=rules.score_attack.output.scores,
+    output:
+        metrics=ensure("<results>/audits/{audit}/{label}.metrics.json", non_empty=True),
+        curves=ensure("<results>/audits/{audit}/{label}.roc.csv", non_empty=True),
+    log:
+        "<logs>/measure_leakage/{audit}/{label}.log",
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        settings=settings(studies.metric_settings),
+        code=digest("measure_leakage.py"),
+    script:
+        "../scripts/measure_leakage.py"

@@ -1,0 +1,25 @@
+"""Scores. One attack on the targets of one audit; higher means more likely a member."""
+
+
+rule score_attack:
+    input:
+        target=lambda w: signals(STUDY["audits"][w.audit]["target"]),
+        shadow=lambda w: signals(STUDY["audits"][w.audit]["shadow"]),
+    output:
+        scores=ensure("<results>/audits/{audit}/{label}.h5", non_empty=True),
+    log:
+        "<logs>/score_attack/{audit}/{label}.log",
+    benchmark:
+        "<benchmarks>/score_attack/{audit}/{label}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        mem_mb=STUDY["memory_mb"],
+        runtime=120,
+    params:
+        settings=settings(studies.score_settings),
+        code=digest(
+            "score_attack.py", "miatlas/attacks/{attack}.py", of=studies.score_settings
+        ),
+    script:
+        "../scripts/score_attack.py"

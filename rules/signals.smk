@@ -1,0 +1,50 @@
+"""Signals. Queries the models of one block; takes over the signals of external cohorts."""
+
+
+rule query_models:
+    input:
+        population=population_of,
+        roles=rules.assign_roles.output.roles,
+        membership=rules.draw_membership.output.membership,
+        weights=rules.train_models.output.weights,
+    output:
+        signals=ensure("<results>/cohorts/{cohort}/signals/{block}.h5", non_empty=True),
+    log:
+        "<logs>/query_models/{cohort}/{block}.log",
+    benchmark:
+        "<benchmarks>/query_models/{cohort}/{block}.tsv"
+    wildcard_constraints:
+        cohort=either(studies.trained(STUDY)),
+    conda:
+        "../envs/training.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        settings=settings(studies.signal_settings),
+        code=digest(
+            "query_models.py",
+            "miatlas/architectures/{architecture[name]}.py",
+            of=studies.signal_settings,
+        ),
+    script:
+        "../scripts/query_models.py"
+
+
+rule accept_signals:
+    input:
+        external=lookup("cohorts/{cohort}/signals", within=STUDY),
+    output:
+        signals=ensure("<results>/cohorts/{cohort}/signals/{block}.h5", non_empty=True),
+    log:
+        "<logs>/accept_signals/{cohort}/{block}.log",
+    wildcard_constraints:
+        cohort=either(studies.external(STUDY)),
+    priority: 100
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        settings=settings(studies.external_settings),
+        code=digest("accept_signals.py"),
+    script:
+        "../scripts/accept_signals.py"

@@ -1,0 +1,33 @@
+"""Check the signals that other software made, and write them in this project's layout."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from miatlas.logs import logged
+from miatlas.store import Signals, read_h5, write_h5
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(*, external: str, signals: str, settings: dict) -> None:
+    """Write the accepted signals; refuse shapes that do not fit and values that are not finite."""
+    accepted = Signals([external])
+    everything = slice(0, len(accepted.labels))
+    arrays = read_h5(external)
+    for name in ("phi", "logits", "features"):
+        if name in arrays:
+            arrays[name] = accepted.read(name, everything)
+    arrays |= {"member": accepted.member, "evaluated": accepted.evaluated, "role": accepted.role}
+    if not np.issubdtype(arrays["labels"].dtype, np.integer):
+        raise ValueError(f"{external}: labels are {arrays['labels'].dtype}, expected integers")
+    write_h5(signals, arrays, {"cohort": settings["cohort"], "external": str(external)})
+    print(
+        f"{settings['cohort']}: {accepted.shape[0]} models, {accepted.shape[1]} examples accepted"
+    )
+
+
+if __name__ == "__main__":
+    with logged(snakemake.log[0]):
+        main(**snakemake.input, **snakemake.output, settings=snakemake.params.settings)

@@ -1,0 +1,25 @@
+"""Give every example of a population its role in a cohort: pool, held-out or test."""
+
+from typing import TYPE_CHECKING
+
+from miatlas.logs import logged
+from miatlas.membership import ROLES, Draws
+from miatlas.membership import roles as assign
+from miatlas.store import read_h5, write_h5
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(*, population: str, roles: str, settings: dict) -> None:
+    """Write role (N,) uint8; the same for every cohort of the population with these fractions."""
+    test = read_h5(population, ["test"])["test"]
+    draws = Draws(settings["seed"], "", settings["population"])
+    role = assign(test, draws, held_out=settings["held_out"], test_fraction=settings["test"])
+    write_h5(roles, {"role": role}, {"roles": ROLES, "settings": settings})
+    print({name: int((role == code).sum()) for name, code in ROLES.items()})
+
+
+if __name__ == "__main__":
+    with logged(snakemake.log[0]):
+        main(**snakemake.input, **snakemake.output, settings=snakemake.params.settings)

@@ -1,0 +1,44 @@
+"""Draw one figure of a paper, as vector and pixel graphics, with the plotted numbers."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import matplotlib
+
+from miatlas.evidence import gather
+from miatlas.logs import logged
+from miatlas.store import whole, write_csv
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+UNDATED = {"svg": {"Date": None}, "pdf": {"CreationDate": None, "ModDate": None}, "png": {}}
+
+
+def main(
+    *,
+    svg: str,
+    pdf: str,
+    png: str,
+    csv: str,
+    style: str,
+    settings: dict,
+    metrics: list[str] = (),
+    curves: list[str] = (),
+    signals: list[str] = (),
+) -> None:
+    """Write the figure three times, without dates in it, and its numbers."""
+    matplotlib.use("Agg")
+    figures = import_module(f"miatlas.figures.{settings['figure']}")
+    with matplotlib.style.context(style):
+        evidence = gather(settings, metrics, curves, signals)
+        figure, numbers = figures.draw(evidence, **settings["options"])
+        for path, metadata in zip((svg, pdf, png), UNDATED.items(), strict=True):
+            with whole(path) as temporary:
+                figure.savefig(temporary, format=metadata[0], metadata=metadata[1])
+    write_csv(csv, numbers)
+
+
+if __name__ == "__main__":
+    with logged(snakemake.log[0]):
+        main(**snakemake.input, **snakemake.output, settings=snakemake.params.settings)

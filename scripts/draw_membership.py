@@ -1,0 +1,33 @@
+"""Decide which models of one block train on which examples."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from miatlas import membership as designs
+from miatlas.logs import logged
+from miatlas.store import read_h5, write_h5
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(*, roles: str, membership: str, settings: dict) -> None:
+    """Write member and evaluated, both (K, N) bool, with the nominal size of a training set."""
+    role = read_h5(roles, ["role"])["role"]
+    pool = np.flatnonzero(role == designs.POOL)
+    draws = designs.Draws(settings["seed"], settings["cohort"], settings["population"])
+    options = {key: value for key, value in settings["design"].items() if key != "name"}
+    design = getattr(designs, settings["design"]["name"])
+    drawn = design(pool, range(*settings["models"]), draws, **options)
+    arrays = {}
+    for name in ("member", "evaluated"):
+        arrays[name] = np.zeros((len(drawn.member), len(role)), bool)
+        arrays[name][:, pool] = getattr(drawn, name)
+    write_h5(membership, arrays, {"size": drawn.size, "settings": settings})
+    print(f"training sets of {arrays['member'].sum(1).tolist()} examples")
+
+
+if __name__ == "__main__":
+    with logged(snakemake.log[0]):
+        main(**snakemake.input, **snakemake.output, settings=snakemake.params.settings)

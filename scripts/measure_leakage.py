@@ -1,0 +1,31 @@
+"""Measure what an attack's scores reveal: rates with intervals, and ROC curves."""
+
+import json
+from typing import TYPE_CHECKING
+
+from miatlas.logs import logged
+from miatlas.metrics import evaluate, roc_table
+from miatlas.store import attributes, read_h5, write_csv, write_json
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(*, scores: str, metrics: str, curves: str, settings: dict) -> None:
+    """Write the metrics of every target, their mean and the pooled ones, and the curves."""
+    arrays = read_h5(scores, ["scores", "member", "evaluated", "targets"])
+    facts = attributes(scores)
+    scored = json.loads(facts["settings"])
+    try:
+        result = evaluate(**arrays)
+    except ValueError as error:
+        raise ValueError(f"{scores}: {error}") from None
+    keys = ("attack", "options", "references", "target_cohort", "shadow_cohort")
+    extent = {"models": int(facts["models"]), "examples": int(arrays["evaluated"].any(0).sum())}
+    write_json(metrics, {**settings, **{key: scored[key] for key in keys}, **extent, **result})
+    write_csv(curves, roc_table(**arrays))
+
+
+if __name__ == "__main__":
+    with logged(snakemake.log[0]):
+        main(**snakemake.input, **snakemake.output, settings=snakemake.params.settings)

@@ -1,0 +1,80 @@
+"""K models of one architecture behind one interface: called together, on stacked parameters."""
+
+import torch
+from torch.func import functional_call, vmap
+
+
+class Ensemble:
+    """K models whose parameters and buffers are stacked on a leading axis: (K, ...) each.
+
+    With K > 1 the forward pass is vectorised over models by `torch.func.vmap`, which turns linear
+    layers into batched products and convolutions into grouped ones. One model is called plainly.
+    """
+
+    def __init__(self, network: torch.nn.Module, parameters: dict, buffers: dict):
+        self.network, self.parameters, self.buffers = network, parameters, buffers
+        self.models = len(next(iter(parameters.values())))
+
+    @classmethod
+    def from_networks(cls, networks: list[torch.nn.Module], device) -> "Ensemble":
+        """Stack freshly built networks; their parameters become leaves that can be trained."""
+        parameters = _stack([dict(n.named_parameters()) for n in networks], device)
+        buffers = _stack([dict(n.named_buffers()) for n in networks], device)
+        leaves = {name: tensor.requires_grad_() for name, tensor in parameters.items()}
+        return cls(networks[0].to(device), leaves, buffers)
+
+    @classmethod
+    def from_weights(cls, network: torch.nn.Module, weights: dict, device) -> "Ensemble":
+        """Take stacked weights as they were stored: name -> (K, ...) array."""
+        tensors = {name: torch.as_tensor(array).to(device) for name, array in weights.items()}
+        own = {name for name, _ in network.named_parameters()}
+        return cls(
+            network.to(device),
+            {name: tensor for name, tensor in tensors.items() if name in own},
+            {name: tensor for name, tensor in tensors.items() if name not in own},
+        )
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the logits (K, B, C) of x (K, B, ...): each model its own batch."""
+        return self._call(x, 0)
+
+    @torch.no_grad()
+    def answer(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the logits (K, B, C) of x (B, ...), the same for all models, in evaluation mode."""
+        self.network.eval()
+        return self._call(x, None)
+
+    def weights(self) -> dict:
+        """Return all stacked parameters and buffers, detached."""
+        return {n: t.detach() for n, t in (self.parameters | self.buffers).items()}
+
+    def part(self, models: slice) -> "Ensemble":
+        """Return some of the models as an ensemble of their own, on the same memory."""
+        cut = lambda tensors: {name: tensor[models] for name, tensor in tensors.items()}  # noqa: E731
+        return Ensemble(self.network, cut(self.parameters), cut(self.buffers))
+
+    def _call(self, x, axis):
+        if self.models == 1:
+            state = {name: tensor[0] for name, tensor in (self.parameters | self.buffers).items()}
+            return functional_call(self.network, state, (x if axis is None else x[0],))[None]
+
+        def one(parameters, buffers, x):
+            return functional_call(self.network, (parameters, buffers), (x,))
+
+        return vmap(one, in_dims=(0, 0, axis), randomness="different")(
+            self.parameters, self.buffers, x
+        )
+
+
+def build(make, seeds: list[int], device) -> Ensemble:
+    """Return the ensemble of `make()` networks, each initialised from its own seed."""
+    networks = []
+    with torch.random.fork_rng(devices=[]):
+        for seed in seeds:
+            torch.manual_seed(seed)
+            networks.append(make())
+    return Ensemble.from_networks(networks, device)
+
+
+def _stack(states, device):
+    return {name: torch.stack([s[name].detach().to(device) for s in states]) for name in states[0]}

@@ -1,0 +1,43 @@
+"""Confidence intervals for the metrics, two-sided, 95 % unless asked otherwise."""
+
+import numpy as np
+from scipy.special import betaincinv, ndtri
+
+
+def clopper_pearson(successes: int, trials: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the exact interval of a proportion (Clopper and Pearson 1934); trials ≥ 1."""
+    tail = (1.0 - level) / 2.0
+    low = betaincinv(successes, trials - successes + 1, tail) if successes else 0.0
+    high = betaincinv(successes + 1, trials - successes, 1.0 - tail) if successes < trials else 1.0
+    return float(low), float(high)
+
+
+def delong(
+    true_positives: np.ndarray, false_positives: np.ndarray, level: float = 0.95
+) -> tuple[float, float]:
+    """Return DeLong's interval of the AUC of one ROC curve, clipped to [0, 1].
+
+    Takes the counts (K,) at the curve's points from (0, 0) to (members, nonmembers), tied scores
+    one step. Variance of the two-sample U statistic by its structural components (DeLong et al.
+    1988), which are mid-ranks (Sun and Xu 2014); the counts hold the mid-ranks already, so this is
+    linear in K. Degenerate cases:
+    - fewer than two members or non-members: no variance can be told, (0, 1);
+    - perfect separation (or its reverse): the variance is 0 by chance. min(members, nonmembers)
+      disjoint pairs all came out in order, so the limit is tail ** (1 / that number) from 1;
+    - all scores tied: (0.5, 0.5), which is what a constant score is worth.
+    """
+    members, nonmembers = int(true_positives[-1]), int(false_positives[-1])
+    if min(members, nonmembers) < 2:
+        return 0.0, 1.0
+    here, there = np.diff(true_positives), np.diff(false_positives)  # of one tied group each
+    beaten = (nonmembers - false_positives[1:] + 0.5 * there) / nonmembers  # V10, by a member
+    beating = (true_positives[:-1] + 0.5 * here) / members  # V01, a non-member
+    auc = float(here @ beaten) / members
+    tail = (1.0 - level) / 2.0
+    exact = tail ** (1.0 / min(members, nonmembers))
+    if auc in (0.0, 1.0):
+        return (exact, 1.0) if auc else (0.0, 1.0 - exact)
+    variance = (here @ (beaten - auc) ** 2) / (members - 1) / members
+    variance += (there @ (beating - auc) ** 2) / (nonmembers - 1) / nonmembers
+    reach = -float(ndtri(tail)) * float(np.sqrt(variance))
+    return max(auc - reach, 0.0), min(auc + reach, 1.0)

@@ -1,0 +1,142 @@
+"""Running an attack: a score per target and example, over slices of examples that fit in memory."""
+
+import inspect
+from dataclasses import dataclass
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+
+from miatlas import references
+from miatlas.membership import partners
+from miatlas.store import Signals
+
+BYTES = 48  # held for each float32 read: float64 copies, of the target, of IN and of OUT references
+
+
+@dataclass
+class Audit:
+    """Targets (T,) of one cohort, attacked with the models of another, or of the same one.
+
+    `exclude` maps a target to the shadow models that must not be its references: itself and its
+    pair where the cohorts are the same, none otherwise.
+    """
+
+    target: Signals
+    shadow: Signals
+    targets: np.ndarray
+    exclude: dict[int, set[int]]
+    seed: int
+    references: int | None = None
+
+    def evaluated(self, target: int) -> np.ndarray:
+        """Return the indices of the examples that count for a target."""
+        return np.flatnonzero(self.target.evaluated[target])
+
+    def reference_rows(self, target: int) -> np.ndarray:
+        """Return the shadow models (R,) that a target is compared with."""
+        return np.setdiff1d(np.arange(self.shadow.shape[0]), list(self.exclude[target]))
+
+
+def audit(target, shadow, *, same: bool, design: str, targets: int | None, seed, references=None):
+    """Return the audit of the first `targets` models (default: ten, or all there are).
+
+    Raises ValueError when there are fewer models, or when the cohorts' examples differ.
+    """
+    models = target.shape[0]
+    wanted = targets or min(10, models)
+    if wanted > models:
+        raise ValueError(f"{wanted} targets, but the target cohort has {models} models")
+    if not np.array_equal(target.labels, shadow.labels):
+        raise ValueError(f"{target.paths[0]} and {shadow.paths[0]}: their examples' labels differ")
+    exclude = {t: partners(design, t) if same else set() for t in range(wanted)}
+    return Audit(target, shadow, np.arange(wanted), exclude, seed, references)
+
+
+def score(attack: ModuleType, options: dict, audit: Audit, memory_mb: int) -> np.ndarray:
+    """Return the scores (T, N) float64 of all targets, NaN where an example is not evaluated.
+
+    At most about `memory_mb` MiB of signals are held at once, however many examples there are.
+    """
+    needs = needed(attack, options)
+    scores = np.full((len(audit.targets), audit.target.shape[1]), np.nan)
+    pieces = Pieces(audit, needs, options.get("queries"), memory_mb)
+    for row, target in zip(scores, audit.targets, strict=True):
+        fitted = attack.fit(pieces.of(target), **options) if hasattr(attack, "fit") else None
+        for piece in pieces.of(target):
+            arguments = {name: getattr(piece, name) for name in needs if name != "fitted"}
+            if "fitted" in needs:
+                arguments["fitted"] = fitted
+            row[piece.examples] = attack.score(**arguments, **options)
+    return scores
+
+
+def needed(attack: ModuleType, options: dict) -> set[str]:
+    """Return the arguments that the attack's `score` takes under these options."""
+    if hasattr(attack, "needs"):
+        return attack.needs(options)
+    parameters = inspect.signature(attack.score).parameters.values()
+    return {p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
+
+
+class Pieces:
+    """What an attack needs of the signals, slice by slice of the evaluated examples."""
+
+    def __init__(self, audit: Audit, needs: set[str], queries: int | None, memory_mb: int):
+        self.audit, self.needs, self.queries = audit, needs, queries
+        self.arrays = {name.split("_")[1] for name in needs if name.endswith(("_phi", "_logits"))}
+        self.compares = bool({"refs_in", "refs_out"} & needs)
+        self.step = max(1, int(memory_mb * 2**20 / (BYTES * self._numbers())))
+        self.held: dict[str, tuple] = {}
+        self.held_from = -1
+
+    def of(self, target: int):
+        """Yield one piece per slice, with what is read of the target and of its references."""
+        examples, rows = self.audit.evaluated(target), self.audit.reference_rows(target)
+        k = self._reference_counts(rows, examples) if self.compares else None
+        for start in range(0, len(self.audit.target.labels), self.step):
+            where = slice(start, min(start + self.step, len(self.audit.target.labels)))
+            inside = examples[(examples >= where.start) & (examples < where.stop)]
+            if len(inside):
+                yield self._piece(target, rows, inside, where, k)
+
+    def _piece(self, target, rows, examples, where, k):
+        local = examples - where.start
+        piece = SimpleNamespace(examples=examples, labels=self.audit.target.labels[examples])
+        for name in self.arrays:
+            of_targets, of_shadows = self._read(name, where)
+            setattr(piece, f"target_{name}", of_targets[target][local])
+            if f"refs_{name}" in self.needs:
+                setattr(piece, f"refs_{name}", of_shadows[np.ix_(rows, local)])
+        if self.compares:
+            member = self.audit.shadow.member[np.ix_(rows, examples)]
+            priority = references.priorities(rows, where.start, where.stop, self.audit.seed)
+            piece.refs_in, piece.refs_out = references.select(member, *k, priority[:, local])
+        return piece
+
+    def _reference_counts(self, rows, examples):
+        fewest = references.counts(self.audit.shadow.member[np.ix_(rows, examples)])
+        return references.allowed(*fewest, self.audit.references, "refs_in" in self.needs)
+
+    def _read(self, name, where):
+        """Read one slice of both cohorts, or find it where the last target left it."""
+        if self.held_from != where.start:
+            self.held, self.held_from = {}, where.start
+        if name not in self.held:
+            last = self._queries() if name == "phi" else None
+            target = self.audit.target.read(name, where, last)
+            same = self.audit.shadow is self.audit.target
+            shadow = target if same else self.audit.shadow.read(name, where, last)
+            self.held[name] = (target, shadow)
+        return self.held[name]
+
+    def _queries(self):
+        available = min(c.dimensions("phi")[2] for c in (self.audit.target, self.audit.shadow))
+        if self.queries and self.queries > available:
+            raise ValueError(f"{self.queries} queries are wanted, but the signals have {available}")
+        return self.queries or available
+
+    def _numbers(self):
+        """Count the numbers that one example's signals are, over both cohorts."""
+        cohorts = (self.audit.target, self.audit.shadow)
+        shapes = [cohort.dimensions(name) for cohort in cohorts for name in self.arrays]
+        return sum(shape[0] * int(np.prod(shape[2:])) for shape in shapes) or 1

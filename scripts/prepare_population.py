@@ -1,0 +1,66 @@
+"""Read a data set and write it as one population file."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from miatlas.logs import logged
+from miatlas.populations import base
+from miatlas.seeds import rng
+from miatlas.store import write_h5
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(*, population: str, settings: dict) -> None:
+    """Write x, labels, the official test set, canaries and the channels' mean and deviation."""
+    chosen = load(settings, settings["data_root"])
+    if settings["subset"]:
+        stream = rng(settings["seed"], "subset", settings["name"])
+        chosen = base.subset(chosen, settings["subset"], stream)
+    if settings["canaries"]:
+        chosen = with_canaries(chosen, settings)
+    mean, deviation = channel_moments(chosen)
+    arrays = {
+        "x": chosen.x, "labels": chosen.labels, "test": chosen.test, "canary": chosen.canary,
+        "mean": mean, "deviation": deviation,
+    }  # fmt: skip
+    facts = {
+        "population": settings["name"], "source": chosen.source, "digest": base.digest(chosen),
+        "class_names": list(chosen.class_names), "encoding": chosen.encoding,
+        "scale": float(chosen.scale), "settings": settings,
+    }  # fmt: skip
+    write_h5(population, arrays, facts)
+    print(
+        f"{settings['name']}: {chosen.x.shape} {chosen.x.dtype}, {len(chosen.class_names)} classes"
+    )
+
+
+def load(entry: dict, data_root: str):
+    """Return the population that an entry describes, as its source gives it."""
+    source = import_module(f"miatlas.populations.{entry['source']}")
+    return source.load(Path(data_root), **entry["options"])
+
+
+def with_canaries(chosen, settings):
+    """Return the population with the canaries of its settings inserted."""
+    entry = settings["canaries"]
+    other = load(entry["other"], settings["data_root"]) if entry["other"] else None
+    stream = rng(settings["seed"], "canaries", settings["name"])
+    return base.insert_canaries(chosen, entry["count"], entry["kind"], stream, other=other)
+
+
+def channel_moments(chosen):
+    """Return the mean and deviation that standardise images by channel; 0 and 1 for features."""
+    if chosen.x.ndim < 4:
+        return np.zeros(1), np.ones(1)
+    scaled = chosen.x / np.float32(chosen.scale)
+    return scaled.mean((0, 2, 3), dtype=np.float64), scaled.std((0, 2, 3), dtype=np.float64)
+
+
+if __name__ == "__main__":
+    with logged(snakemake.log[0]):
+        main(**snakemake.output, settings=snakemake.params.settings)

@@ -1,0 +1,93 @@
+"""Train the models of one block together."""
+
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import torch
+
+from miatlas import training
+from miatlas.logs import logged
+from miatlas.membership import HELD_OUT, TEST
+from miatlas.progress import Progress
+from miatlas.seeds import rng, torch_seed
+from miatlas.signals import standardised
+from miatlas.store import attributes, read_h5, write_csv, write_weights
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(
+    *,
+    population: str,
+    roles: str,
+    membership: str,
+    weights: str,
+    history: str,
+    settings: dict,
+    threads: int = 1,
+) -> None:
+    """Write the stacked weights of the block's models, and their history by epoch."""
+    torch.set_num_threads(threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    data, shape, classes = load(population, roles, device)
+    recipe, numbers = settings["recipe"], range(*settings["models"])
+    architecture = import_module(f"miatlas.architectures.{recipe['architecture']['name']}")
+    options = {key: value for key, value in recipe["architecture"].items() if key != "name"}
+    member = read_h5(membership, ["member"])["member"].astype(bool)
+    models = [model(settings, m, row) for m, row in zip(numbers, member, strict=True)]
+    where = f"{settings['cohort']} models {numbers[0]}-{numbers[-1]}"
+    with Progress(where, recipe["epochs"]) as progress:
+        try:
+            trained, rows = training.train(
+                partial(architecture.build, shape, classes, **options),
+                recipe,
+                data,
+                models,
+                int(attributes(membership)["size"]),
+                training.stacks(recipe["engine"], architecture, device),
+                progress,
+            )
+        except training.Diverged as error:
+            raise training.Diverged(f"cohort {settings['cohort']}: {error}") from None
+    write_csv(history, pd.DataFrame(rows))
+    write_weights(weights, {n: t.cpu().numpy() for n, t in trained.items()}, settings)
+
+
+def load(population: str, roles: str, device):
+    """Return the training data on the device, the shape of an input, and the number of classes."""
+    arrays = read_h5(population, ["x", "labels", "mean", "deviation"])
+    role = read_h5(roles, ["role"])["role"]
+    facts = attributes(population)
+    x = standardised(
+        arrays["x"], float(facts["scale"]), arrays["mean"], arrays["deviation"], device
+    )
+    index = {code: torch.from_numpy(np.flatnonzero(role == code)) for code in (HELD_OUT, TEST)}
+    labels = torch.from_numpy(arrays["labels"]).to(device)
+    data = training.Data(x, labels, index[HELD_OUT].to(device), index[TEST].to(device))
+    return data, tuple(x.shape[1:]), int(arrays["labels"].max()) + 1
+
+
+def model(settings: dict, number: int, member: np.ndarray) -> training.Model:
+    """Return a model with the seeds that are its own, whatever block it is trained in."""
+    seed, cohort = settings["seed"], settings["cohort"]
+    return training.Model(
+        number,
+        np.flatnonzero(member),
+        torch_seed(seed, "weights", cohort, number),
+        rng(seed, "order", cohort, number),
+        torch_seed(seed, "augmentation", cohort, number),
+    )
+
+
+if __name__ == "__main__":
+    with logged(snakemake.log[0]):
+        main(
+            **snakemake.input,
+            **snakemake.output,
+            settings=snakemake.params.settings,
+            threads=snakemake.threads,
+        )
