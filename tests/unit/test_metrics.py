@@ -1,0 +1,124 @@
+"""Metrics of whole audits: several targets, tables, vulnerability of examples."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
+
+from miatlas import metrics
+
+
+@pytest.fixture
+def audit():
+    generator = np.random.default_rng(9)
+    member = generator.random((4, 300)) < 0.5
+    evaluated = generator.random((4, 300)) < 0.8
+    scores = generator.normal(size=(4, 300)) + member
+    scores[~evaluated] = np.nan  # never looked at
+    return scores, member, evaluated, np.array([3, 5, 8, 13])
+
+
+def test_evaluate_keeps_targets_apart_and_pools_them(audit):
+    scores, member, evaluated, _ = audit
+    result = json.loads(json.dumps(metrics.evaluate(*audit), allow_nan=False))
+    assert [entry["target"] for entry in result["targets"]] == [3, 5, 8, 13]
+    areas = [roc_auc_score(m[e], s[e]) for s, m, e in zip(scores, member, evaluated, strict=True)]
+    assert [entry["auc"]["value"] for entry in result["targets"]] == pytest.approx(areas)
+    assert result["mean"]["auc"]["mean"] == pytest.approx(np.mean(areas))
+    assert result["mean"]["auc"]["std"] == pytest.approx(np.std(areas, ddof=1))
+    pooled = result["pooled"]
+    assert pooled["target"] == "pooled"
+    assert pooled["auc"]["value"] == pytest.approx(
+        roc_auc_score(member[evaluated], scores[evaluated])
+    )
+    assert pooled["members"] == (member & evaluated).sum()
+    at = [entry["tpr_at_fpr"][-1] for entry in result["targets"]]
+    assert result["mean"]["tpr_at_fpr"][-1]["level"] == 0.1
+    assert result["mean"]["tpr_at_fpr"][-1]["tpr"]["mean"] == pytest.approx(
+        np.mean([level["tpr"] for level in at])
+    )
+
+
+def test_one_target_has_no_spread(audit):
+    result = metrics.evaluate(*(array[:1] for array in audit))
+    assert result["mean"]["auc"]["std"] is None
+    assert result["pooled"] == {**result["targets"][0], "target": "pooled"}
+
+
+def test_what_cannot_be_evaluated_is_refused_by_name(audit):
+    scores, member, evaluated, targets = audit
+    broken = scores.copy()
+    broken[2, np.flatnonzero(evaluated[2])[0]] = np.nan
+    with pytest.raises(ValueError, match=r"target 8: 1 of \d+ scores are NaN"):
+        metrics.evaluate(broken, member, evaluated, targets)
+    with pytest.raises(ValueError, match=r"target 5: .*no non-members"):
+        metrics.evaluate(scores, member | (targets == 5)[:, None], evaluated, targets)
+    with pytest.raises(ValueError, match=r"target 3: .*no members"):
+        metrics.evaluate(scores, member & (targets != 3)[:, None], evaluated, targets)
+    with pytest.raises(ValueError, match="shapes do not fit"):
+        metrics.evaluate(scores, member[:, :-1], evaluated, targets)
+    with pytest.raises(ValueError, match="no targets"):
+        metrics.evaluate(scores[:0], member[:0], evaluated[:0], targets[:0])
+
+
+def test_roc_table_of_a_small_audit_holds_every_turn(audit):
+    scores, member, evaluated, targets = audit
+    table = metrics.roc_table(*audit)
+    assert list(table) == ["target", "false_positives", "true_positives", "fpr", "tpr"]
+    assert list(table["target"].unique()) == ["3", "5", "8", "13", "pooled"]
+    for row, target in enumerate(targets):
+        part = table[table["target"] == str(target)]
+        chosen = evaluated[row]
+        fpr, tpr, _ = roc_curve(member[row][chosen], scores[row][chosen], drop_intermediate=False)
+        assert part[["fpr", "tpr"]].iloc[0].tolist() == [0, 0]
+        assert part[["fpr", "tpr"]].iloc[-1].tolist() == [1, 1]
+        area = np.trapezoid(part["tpr"], part["fpr"])
+        assert area == pytest.approx(np.trapezoid(tpr, fpr))  # nothing but straight points dropped
+        steps = part[["false_positives", "true_positives"]].diff().to_numpy()[1:]
+        assert (steps[:-1, 0] * steps[1:, 1] != steps[1:, 0] * steps[:-1, 1]).all()
+
+
+def test_precision_and_recall_agree_with_scikit_learn(audit):
+    scores, member, evaluated, _ = audit
+    table = metrics.precision_recall_table(*audit)
+    part = table[table["target"] == "5"]
+    chosen = evaluated[1]
+    precision, recall, _ = precision_recall_curve(member[1][chosen], scores[1][chosen])
+    expected = set(zip(recall.round(12), precision.round(12), strict=True))
+    found = set(zip(part["recall"].round(12), part["precision"].round(12), strict=True))
+    assert found == {point for point in expected if point != (0.0, 1.0)} | (found & {(0.0, 1.0)})
+    assert part["recall"].iloc[-1] == 1
+    assert part["precision"].iloc[-1] == pytest.approx(member[1][chosen].mean())
+
+
+def test_per_example_vulnerability_is_the_area_over_targets():
+    generator = np.random.default_rng(5)
+    member, evaluated = generator.random((9, 40)) < 0.5, generator.random((9, 40)) < 0.7
+    scores = generator.normal(size=(9, 40)).round(1)
+    member[:, 0] = True
+    found = metrics.per_example(scores, member, evaluated)
+    for i in range(40):
+        m, s = member[evaluated[:, i], i], scores[evaluated[:, i], i]
+        if m.any() and not m.all():
+            assert found[i] == pytest.approx(roc_auc_score(m, s))
+        else:
+            assert np.isnan(found[i])
+    assert np.isnan(found[0])
+
+
+def test_privacy_score_is_the_distance_in_deviations():
+    generator = np.random.default_rng(5)
+    member = generator.random((12, 30)) < 0.5
+    member[:, 0], member[0, 0] = False, True  # one IN model: no deviation
+    phi = generator.normal(size=(12, 30)).astype(np.float32)
+    found = metrics.privacy_score(phi, member)
+    for i in range(1, 30):
+        a, b = phi[member[:, i], i].astype(float), phi[~member[:, i], i].astype(float)
+        expected = abs(a.mean() - b.mean()) / (a.std(ddof=1) + b.std(ddof=1))
+        assert found[i] == pytest.approx(expected)
+    assert np.isnan(found[0])
+    planted = np.where(np.arange(4000)[:, None] % 2, 3.0, 0.0) + generator.normal(size=(4000, 1))
+    assert metrics.privacy_score(planted, np.arange(4000)[:, None] % 2 == 1) == pytest.approx(
+        1.5, 0.05
+    )
