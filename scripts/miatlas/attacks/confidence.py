@@ -1,0 +1,16 @@
+"""Confidence attack (carlini2022 Fig. 8, Table II): one threshold on p_y for everyone."""
+
+from typing import Annotated
+
+import numpy as np
+
+from miatlas.options import positive
+from miatlas.statistics import confidence_from_phi, first_queries
+
+
+def score(target_phi, *, queries: Annotated[int, positive] = 1) -> np.ndarray:  # (N, Q) -> (N,)
+    """Return p_y, averaged over the first `queries` queries; higher = member.
+
+    On one query it orders the examples as the loss does; its averages over queries do not.
+    """
+    return confidence_from_phi(first_queries(target_phi, queries)).mean(axis=1)

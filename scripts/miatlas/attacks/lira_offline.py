@@ -1,0 +1,46 @@
+"""LiRA, offline (carlini2022 §IV-C, Eq. 4): a one-sided test against the OUT models alone."""
+
+from typing import Annotated, Literal
+
+import numpy as np
+from scipy.special import log_ndtr
+
+from miatlas.attacks import lira
+from miatlas.attacks.gaussian import log_density
+from miatlas.options import positive
+
+
+def score(
+    refs_out, fitted=None,
+    target_phi=None, refs_phi=None, target_logits=None, refs_logits=None, labels=None,
+    *,
+    queries: Annotated[int, positive] | None = None,
+    variance: Literal["per_example", "global"] = "per_example",
+    location: Literal["mean", "median"] = "mean",
+    statistic: Literal["confidence", "loss", "logit_unstable", "logit", "hinge"] = "logit",
+    preset: Literal["tf_privacy_2021"] | None = None,
+) -> np.ndarray:  # fmt: skip
+    """Return Σ_q log Pr[Z ≤ phi], Z ~ N(mu_out, s_out²), (N,); higher = member.
+
+    phi is the statistic at query q of the target, turned so that members have more of it, and
+    N(mu_out, s_out²) its law among the OUT references of the same example (R, N). Beyond 38
+    deviations Pr is 1 in float64 and the scores tie at 0. The preset brings its own location
+    and deviation and scores minus the two-sided log-density, averaged over queries (methods §3).
+    """
+    options = {"variance": variance, "location": location, "preset": preset}
+    phi = lira.observed(statistic, queries, target_phi, target_logits, labels)
+    refs = lira.observed(statistic, queries, refs_phi, refs_logits, labels, models=True)
+    mu_out, s_out = lira.normal(refs, refs_out, "out", fitted, **options)
+    if preset:
+        return -log_density(phi, mu_out, s_out).mean(axis=1)
+    return log_ndtr((phi - mu_out) / s_out).sum(axis=1)
+
+
+def fit(slices, **options) -> dict | None:
+    """Return the deviation pooled over all examples, where the options ask for it."""
+    return lira.fit(slices, ("out",), **options)
+
+
+def needs(options: dict) -> set[str]:
+    """Return the arguments of `score` that these options need: phi, or logits for the hinge."""
+    return {"refs_out", "fitted"} | lira.needs(options["statistic"])

@@ -1,0 +1,16 @@
+"""Logit attack (carlini2022 Table II, "+ Logit scaling"): one threshold on phi for everyone."""
+
+from typing import Annotated
+
+import numpy as np
+
+from miatlas.options import positive
+from miatlas.statistics import first_queries
+
+
+def score(target_phi, *, queries: Annotated[int, positive] = 1) -> np.ndarray:  # (N, Q) -> (N,)
+    """Return phi = log(p_y / (1 - p_y)), averaged over the first `queries` queries.
+
+    Higher = member. On one query it orders the examples as the loss does; averages do not.
+    """
+    return first_queries(target_phi, queries).astype(np.float64).mean(axis=1)

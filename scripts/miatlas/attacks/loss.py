@@ -1,0 +1,13 @@
+"""LOSS attack (Yeom et al. 2018; carlini2022 §III-A): one threshold on the loss for everyone."""
+
+from typing import Annotated
+
+import numpy as np
+
+from miatlas.options import positive
+from miatlas.statistics import first_queries, loss_from_phi
+
+
+def score(target_phi, *, queries: Annotated[int, positive] = 1) -> np.ndarray:  # (N, Q) -> (N,)
+    """Return -loss, averaged over the first `queries` queries; higher = member."""
+    return -loss_from_phi(first_queries(target_phi, queries)).mean(axis=1)

@@ -1,0 +1,166 @@
+"""Properties that every attack must have; a new module in attacks/ is tested without being named.
+
+The caller's part (balanced references, slices, fit before score) is played here by `scores`.
+"""
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import miatlas.attacks
+from miatlas import options, references
+from miatlas.metrics import evaluate
+from miatlas.statistics import logit_scaled_confidence
+
+FOLDER = Path(miatlas.attacks.__path__[0])
+MODULES = {
+    info.name: importlib.import_module(f"miatlas.attacks.{info.name}")
+    for info in pkgutil.iter_modules(miatlas.attacks.__path__)
+}
+ATTACKS = sorted(name for name, module in MODULES.items() if hasattr(module, "score"))
+PRESET = {"preset": "tf_privacy_2021"}
+LIRA = [
+    {"variance": "global"}, {"location": "median"}, {"queries": 1}, PRESET,
+    PRESET | {"variance": "global"}, {"statistic": "confidence"}, {"statistic": "loss"},
+    {"statistic": "logit_unstable"}, {"statistic": "hinge"},
+    {"statistic": "hinge", "variance": "global"},
+]  # fmt: skip
+VARIANTS = {
+    "lira_online": LIRA, "lira_offline": LIRA, "loss": [{"queries": 2}],
+    "confidence": [{"queries": 2}], "logit": [{"queries": 2}],
+}  # fmt: skip
+# The two-sided density takes sure non-members for members too: what the preset is known for.
+NOT_ORIENTED = [("lira_offline", PRESET), ("lira_offline", PRESET | {"variance": "global"})]
+CASES = [(name, given) for name in ATTACKS for given in [{}, *VARIANTS.get(name, [])]]
+every_attack = pytest.mark.parametrize(
+    ("name", "given"),
+    CASES,
+    ids=lambda v: v if isinstance(v, str) else "-".join(map(str, v.values())),
+)
+
+
+@dataclass
+class Cohort:
+    """M models of a `half` design; logits of two queries, raised by `signal` where trained on."""
+
+    logits: np.ndarray  # (M, N, 2, C)
+    labels: np.ndarray
+    member: np.ndarray
+
+    @property
+    def phi(self):
+        return logit_scaled_confidence(self.logits, self.labels[:, None]).astype(np.float32)
+
+
+def cohort(signal, models=16, examples=2000, classes=4, seed=0):
+    generator = np.random.default_rng(seed)
+    ranks = np.argsort(np.argsort(generator.random((models, examples)), axis=0), axis=0)
+    member = ranks < models // 2
+    labels = generator.integers(classes, size=examples)
+    own = np.arange(classes) == labels[:, None]
+    hardness = generator.normal(size=(examples, 1, 1)) + generator.normal(
+        size=(examples, 1, classes)
+    )
+    noise = generator.normal(size=(models, examples, 2, classes)) * generator.uniform(
+        0.5, 1.5, size=(examples, 1, 1)
+    )
+    trained = member[:, :, None, None] * own[:, None]
+    return Cohort(2 * own[:, None] + hardness + noise + signal * trained, labels, member)
+
+
+def scores(name, given, data, target, pieces=1, order=None, n=None):
+    """Return (N,) scores as the workflow makes them; `order` permutes the references."""
+    module = MODULES[name]
+    chosen = options.checked(given, options.declared(FOLDER / f"{name}.py", "score"), name)
+    others = np.delete(np.arange(len(data.member)), target)
+    others = others if order is None else others[order]
+    refs_in, refs_out = references.balanced(data.member[others], n, seed=1, models=others)
+    by_example = {
+        "target_phi": data.phi[target], "target_logits": data.logits[target, :, 0],
+        "labels": data.labels,
+    }  # fmt: skip
+    by_model = {
+        "refs_phi": data.phi[others], "refs_logits": data.logits[others, :, 0],
+        "refs_in": refs_in, "refs_out": refs_out,
+    }  # fmt: skip
+    cuts = [
+        {n: v[i] for n, v in by_example.items()} | {n: v[:, i] for n, v in by_model.items()}
+        for i in np.array_split(np.arange(len(data.labels)), pieces)
+    ]
+    needed = set(options.inputs(FOLDER / f"{name}.py", "score"))
+    needed = module.needs(chosen) if hasattr(module, "needs") else needed
+    assert needed <= {*by_example, *by_model, "fitted"}, "teach this test to simulate the new input"
+    if "fitted" in needed:
+        fitted = module.fit((SimpleNamespace(**cut) for cut in cuts), **chosen)
+        cuts = [cut | {"fitted": fitted} for cut in cuts]
+    return np.concatenate([module.score(**{n: c[n] for n in needed}, **chosen) for c in cuts])
+
+
+@pytest.fixture(scope="module")
+def noise():
+    return cohort(signal=0.0)
+
+
+@pytest.fixture(scope="module")
+def leaky():
+    return cohort(signal=2.0, examples=400)
+
+
+def judged(name, given, data, targets, **how):
+    found = np.stack([scores(name, given, data, target, **how) for target in targets])
+    member = data.member[list(targets)]
+    return evaluate(found, member, np.ones_like(member), targets)["pooled"]
+
+
+def test_every_module_with_a_score_is_found():
+    assert {"loss", "confidence", "logit", "hinge", "entropy", "lira_online"} <= set(ATTACKS)
+    assert "gaussian" not in ATTACKS
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_a_module_says_whose_attack_it_is_and_its_options_have_defaults(name):
+    first_line = MODULES[name].__doc__.splitlines()[0]
+    assert "(" in first_line
+    assert any(character.isdigit() for character in first_line)
+    declared = options.declared(FOLDER / f"{name}.py", "score")
+    assert options.REQUIRED not in [option.default for option in declared.values()]
+
+
+@every_attack
+@pytest.mark.parametrize("n", [None, 8])
+def test_blind_on_noise(name, given, n, noise):
+    """Scores drawn independently of membership, the target one of the cohort: an AUC of 0.5."""
+    pooled = judged(name, given, noise, targets=(0, 7, 15), n=n)
+    width = pooled["auc"]["high"] - pooled["auc"]["low"]
+    assert abs(pooled["auc"]["value"] - 0.5) < width  # 3.9 standard errors: so many cases are tried
+    for point in pooled["tpr_at_fpr"][-2:]:
+        reach = 4 * np.sqrt(2 * point["level"] / pooled["members"])
+        assert abs(point["tpr"] - point["realised_fpr"]) < reach
+
+
+@pytest.mark.parametrize(("name", "given"), [case for case in CASES if case not in NOT_ORIENTED])
+def test_members_score_higher(name, given, leaky):
+    assert judged(name, given, leaky, targets=(0, 3))["auc"]["low"] > 0.5
+
+
+@every_attack
+def test_the_targets_own_membership_is_not_read(name, given, leaky):
+    lied = Cohort(leaky.logits, leaky.labels, leaky.member.copy())
+    lied.member[3] = np.random.default_rng(0).permutation(lied.member[3])
+    assert np.array_equal(scores(name, given, leaky, 3), scores(name, given, lied, 3))
+
+
+@every_attack
+def test_slices_and_the_order_of_the_references_change_nothing(name, given, leaky):
+    whole = scores(name, given, leaky, 3)
+    assert whole.shape == (400,)
+    assert whole.dtype == np.float64
+    assert np.isfinite(whole).all()
+    assert scores(name, given, leaky, 3, pieces=7) == pytest.approx(whole, rel=1e-9, abs=1e-12)
+    order = np.random.default_rng(2).permutation(15)
+    assert scores(name, given, leaky, 3, order=order) == pytest.approx(whole, rel=1e-6, abs=1e-9)
