@@ -16,7 +16,7 @@ from torch.nn.functional import affine_grid, grid_sample
 
 from miatlas.options import between, nonnegative, positive
 
-KINDS = ("none", "mirror", "mirror_shift", "mirror_shift_cutout", "crop_rotation")
+KINDS = ("none", "mirror", "shift", "mirror_shift", "mirror_shift_cutout", "crop_rotation")
 
 
 def augment(x: Tensor, kind: str, generator: torch.Generator, **options) -> Tensor:
@@ -37,8 +37,9 @@ def draw(
     """Return the draws for n examples of `shape`: tensors (n, ...) by name; `none` draws nothing.
 
     - `mirror`: mirror bool (n,), with probability 1/2.
-    - `mirror_shift`: also shift int (n, 2), dy and dx uniform in [-shift, shift]; the same as
-      padding by `shift` pixels and cropping at random (carlini2022 §VI-E).
+    - `shift`: shift int (n, 2), dy and dx uniform in [-shift, shift]; the same as padding by
+      `shift` pixels and cropping at random. For images that have no mirror image, like digits.
+    - `mirror_shift`: both (carlini2022 §VI-E).
     - `mirror_shift_cutout`: also box int (n, 4), rows [top, bottom) and columns [left, right) of a
       square of side `cutout`, centred on any pixel and cut at the border (DeVries & Taylor 2017,
       whose 16 for CIFAR-10 is the default).
@@ -82,7 +83,7 @@ def apply(x: Tensor, draws: dict[str, Tensor]) -> Tensor:
     draws = {name: values.to(x.device) for name, values in draws.items()}
     if "angle" in draws:
         return _rotate(x, draws["angle"], draws["shift"])
-    x = _move(x, draws["mirror"], draws.get("shift"))
+    x = _move(x, draws.get("mirror"), draws.get("shift"))
     return _cut(x, draws["box"]) if "box" in draws else x
 
 
@@ -138,7 +139,8 @@ def _move(x, mirror, shift):
     if shift is not None:
         rows = _reflect(rows + shift[:, :1], height)
         columns = _reflect(columns + shift[:, 1:], width)
-    columns = torch.where(mirror[:, None], width - 1 - columns, columns)
+    if mirror is not None:
+        columns = torch.where(mirror[:, None], width - 1 - columns, columns)
     return _gather(x, rows, columns)
 
 

@@ -40,7 +40,7 @@ class Ensemble:
 
     @torch.no_grad()
     def answer(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the logits (K, B, C) of x (B, ...), the same for all models, in evaluation mode."""
+        """Return the logits (K, B, C) of x (B, ...), in evaluation mode, as released."""
         self.network.eval()
         return self._call(x, None)
 

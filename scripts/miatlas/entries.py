@@ -14,7 +14,9 @@ from miatlas.options import checked, declared
 LIBRARY = Path(__file__).parent
 DESIGNS = ["half", "paired", "iid", "disjoint", "six_way", "canaries"]
 OPTIMIZERS = ["sgd", "adam", "adamw"]
-AUGMENTATIONS = ["none", "mirror", "mirror_shift", "mirror_shift_cutout", "crop_rotation"]
+AUGMENTATIONS = [
+    "none", "mirror", "shift", "mirror_shift", "mirror_shift_cutout", "crop_rotation"
+]  # fmt: skip
 SCHEDULES = ["constant", "cosine", "step"]
 
 

@@ -2,9 +2,9 @@
 
 A design is a function `design(pool, models, draw, *, options) -> Membership`. `pool` holds the
 indices (P,) of the examples that models may train on, `models` the indices (K,) of the models
-wanted, and `draw(purpose, *index)` names a random stream of the cohort, `draw.shared(...)` one that
-all cohorts of the population share. A model's row depends on its own index alone: never on the block
-it is drawn in, nor on how many models the cohort has.
+wanted, and `draw(purpose, *index)` names a random stream of the cohort, `draw.shared(...)` one
+that all cohorts of the population share. A model's row depends on its own index alone: never on
+the block it is drawn in, nor on how many models the cohort has.
 """
 
 from dataclasses import dataclass

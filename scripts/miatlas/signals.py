@@ -16,7 +16,9 @@ def extract(
     logits. Returns phi (K, N, Q) float32 and logits (K, N, C) float32 of the untouched query (or
     (K, N, Q, C) of all). Models answer in evaluation mode (methods §1).
     """
-    specs = augmentation.queries(queries["count"], tuple(x.shape[1:]), mirror=queries["mirror"], shift=queries["shift"])
+    specs = augmentation.queries(
+        queries["count"], tuple(x.shape[1:]), mirror=queries["mirror"], shift=queries["shift"]
+    )
     parts = [group] if stacked else [group.part(slice(k, k + 1)) for k in range(group.models)]
     phi, logits = [], []
     for part in parts:
