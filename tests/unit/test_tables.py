@@ -1,0 +1,172 @@
+"""Tables: their numbers against slow ones, what the cells say, how rows are grouped."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from miatlas import metrics
+from miatlas.exhibits import Estimate, Evidence, percent
+from miatlas.options import checked, declared
+from miatlas.tables import ablation, common, summary
+
+
+def evidence_of(runs, targets=5, examples=400):
+    """Evidence of runs {(audit, label): gap}, and its scores and members."""
+    results, raw = [], {}
+    for seed, ((audit, label), gap) in enumerate(runs.items()):
+        draws = np.random.default_rng(seed)
+        member = draws.permuted(np.tile(np.arange(examples) % 2 == 0, (targets, 1)), axis=1)
+        scores = draws.normal(size=member.shape) + gap * member
+        result = metrics.evaluate(scores, member, np.ones_like(member), np.arange(targets))
+        results.append({**result, "audit": audit, "label": label, "attack": label, "options": {}})
+        raw[audit, label] = scores, member
+    return Evidence({label: label.upper() for _, label in runs}, results), raw
+
+
+def slow_tpr(scores, member, fpr):
+    """Return the best TPR of all thresholds whose FPR is at most `fpr`, one after the other."""
+    false = np.array([(scores[~member] >= s).mean() for s in scores])
+    true = np.array([(scores[member] >= s).mean() for s in scores])
+    return true[false <= fpr].max(initial=0.0)
+
+
+RUNS = {("mlp", "loss"): 0.2, ("mlp", "lira"): 1.5, ("cnn", "loss"): 0.1, ("cnn", "lira"): 1.0}
+
+
+def test_summary_is_the_mean_with_its_interval():
+    evidence, raw = evidence_of(RUNS)
+    numbers, _ = summary.tabulate(evidence, levels=[0.01])
+    for row in numbers.itertuples():
+        games = list(zip(*raw[row.audit, row.label], strict=True))
+        tprs = [slow_tpr(*game, 0.01) for game in games]
+        aucs = [stats.mannwhitneyu(s[m], s[~m]).statistic / 200**2 for s, m in games]
+        record = numbers.loc[row.Index]
+        for prefix, each in (("tpr_at_0.01", tprs), ("auc", aucs)):
+            low, high = stats.t.interval(0.95, 4, np.mean(each), stats.sem(each))
+            assert record[prefix] == pytest.approx(np.mean(each))
+            assert record[f"{prefix}_low"] == pytest.approx(max(low, 0))
+            assert record[f"{prefix}_high"] == pytest.approx(min(high, 1))
+
+
+def test_summary_rows_stand_under_their_audit():
+    evidence, _ = evidence_of(RUNS)
+    numbers, shown = summary.tabulate(evidence, audit_names={"mlp": "MLP"})
+    assert shown["Attack"].tolist() == ["MLP", "LOSS", "LIRA", "cnn", "LOSS", "LIRA"]
+    assert (shown.iloc[0, 1:] == "").all()
+    assert len(numbers) == 4
+    headings = ["TPR @ 0.1 % FPR", "TPR @ 1 % FPR", "Balanced accuracy", "AUC"]
+    assert shown.columns.tolist() == ["Attack", *headings]
+
+
+def test_one_audit_needs_no_heading():
+    evidence, _ = evidence_of({("mlp", "loss"): 0.2})
+    assert summary.tabulate(evidence)[1]["Attack"].tolist() == ["LOSS"]
+
+
+def test_unresolved_levels_are_flagged_and_explained():
+    evidence, raw = evidence_of({("mlp", "lira"): 1.5})
+    numbers, shown = summary.tabulate(evidence, levels=[0.001, 0.01])
+    assert shown["TPR @ 0.1 % FPR"][0].endswith("†")
+    assert "†" not in shown["TPR @ 1 % FPR"][0]
+    assert any(note.startswith("†") for note in shown.attrs["notes"])
+    assert numbers["tpr_at_0.001_realised_fpr"][0] == 0
+    alone = [slow_tpr(*game, 0.0) for game in zip(*raw["mlp", "lira"], strict=True)]
+    assert numbers["tpr_at_0.001"][0] == pytest.approx(np.mean(alone))
+    pooled, shown = summary.tabulate(evidence, levels=[0.001], over="pooled")
+    assert "†" not in shown["TPR @ 0.1 % FPR"][0]
+    assert len(shown.attrs["notes"]) == 1
+    scores, member = (array.ravel() for array in raw["mlp", "lira"])
+    assert pooled["tpr_at_0.001"][0] == pytest.approx(slow_tpr(scores, member, 0.001))
+
+
+def test_single_target_has_the_intervals_of_the_metrics():
+    evidence, raw = evidence_of({("mlp", "lira"): 1.5}, targets=1)
+    numbers, shown = summary.tabulate(evidence, levels=[0.1])
+    hits = round(200 * slow_tpr(*(a[0] for a in raw["mlp", "lira"]), 0.1))
+    exact = stats.binomtest(hits, 200).proportion_ci(method="exact")
+    found = (numbers["tpr_at_0.1_low"][0], numbers["tpr_at_0.1_high"][0])
+    assert found == pytest.approx((exact.low, exact.high))
+    assert "[" not in shown["Balanced accuracy"][0]
+    assert shown.attrs["notes"][0].startswith("One target")
+
+
+@pytest.mark.parametrize(
+    ("estimate", "text"),
+    [
+        (Estimate(0.084, 0.079, 0.0891), "8.4 % [7.9, 8.9]"),
+        (Estimate(0.0016, 0.0, 0.0034, 0.0, True), "0.16 % [0.00, 0.34] †"),
+        (Estimate(0.5, float("nan"), float("nan")), "50.0 %"),
+        (Estimate(0.0095, 0.0, 0.02), "0.9 % [0.0, 2.0]"),
+    ],
+)
+def test_cells(estimate, text):
+    assert common.rate(estimate) == text
+
+
+def test_numbers_and_percentages():
+    assert common.number(Estimate(0.6184, 0.6, 0.65)) == "0.618 [0.600, 0.650]"
+    assert [percent(x) for x in (1e-5, 0.001, 0.1)] == ["0.001 %", "0.1 %", "10 %"]
+
+
+STEPS = [
+    {"attack": "loss", "name": "LOSS attack", "group": "Global"},
+    {"attack": "lira", "name": "+ Gaussians"},
+    {"attack": "loss", "group": "Again"},
+]
+
+
+def test_ablation_repeats_and_groups_rows():
+    evidence, raw = evidence_of(RUNS)
+    numbers, shown = ablation.tabulate(evidence, rows=STEPS, levels=[0.01, 0.1])
+    first = ["Global", "LOSS attack", "+ Gaussians", "Again", "LOSS"]
+    assert shown["Attack approach"].tolist() == first
+    assert shown.columns[1:].tolist() == [
+        f"TPR @ {level} % FPR, {audit}" for audit in ("mlp", "cnn") for level in (1, 10)
+    ]
+    assert numbers["group"].tolist() == ["Global"] * 8 + ["Again"] * 4
+    row = numbers[(numbers["name"] == "+ Gaussians") & (numbers["audit"] == "cnn")].iloc[1]
+    each = [slow_tpr(*game, row["fpr"]) for game in zip(*raw["cnn", "lira"], strict=True)]
+    assert row["tpr"] == pytest.approx(np.mean(each))
+
+
+def test_ablation_shows_a_dash_where_an_audit_has_no_result():
+    evidence, _ = evidence_of({("mlp", "loss"): 0.2, ("mlp", "lira"): 1.0, ("cnn", "loss"): 0.1})
+    numbers, shown = ablation.tabulate(evidence, heading="Queries")
+    assert shown["Queries"].tolist() == ["LOSS", "LIRA"]
+    assert shown.iloc[1, 2] == "–"
+    assert len(numbers) == 3
+
+
+def test_ablation_refuses_unknown_rows():
+    evidence, _ = evidence_of({("mlp", "loss"): 0.2})
+    with pytest.raises(ValueError, match="'watson' is not of this exhibit: loss"):
+        ablation.tabulate(evidence, rows=[{"attack": "watson"}])
+    with pytest.raises(ValueError, match="unknown key 'title'"):
+        ablation.tabulate(evidence, rows=[{"attack": "loss", "title": "x"}])
+
+
+def test_levels_that_were_not_evaluated_are_refused():
+    evidence, _ = evidence_of({("mlp", "loss"): 0.2})
+    with pytest.raises(ValueError, match=r"0\.05"):
+        summary.tabulate(evidence, levels=[0.05])
+
+
+def test_tiny_tables():
+    evidence, _ = evidence_of({("mlp", "loss"): 0.2}, targets=1, examples=5)
+    for module in (summary, ablation):
+        numbers, shown = module.tabulate(evidence)
+        assert len(numbers) == len(shown) == 1
+        assert isinstance(shown, pd.DataFrame)
+
+
+def test_options_are_declared():
+    for module in (summary, ablation):
+        options = declared(Path(module.__file__), "tabulate")
+        assert checked({}, options, "here").keys() == options.keys()
+        with pytest.raises(ValueError, match="levels"):
+            checked({"levels": "0.1"}, options, "here")
+    with pytest.raises(ValueError, match="rows"):
+        checked({"rows": [1]}, declared(Path(ablation.__file__), "tabulate"), "here")
