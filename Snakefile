@@ -43,3 +43,4 @@ rule all:
     input:
         rules.figures.input,
         rules.tables.input,
+        rules.describe_run.output,

@@ -43,6 +43,15 @@ def signals(cohort):
     )
 
 
+def histories(cohort):
+    """The training histories of all blocks of a cohort."""
+    return collect(
+        "<results>/cohorts/{cohort}/models/{block}.history.csv",
+        cohort=cohort,
+        block=studies.blocks(STUDY, cohort),
+    )
+
+
 def either(names):
     """A wildcard constraint: one of the names, or nothing at all."""
     return "|".join(map(re.escape, names)) or "(?!)"

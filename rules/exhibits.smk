@@ -61,6 +61,32 @@ rule make_table:
         "../scripts/make_table.py"
 
 
+rule describe_run:
+    input:
+        populations=collect(
+            "<results>/populations/{population}.h5", population=STUDY["populations"]
+        ),
+        histories=[
+            file for cohort in studies.trained(STUDY) for file in histories(cohort)
+        ],
+    output:
+        html=report(
+            f"{EXHIBITS}/provenance.html",
+            caption="../config/caption.rst",
+            category="Provenance",
+            labels={"exhibit": "provenance", "kind": "table"},
+        ),
+    log:
+        "<logs>/describe_run.log",
+    conda:
+        "../envs/training.yaml"
+    params:
+        settings=settings(studies.run_settings),
+        code=digest("describe_run.py"),
+    script:
+        "../scripts/describe_run.py"
+
+
 rule figures:
     input:
         collect(rules.draw_figure.output, exhibit=studies.exhibits(STUDY, "figure")),

@@ -197,7 +197,32 @@ def metric_settings(study: dict, audit: str, label: str) -> dict:
 
 def exhibit_settings(study: dict, exhibit: str) -> dict:
     """What an exhibit depends on, beside the files it reads."""
-    return {"study": study["study"], "exhibit": exhibit, **study["exhibits"][exhibit]}
+    entry = study["exhibits"][exhibit]
+    cohorts = {entry["cohort"]} if entry["cohort"] else set()
+    for name in entry["audits"]:
+        cohorts |= {study["audits"][name][side] for side in ("target", "shadow")}
+    made_of = "; ".join(f"{name}: {described(study, name)}" for name in sorted(cohorts))
+    targets = {name: study["audits"][name]["targets"] or "all" for name in entry["audits"]}
+    audits = "".join(f" Audit {name}: {count} targets." for name, count in targets.items())
+    own = {"study": study["study"], "exhibit": exhibit}
+    return {**own, **entry, "evidence": f"Made from the cohorts {made_of}.{audits}"}
+
+
+def described(study: dict, cohort: str) -> str:
+    """Say in words what a cohort is."""
+    entry = study["cohorts"][cohort]
+    if "signals" in entry:
+        return "models of other software"
+    return (
+        f"{entry['models']} models of recipe {entry['recipe']} on {entry['population']},"
+        f" design {entry['design']['name']}, {entry['queries']['count']} queries"
+    )
+
+
+def run_settings(study: dict) -> dict:
+    """What the description of a run depends on, beside the files it reads."""
+    cohorts = {name: {"what": described(study, name)} for name in study["cohorts"]}
+    return {"study": study["study"], "seed": study["seed"], "cohorts": cohorts}
 
 
 def canonical(settings: dict) -> dict:

@@ -1,0 +1,81 @@
+"""Describe a run: its data, cohorts, software and machine, as one page of the report."""
+
+import json
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from miatlas.logs import logged
+from miatlas.pages import page
+from miatlas.store import attributes, write_text
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+PACKAGES = ["snakemake", "torch", "torchvision", "numpy", "scipy", "pandas", "scikit-learn", "h5py"]
+
+
+def main(*, html: str, settings: dict, populations: list[str] = (), histories: list[str] = ()):
+    """Write the page; models' accuracies are means over each cohort."""
+    sections = {
+        "Cohorts": cohorts(settings, histories),
+        "Populations": pd.DataFrame([data(path) for path in populations]),
+        "Software and machine": pd.DataFrame(machine().items(), columns=["", "value"]),
+    }
+    title = f"Study {settings['study']}: what was run, on what"
+    write_text(html, page(title, sections, f"Seed of every random stream: {settings['seed']}."))
+
+
+def cohorts(settings: dict, histories) -> pd.DataFrame:
+    """Return a row per cohort: what it is, and the mean accuracy of its models."""
+    table = pd.DataFrame([{"cohort": name, **c} for name, c in settings["cohorts"].items()])
+    if not histories:
+        return table
+    last = [
+        pd.read_csv(path)
+        .dropna(subset="test_accuracy")
+        .assign(cohort=Path(path).parent.parent.name)
+        for path in histories
+    ]
+    means = pd.concat(last).groupby("cohort")[["train_accuracy", "test_accuracy"]].mean()
+    shown = means.map("{:.2%}".format).rename(columns=lambda name: name.replace("_", " "))
+    return table.merge(shown, left_on="cohort", right_index=True, how="left").fillna("")
+
+
+def data(path) -> dict:
+    """Return where a population comes from, and its digest."""
+    facts = attributes(path)
+    classes = len(json.loads(facts["class_names"]))
+    return {
+        "population": facts["population"],
+        "classes": classes,
+        "source": facts["source"],
+        "SHA-256 of the examples": facts["digest"][:16],
+    }
+
+
+def machine() -> dict:
+    """Return the versions of the packages, the commit, and the machine."""
+    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    return {
+        "miatlas": commit or "not a git checkout",
+        "Python": platform.python_version(),
+        **{package: version(package) for package in PACKAGES},
+        "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
+    }
+
+
+if __name__ == "__main__":
+    with logged(snakemake.log[0]):
+        main(
+            **snakemake.output,
+            populations=list(snakemake.input.get("populations", [])),
+            histories=list(snakemake.input.get("histories", [])),
+            settings=snakemake.params.settings,
+        )
