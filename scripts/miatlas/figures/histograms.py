@@ -20,7 +20,7 @@ def draw(
     evidence: Evidence,
     *,
     statistic: Literal["loss", "logit"] = "loss",
-    share: Annotated[float, between(0.0, 0.5)] = 0.25,
+    share: Annotated[float, between(0.0, 0.5)] = 0.05,
     extreme: Annotated[float, between(0.0, 0.5)] = 0.05,
     bins: Annotated[int, positive] = 24,
 ):

@@ -49,7 +49,10 @@ def edges(values: np.ndarray, bins: int, logarithmic: bool = False) -> np.ndarra
 
 def bars(axes: Axes, heights: np.ndarray, limits: np.ndarray, kind: str) -> None:
     """Draw one histogram: tinted, hatched for IN, with an outline."""
-    look = LOOKS[kind]
+    look, filled = LOOKS[kind], np.flatnonzero(heights)
+    if len(filled):  # no outline along the axis where there is nothing
+        heights = heights[filled[0] : filled[-1] + 1]
+        limits = limits[filled[0] : filled[-1] + 2]
     axes.stairs(heights, limits, fill=True, color=look["color"], alpha=look["alpha"], linewidth=0)
     line = {"color": look["color"], "linestyle": look["linestyle"], "linewidth": 1.1}
     axes.stairs(heights, limits, hatch=look["hatch"], **line)
