@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-import matplotlib
+import matplotlib.style
 
 from miatlas.evidence import gather
 from miatlas.logs import logged
