@@ -1,5 +1,6 @@
 """The study, and the few functions that rules are written with."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -50,6 +51,11 @@ def histories(cohort):
         cohort=cohort,
         block=studies.blocks(STUDY, cohort),
     )
+
+
+def source(path):
+    """A file of this repository, named from the working directory: moving both changes nothing."""
+    return os.path.relpath(Path(workflow.basedir) / path)
 
 
 def either(names):

@@ -6,7 +6,7 @@ EXHIBITS = f"<results>/exhibits/{STUDY['study']}"
 rule draw_figure:
     input:
         unpack(evidence),
-        style=f"{workflow.basedir}/config/miatlas.mplstyle",
+        style=source("config/miatlas.mplstyle"),
     output:
         svg=report(
             f"{EXHIBITS}/{{exhibit}}.svg",
