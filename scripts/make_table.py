@@ -27,8 +27,9 @@ def main(
     evidence = gather(settings, metrics, curves, signals)
     numbers, shown = tables.tabulate(evidence, **settings["options"])
     write_csv(csv, numbers)
-    write_text(md, markdown(shown))
-    write_text(html, page(settings["title"], {"": shown}, settings["caption"]))
+    notes = " ".join(shown.attrs.get("notes", []))
+    write_text(md, f"{markdown(shown)}\n{notes}\n")
+    write_text(html, page(settings["title"], {"": shown}, f"{settings['caption']} {notes}"))
 
 
 if __name__ == "__main__":
