@@ -1,6 +1,7 @@
 """Randomness as an argument: every stream is named by what it is for and by an index."""
 
-import zlib
+import json
+from hashlib import sha256
 
 import numpy as np
 
@@ -9,16 +10,13 @@ def rng(seed: int, purpose: str, *index: int | str) -> np.random.Generator:
     """Return the generator of one stream: the study's seed, a purpose, and what it is drawn for.
 
     Streams with different names are independent; the same name gives the same stream, in
-    whatever block, order or process it is asked for. Words enter as their CRC-32.
+    whatever block, order or process it is asked for.
     """
-    words = [_number(word) for word in (purpose, *index)]
-    return np.random.default_rng([seed, *words])
+    # Hashed, not handed to NumPy as a list of numbers: there [1, 2] and [1, 2, 0] are one stream.
+    words = [word if isinstance(word, str) else int(word) for word in (seed, purpose, *index)]
+    return np.random.default_rng(int(sha256(json.dumps(words).encode()).hexdigest(), 16))
 
 
 def torch_seed(seed: int, purpose: str, *index: int | str) -> int:
     """Return a 63-bit seed for a `torch.Generator`, from the stream of the same name."""
     return int(rng(seed, purpose, *index).integers(2**63))
-
-
-def _number(word: int | str) -> int:
-    return zlib.crc32(word.encode()) if isinstance(word, str) else int(word)
