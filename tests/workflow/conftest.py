@@ -1,0 +1,36 @@
+"""A small study, run once, of which every test changes its own copy."""
+
+import shutil
+import time
+
+import pytest
+import yaml
+from projects import TINY, Project, new_project
+
+
+@pytest.fixture
+def study() -> dict:
+    """The tiny study: two cohorts, three attacks, two audits, five exhibits."""
+    return yaml.safe_load(TINY)
+
+
+@pytest.fixture
+def project(tmp_path, study) -> Project:
+    """A fresh checkout in which nothing has run."""
+    return new_project(tmp_path / "fresh", study)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Project:
+    """The tiny study, run to its end once. Not to be changed: see `done`."""
+    project = new_project(tmp_path_factory.mktemp("finished") / "miatlas", yaml.safe_load(TINY))
+    project.run()
+    return project
+
+
+@pytest.fixture
+def done(finished, tmp_path) -> Project:
+    """A copy of the finished tiny study, with Snakemake's records and all times."""
+    shutil.copytree(finished.root, tmp_path / "done")
+    time.sleep(0.01)  # what a test writes is newer than what was copied
+    return Project(tmp_path / "done", yaml.safe_load(TINY))
