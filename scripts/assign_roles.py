@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING
 
 from miatlas.logs import logged
-from miatlas.membership import ROLES, Draws
+from miatlas.membership import Draws
 from miatlas.membership import roles as assign
+from miatlas.roles import ROLES
 from miatlas.store import read_h5, write_h5
 
 if TYPE_CHECKING:

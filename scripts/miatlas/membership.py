@@ -14,10 +14,8 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 
 from miatlas.options import between, positive
+from miatlas.roles import HELD_OUT, POOL, TEST
 from miatlas.seeds import rng
-
-POOL, HELD_OUT, TEST = 0, 1, 2
-ROLES = {"pool": POOL, "held_out": HELD_OUT, "test": TEST}
 
 
 class Membership(NamedTuple):
@@ -53,13 +51,18 @@ def roles(test: np.ndarray, draws: Draws, *, held_out: float, test_fraction: flo
     """Return the role (N,) of every example: POOL, HELD_OUT or TEST.
 
     The official test set (test (N,) bool) is TEST, with `test_fraction` of the other examples;
-    `held_out` of the others is HELD_OUT: no model ever trains on it.
+    `held_out` of the others is HELD_OUT: no model ever trains on it. Raises ValueError if nothing
+    is left for the pool.
     """
     result = np.where(test, TEST, POOL).astype(np.uint8)
     order = draws.shared("roles").permutation(np.flatnonzero(~test))
     n_held_out, n_test = round(held_out * len(order)), round(test_fraction * len(order))
     result[order[:n_held_out]] = HELD_OUT
     result[order[n_held_out : n_held_out + n_test]] = TEST
+    if not (result == POOL).any():
+        raise ValueError(
+            f"held_out {held_out} and test {test_fraction} leave no example to train on"
+        )
     return result
 
 
@@ -184,5 +187,5 @@ def _sample(generator, n, size):
 
 
 def _enough(size, available, what):
-    if size > available:
-        raise ValueError(f"{what} is {size}, but only {available} examples are there")
+    if not 0 < size <= available:
+        raise ValueError(f"{what} is {size}, but {available} examples are there")
