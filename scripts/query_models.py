@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from miatlas import training
-from miatlas.ensemble import Ensemble
+from miatlas.ensemble import Ensemble, stacks
+from miatlas.inputs import standardised
 from miatlas.logs import logged
-from miatlas.signals import extract, standardised
+from miatlas.signals import extract
 from miatlas.store import attributes, read_h5, read_weights, write_h5
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def main(
     options = {key: value for key, value in settings["architecture"].items() if key != "name"}
     network = architecture.build(tuple(x.shape[1:]), int(data["labels"].max()) + 1, **options)
     group = Ensemble.from_weights(network, read_weights(weights), device)
-    stacked = training.stacks(settings["engine"], architecture, device)
+    stacked = stacks(settings["engine"], architecture, tuple(x.shape[1:]), device)
     arrays = {
         **read_h5(membership, ["member", "evaluated"]),
         **read_h5(roles, ["role"]),

@@ -9,11 +9,13 @@ import pandas as pd
 import torch
 
 from miatlas import training
+from miatlas.batches import Data, Model
+from miatlas.ensemble import stacks
+from miatlas.inputs import standardised
 from miatlas.logs import logged
-from miatlas.membership import HELD_OUT, TEST
 from miatlas.progress import Progress
-from miatlas.seeds import rng, torch_seed
-from miatlas.signals import standardised
+from miatlas.roles import HELD_OUT, TEST
+from miatlas.seeds import torch_seed
 from miatlas.store import attributes, read_h5, write_csv, write_weights
 
 if TYPE_CHECKING:
@@ -40,7 +42,8 @@ def main(
     member = read_h5(membership, ["member"])["member"].astype(bool)
     models = [model(settings, m, row) for m, row in zip(numbers, member, strict=True)]
     where = f"{settings['cohort']} models {numbers[0]}-{numbers[-1]}"
-    with Progress(where, recipe["epochs"]) as progress:
+    stacked = stacks(recipe["engine"], architecture, shape, device)
+    with Progress(where, recipe["epochs"] * (1 if stacked else len(models))) as progress:
         try:
             trained, rows = training.train(
                 partial(architecture.build, shape, classes, **options),
@@ -48,7 +51,7 @@ def main(
                 data,
                 models,
                 int(attributes(membership)["size"]),
-                training.stacks(recipe["engine"], architecture, device),
+                stacked,
                 progress,
             )
         except training.Diverged as error:
@@ -67,18 +70,18 @@ def load(population: str, roles: str, device):
     )
     index = {code: torch.from_numpy(np.flatnonzero(role == code)) for code in (HELD_OUT, TEST)}
     labels = torch.from_numpy(arrays["labels"]).to(device)
-    data = training.Data(x, labels, index[HELD_OUT].to(device), index[TEST].to(device))
+    data = Data(x, labels, index[HELD_OUT].to(device), index[TEST].to(device))
     return data, tuple(x.shape[1:]), int(arrays["labels"].max()) + 1
 
 
-def model(settings: dict, number: int, member: np.ndarray) -> training.Model:
+def model(settings: dict, number: int, member: np.ndarray) -> Model:
     """Return a model with the seeds that are its own, whatever block it is trained in."""
     seed, cohort = settings["seed"], settings["cohort"]
-    return training.Model(
+    return Model(
         number,
         np.flatnonzero(member),
         torch_seed(seed, "weights", cohort, number),
-        rng(seed, "order", cohort, number),
+        torch_seed(seed, "order", cohort, number),
         torch_seed(seed, "augmentation", cohort, number),
     )
 

@@ -11,10 +11,10 @@ LINES = 20  # at most so many lines in a log
 
 
 class Progress:
-    """Counts epochs (or other rounds) of named work, with loss, accuracy and time left."""
+    """Counts rounds of named work (epochs of a stack, or of one model after the other)."""
 
     def __init__(self, name: str, rounds: int):
-        self.name, self.rounds, self.start = name, rounds, time.monotonic()
+        self.name, self.rounds, self.done, self.start = name, rounds, 0, time.monotonic()
         self.bar = None
 
     def __enter__(self):
@@ -28,13 +28,15 @@ class Progress:
             self.bar.close()
 
     def __call__(self, models: list[int], epoch: int, loss: float, accuracy: float) -> None:
-        """Report a finished round of some models (their numbers), counted from 0."""
+        """Report a finished epoch, counted from 0, of some models (their numbers)."""
+        self.done += 1
+        who = f"model {models[0]}" if len(models) == 1 else f"models {models[0]}-{models[-1]}"
         if self.bar:
-            self.bar.n = epoch + 1
-            self.bar.set_postfix_str(f"model {models[0]}, loss {loss:.3f}, accuracy {accuracy:.3f}")
-        if (epoch + 1) % max(1, self.rounds // LINES) == 0:
+            self.bar.set_postfix_str(f"{who}, loss {loss:.3f}, accuracy {accuracy:.3f}")
+            self.bar.update()
+        if self.done % max(1, -(-self.rounds // LINES)) == 0:
             print(
-                f"{self.name}: models {models[0]}-{models[-1]}, epoch {epoch + 1}/{self.rounds},"
+                f"{self.name}: {self.done}/{self.rounds}, {who}, epoch {epoch + 1},"
                 f" loss {loss:.4f}, accuracy {accuracy:.4f}, {time.monotonic() - self.start:.0f} s",
                 file=sys.stdout,
             )

@@ -4,55 +4,21 @@ All randomness of a model comes from its own seeds, so that its initial weights,
 its augmentations are the same whichever block, stack or order it is trained in.
 """
 
-from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from miatlas import augmentation, ensemble
+from miatlas import ensemble
+from miatlas.batches import Batches, Data, Model
 from miatlas.optimization import OPTIMIZERS, SCHEDULES
+from miatlas.released import Average, Best
 
 
 class Diverged(ValueError):
     """A model's loss is no longer finite."""
-
-
-@dataclass
-class Data:
-    """The population on the training device: x (N, ...) float32 and labels (N,) int64.
-
-    `held_out` and `test` are indices (H,), (T,); both may be empty.
-    """
-
-    x: torch.Tensor
-    labels: torch.Tensor
-    held_out: torch.Tensor
-    test: torch.Tensor
-
-
-@dataclass
-class Model:
-    """One model of a block: its number, its training examples (n,), and the seeds it is made of."""
-
-    number: int
-    examples: np.ndarray
-    weights_seed: int
-    order: np.random.Generator
-    augmentation_seed: int
-
-
-def stacks(engine: str, architecture, device: torch.device) -> bool:
-    """Say whether a block's models are trained as one stack (`engine: auto` knows what is faster).
-
-    Networks whose module says STACKABLE = False never are.
-    """
-    if engine == "stacked" and not architecture.STACKABLE:
-        raise ValueError(f"engine: {architecture.__name__} cannot be stacked; use one_by_one")
-    if engine == "auto":
-        return architecture.STACKABLE
-    return engine == "stacked"
 
 
 class Progress(Protocol):
@@ -65,9 +31,8 @@ def train(make, recipe: dict, data: Data, models: list[Model], size: int, stacke
     """Train the models on their examples; return their stacked weights and their history.
 
     `make()` builds one network; `size` is the nominal number of training examples, from which all
-    models' epochs are counted: one epoch is ceil(size / batch_size) full batches, drawn from each
-    model's own endless sequence of permutations of its examples. The weights map names to (K, ...)
-    tensors; the history is a list of rows, one a model and epoch.
+    models' epochs are counted (see `Batches`). The weights map names to (K, ...) tensors; the
+    history is a list of rows, one a model and epoch.
 
     Raises Diverged, naming the model and the step, when a loss is not finite.
     """
@@ -82,38 +47,43 @@ def _train_group(make, recipe, data, models, size, progress):
     torch.manual_seed(models[0].augmentation_seed)  # dropout, in networks trained one by one
     batches = Batches(models, recipe, data, size)
     optimizer = _named(OPTIMIZERS, recipe["optimizer"])(list(group.parameters.values()))
-    schedule = _named(SCHEDULES, recipe["schedule"])
+    rates = _rates(recipe, optimizer.param_groups[0]["lr"], batches.steps)
     average = Average(group, recipe["ema"]) if recipe["ema"] else None
     best = Best(group, recipe["early_stopping"]) if recipe["early_stopping"] else None
-    base_rate, total = optimizer.param_groups[0]["lr"], recipe["epochs"] * batches.steps
-    history = []
+    running, history = torch.ones(len(models), dtype=bool), []
     for epoch in range(recipe["epochs"]):
-        losses, correct = [], 0
-        for index, (x, y) in enumerate(batches.epoch()):
-            done = (epoch * batches.steps + index + 1) / total
-            optimizer.param_groups[0]["lr"] = base_rate * schedule(done)
-            loss, hits = _step(group, optimizer, x, y, recipe)
-            losses.append(loss)
-            correct = correct + hits
-            if average:
-                average.update(group)
-        losses = torch.stack(losses, 1).cpu()  # (K, steps)
-        _check_finite(losses, models, epoch * batches.steps)
-        accuracy = correct.cpu() / (batches.steps * batches.size)
-        progress(
-            [model.number for model in models], epoch, losses.mean().item(), accuracy.mean().item()
-        )
-        history += _rows(models, epoch, losses.mean(1), accuracy)
-        if best and best.update(average.group if average else group, data):
+        losses, accuracy = _epoch(group, optimizer, rates, batches, recipe, average)
+        _check_losses(losses, running, models, epoch * batches.steps)
+        history += _rows(models, running, epoch, losses.mean(1), accuracy)
+        shown = losses[running].mean().item(), accuracy[running].mean().item()
+        progress([model.number for model in models], epoch, *shown)
+        if best:
+            best.update(average.group if average else group, data)
+            running = best.running
+        if not running.any():
             break
     final = best.group if best else average.group if average else group
+    _check_weights(final, models)
     _final_accuracy(final, data, models, history)
     return {name: tensor.clone() for name, tensor in final.weights().items()}, history
 
 
+def _epoch(group, optimizer, rates, batches, recipe, average):
+    """Train for one epoch; return the losses (K, steps) and the accuracy (K,) on its batches."""
+    group.network.train()
+    losses, correct = [], 0
+    for x, y in batches.epoch():
+        optimizer.param_groups[0]["lr"] = next(rates)
+        loss, hits = _step(group, optimizer, x, y, recipe)
+        losses.append(loss)
+        correct = correct + hits
+        if average:
+            average.update(group)
+    return torch.stack(losses, 1).cpu(), correct.cpu() / (batches.steps * batches.size)
+
+
 def _step(group, optimizer, x, y, recipe):
     """One step of every model: x (K, B, ...), y (K, B) -> losses (K,), correct answers (K,)."""
-    group.network.train()
     with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe["precision"] == "bfloat16"):
         logits = group(x).float()  # (K, B, C)
     each = functional.cross_entropy(
@@ -123,7 +93,7 @@ def _step(group, optimizer, x, y, recipe):
         label_smoothing=recipe["label_smoothing"],
     )
     losses = each.view(y.shape).mean(1)
-    optimizer.zero_grad(set_to_none=True)
+    optimizer.zero_grad()
     losses.sum().backward()  # models share no parameter: each gets its own gradient
     if recipe["gradient_clip"]:
         clip(group, recipe["gradient_clip"])
@@ -140,98 +110,23 @@ def clip(group, limit: float) -> None:
         gradient *= scale.view(-1, *[1] * (gradient.dim() - 1))
 
 
-class Batches:
-    """Each model's own batches: x (K, B, ...) augmented and y (K, B), `steps` of them an epoch."""
-
-    def __init__(self, models: list[Model], recipe: dict, data: Data, size: int):
-        self.models, self.data, self.size = models, data, min(recipe["batch_size"], size)
-        self.steps = -(-size // self.size)
-        self.augmentation = dict(recipe["augmentation"])
-        self.kind = self.augmentation.pop("name")
-        self.queues = [np.empty(0, int) for _ in models]
-        self.generators = [torch.Generator().manual_seed(m.augmentation_seed) for m in models]
-
-    def epoch(self):
-        """Yield the batches of one epoch."""
-        n, device = self.steps * self.size, self.data.x.device
-        order = np.stack([self._next(k, n) for k in range(len(self.models))])
-        order = torch.from_numpy(order).to(device)  # (K, n)
-        draws = self._draws(n)
-        for start in range(0, n, self.size):
-            index = order[:, start : start + self.size]
-            x = self.data.x[index.flatten()]  # (K B, ...)
-            if self.kind != "none":
-                part = {
-                    name: d[:, start : start + self.size].flatten(0, 1) for name, d in draws.items()
-                }
-                x = augmentation.apply(x, part)
-            yield x.unflatten(0, index.shape), self.data.labels[index]
-
-    def _next(self, k, n):
-        """Take the next n examples of model k's endless sequence of permutations."""
-        model, parts = self.models[k], [self.queues[k]]
-        while sum(map(len, parts)) < n:
-            parts.append(model.order.permutation(model.examples))
-        sequence = np.concatenate(parts)
-        self.queues[k] = sequence[n:]
-        return sequence[:n]
-
-    def _draws(self, n):
-        shape, device = tuple(self.data.x.shape[1:]), self.data.x.device
-        if self.kind == "none":
-            return {}
-        draws = [
-            augmentation.draw(self.kind, n, shape, generator, **self.augmentation)
-            for generator in self.generators
-        ]
-        return {name: torch.stack([d[name] for d in draws]).to(device) for name in draws[0]}
+def _rates(recipe, base, steps):
+    """Yield the learning rate of every step: the schedule's at the middle of the step."""
+    schedule, total = _named(SCHEDULES, recipe["schedule"]), recipe["epochs"] * steps
+    return (base * schedule((step + 0.5) / total) for step in range(total))
 
 
-class Average:
-    """The exponential moving average of an ensemble's weights, which is what is released."""
-
-    def __init__(self, group, decay: float):
-        self.decay, self.group = decay, _copy(group)
-
-    def update(self, group):
-        """Move the averaged parameters towards the current ones; take over the buffers."""
-        average = list(self.group.parameters.values())
-        current = [p.detach() for p in group.parameters.values()]
-        torch._foreach_lerp_(average, current, 1 - self.decay)
-        for name, buffer in group.buffers.items():
-            self.group.buffers[name].copy_(buffer)
+def _named(functions, entry):
+    options = {key: value for key, value in entry.items() if key != "name"}
+    return partial(functions[entry["name"]], **options)
 
 
-class Best:
-    """Each model's weights at its lowest held-out loss (early stopping)."""
-
-    def __init__(self, group, patience: int):
-        self.group, self.patience = _copy(group), patience
-        self.lowest = torch.full((group.models,), float("inf"))
-        self.waited = torch.zeros(group.models, dtype=int)
-
-    def update(self, group, data) -> bool:
-        """Keep what is better; return whether every model has waited for `patience` epochs."""
-        loss = held_out_loss(group, data).cpu()
-        running = self.waited < self.patience
-        better = (loss < self.lowest) & running
-        self.lowest = torch.where(better, loss, self.lowest)
-        self.waited = torch.where(better, 0, self.waited + 1)
-        best = self.group.weights()
-        for name, tensor in group.weights().items():
-            best[name][better] = tensor[better]
-        return not (self.waited < self.patience).any()
-
-
-def held_out_loss(group, data: Data, batch: int = 1000) -> torch.Tensor:
-    """Return the mean cross-entropy (K,) on the held-out examples, in evaluation mode."""
-    total = 0
-    for index in data.held_out.split(batch):
-        logits = group.answer(data.x[index]).float()
-        y = data.labels[index].expand(group.models, -1)
-        loss = functional.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none")
-        total = total + loss.view(y.shape).sum(1)
-    return total / len(data.held_out)
+def _rows(models, running, epoch, losses, accuracy):
+    return [
+        {"model": model.number, "epoch": epoch + 1, "loss": float(loss), "accuracy": float(hits)}
+        for model, runs, loss, hits in zip(models, running, losses, accuracy, strict=True)
+        if runs
+    ]
 
 
 def _final_accuracy(group, data, models, history):
@@ -241,8 +136,8 @@ def _final_accuracy(group, data, models, history):
     """
     correct = torch.cat(
         [
-            (group.answer(x).argmax(-1) == y).cpu()
-            for x, y in zip(data.x.split(1000), data.labels.split(1000), strict=True)
+            (group.answer(data.x[where]).argmax(-1) == data.labels[where]).cpu()
+            for where in group.slices(len(data.x))
         ],
         1,
     ).numpy()  # (K, N)
@@ -255,15 +150,9 @@ def _final_accuracy(group, data, models, history):
         last[model.number]["test_accuracy"] = float(hits[others].mean())
 
 
-def _rows(models, epoch, losses, accuracy):
-    return [
-        {"model": model.number, "epoch": epoch + 1, "loss": float(loss), "accuracy": float(hits)}
-        for model, loss, hits in zip(models, losses, accuracy, strict=True)
-    ]
-
-
-def _check_finite(losses, models, first_step):
-    bad = torch.nonzero(~torch.isfinite(losses))
+def _check_losses(losses, running, models, first_step):
+    """Refuse losses (K, steps) that are not finite, in the models that are still running."""
+    bad = torch.nonzero(~torch.isfinite(losses) & running[:, None])
     if len(bad):
         step, k = min((int(step), int(k)) for k, step in bad)
         raise Diverged(
@@ -271,11 +160,10 @@ def _check_finite(losses, models, first_step):
         )
 
 
-def _named(functions, entry):
-    options = {key: value for key, value in entry.items() if key != "name"}
-    return lambda argument: functions[entry["name"]](argument, **options)
-
-
-def _copy(group):
-    clone = lambda tensors: {n: t.detach().clone() for n, t in tensors.items()}  # noqa: E731
-    return ensemble.Ensemble(group.network, clone(group.parameters), clone(group.buffers))
+def _check_weights(group, models):
+    """Refuse released weights that are not finite: the last step has no loss after it."""
+    for tensor in group.weights().values():
+        finite = torch.isfinite(tensor.flatten(1)).all(1)
+        if not finite.all():
+            number = models[int(finite.int().argmin())].number
+            raise Diverged(f"model {number} diverged: its weights are not finite after training")
