@@ -9,7 +9,10 @@ import h5py
 import numpy as np
 
 FORMAT = 1
-SIGNALS = {"member": 2, "labels": 1, "phi": 3}  # dimensions of what every signals file holds
+# What every signals file holds: dimensions and kinds of number (bool, integers, floats).
+SIGNALS = {"member": (2, "bui"), "labels": (1, "ui"), "phi": (3, "f")}
+KINDS = {"b": "booleans", "u": "counts", "i": "integers", "f": "floats"}
+ANSWERS = ("phi", "logits", "features")  # what models answer about an example
 
 
 @contextmanager
@@ -56,15 +59,15 @@ def write_h5(path, arrays: dict, attributes: dict, chunks: dict | None = None) -
 
 @contextmanager
 def opened(path):
-    """Yield the HDF5 file, its format checked; an unreadable or foreign one is named."""
+    """Yield the HDF5 file, its format checked; an unreadable, damaged or foreign one is named."""
     try:
-        file = h5py.File(path, "r")
+        with h5py.File(path, "r") as file:
+            written = file.attrs.get("format", FORMAT)
+            if written != FORMAT:
+                raise ValueError(f"{path}: format {written}, this version reads {FORMAT}")
+            yield file
     except OSError as error:
         raise ValueError(f"{path}: not a readable HDF5 file ({error})") from None
-    with file:
-        if file.attrs.get("format", FORMAT) != FORMAT:
-            raise ValueError(f"{path}: format {file.attrs['format']}, this version reads {FORMAT}")
-        yield file
 
 
 def read_h5(path, names=None) -> dict:
@@ -72,13 +75,8 @@ def read_h5(path, names=None) -> dict:
     with opened(path) as file:
         absent = [name for name in names or () if name not in file]
         if absent:
-            raise ValueError(
-                f"{path}: has no {absent[0]!r}; it holds {', '.join(file) or 'nothing'}"
-            )
-        try:
-            return {name: file[name][()] for name in names or file}
-        except OSError as error:
-            raise ValueError(f"{path}: damaged ({error})") from None
+            raise ValueError(_absent(path, absent[0], file))
+        return {name: file[name][()] for name in names or file}
 
 
 def attributes(path) -> dict:
@@ -89,13 +87,13 @@ def attributes(path) -> dict:
 
 def write_weights(path, tensors: dict, metadata: dict) -> None:
     """Write NumPy arrays stacked on a leading model axis as safetensors."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    # One entry only: safetensors writes several in a random order, and no two files were the same.
+    content = save(arrays, {"settings": json.dumps(metadata, sort_keys=True)})
     with whole(path) as temporary:
-        save_file(
-            arrays, temporary, {k: json.dumps(v, sort_keys=True) for k, v in metadata.items()}
-        )
+        temporary.write_bytes(content)
 
 
 def read_weights(path) -> dict:
@@ -124,6 +122,11 @@ class Signals:
         for path, row in zip(self.paths, rows, strict=True):
             if not np.array_equal(row["labels"], self.labels):
                 raise ValueError(f"{path}: its labels differ from those of {self.paths[0]}")
+            if row["answers"] != first["answers"]:
+                raise ValueError(
+                    f"{path}: its answers to an example have the shapes {row['answers']},"
+                    f" those of {self.paths[0]} {first['answers']}"
+                )
         self.member = np.concatenate([row["member"] for row in rows])
         self.evaluated = np.concatenate([row["evaluated"] for row in rows])
 
@@ -136,7 +139,7 @@ class Signals:
         """Return the shape of one array over all models, e.g. (M, N, Q) for phi."""
         with opened(self.paths[0]) as file:
             if name not in file:
-                raise ValueError(f"{self.paths[0]}: has no {name!r}; it holds {', '.join(file)}")
+                raise ValueError(_absent(self.paths[0], name, file))
             return (self.shape[0], *file[name].shape[1:])
 
     def read(self, name: str, examples: slice, last: int | None = None) -> np.ndarray:
@@ -162,23 +165,26 @@ class Signals:
             member = file["member"][()].astype(bool)
             role = file["role"][()] if "role" in file else np.zeros(member.shape[1], np.uint8)
             pool = np.broadcast_to(role == 0, member.shape)
-            evaluated = file["evaluated"][()].astype(bool) if "evaluated" in file else pool
             return {
-                "member": member, "labels": file["labels"][()], "role": role, "evaluated": evaluated
-            }  # fmt: skip
+                "member": member,
+                "labels": file["labels"][()],
+                "role": role,
+                "evaluated": file["evaluated"][()].astype(bool) if "evaluated" in file else pool,
+                "answers": {name: file[name].shape[2:] for name in ANSWERS if name in file},
+            }
 
 
 def check_signals(path) -> None:
     """Refuse a signals file whose arrays are missing or do not fit together, naming the file."""
     with opened(path) as file:
-        for name, dimensions in SIGNALS.items():
+        for name, (dimensions, kinds) in SIGNALS.items():
             if name not in file:
+                raise ValueError(_absent(path, name, file))
+            array = file[name]
+            if array.ndim != dimensions or array.dtype.kind not in kinds:
                 raise ValueError(
-                    f"{path}: has no {name!r}; it holds {', '.join(file) or 'nothing'}"
-                )
-            if file[name].ndim != dimensions:
-                raise ValueError(
-                    f"{path}: {name} has {file[name].ndim} dimensions, expected {dimensions}"
+                    f"{path}: {name} is {array.dtype} of {array.ndim} dimensions, expected"
+                    f" {dimensions} dimensions of {' or '.join(KINDS[kind] for kind in kinds)}"
                 )
         shape = file["member"].shape
         expected = {"labels": shape[1:], "role": shape[1:], "phi": shape, "logits": shape,
@@ -189,3 +195,14 @@ def check_signals(path) -> None:
                     f"{path}: {name} has shape {file[name].shape}, but member has {shape}"
                     " (models, examples)"
                 )
+        labels = file["labels"][()]
+        classes = file["logits"].shape[-1] if "logits" in file else np.inf
+        if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
+            raise ValueError(
+                f"{path}: labels are {labels.min()} to {labels.max()}, but logits have"
+                f" {classes} classes, counted from 0"
+            )
+
+
+def _absent(path, name, file):
+    return f"{path}: has no {name!r}; it holds {', '.join(file) or 'nothing'}"
