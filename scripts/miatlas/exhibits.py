@@ -60,22 +60,6 @@ class Evidence:
             raise ValueError(f"there is no ROC curve of {audit}/{label}, target {target}")
         return points.sort_values(["false_positives", "true_positives"], ignore_index=True)
 
-    def caption_facts(self) -> str:
-        """Return what the results come from, in one phrase: cohorts, models, examples, targets."""
-        if self.signals is not None:
-            models, examples = self.signals["phi"].shape
-            cohort = self.signals.get("cohort", "One cohort")
-            return f"{cohort}: {models} models, {examples:,} examples"
-        return "; ".join(dict.fromkeys(_facts(result) for result in self.metrics))
-
-
-def _facts(result: dict) -> str:
-    cohort, shadow, targets = result["target_cohort"], result["shadow_cohort"], result["targets"]
-    who = cohort if cohort == shadow else f"{cohort} attacked through {shadow}"
-    ending = "target" if len(targets) == 1 else "targets"
-    sizes = f"{result['models']} models, {result['examples']:,} examples"
-    return f"{who}: {sizes}, {len(targets)} {ending}"
-
 
 @dataclass(frozen=True)
 class Estimate:

@@ -349,10 +349,3 @@ def test_options_are_declared():
     for name, wrong in (("roc", {"band": "sd"}), ("histograms", {"share": 0.7}), ("roc", {"x": 1})):
         with pytest.raises(ValueError, match="here"):
             checked(wrong, declared(figures / f"{name}.py", "draw"), "here")
-
-
-def test_caption_facts():
-    evidence, _ = evidence_of({("mlp", "loss"): (1.0, {}), ("cnn", "loss"): (1.0, {})}, (1, 40))
-    facts = "digits_mlp: 64 models, 40 examples, 1 target; digits_cnn: 64 models, 40 examples"
-    assert evidence.caption_facts() == f"{facts}, 1 target"
-    assert signals_of(4, 40).caption_facts() == "One cohort: 4 models, 40 examples"
