@@ -1,22 +1,26 @@
 # Everything a user types. The first target that needs it makes the environment in .venv.
+#   make                                  the demo and its report
+#   make STUDY="config/carlini2022.yaml"  another study (several files: later ones on top)
+#   make DATA_ROOT=/where/data/is ...     where data sets are read from, and downloaded to
 PYTHON ?= python3
 CORES ?= all
 STUDY ?= config/config.yaml
-RUN := .venv/bin/snakemake --cores $(CORES) --configfile $(STUDY)
+REPORT ?= results/report.html
+SETTINGS = --cores $(CORES) --configfile $(STUDY) $(if $(DATA_ROOT),--config data_root=$(DATA_ROOT))
 
 .PHONY: demo report figures test test-all lint bench clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed
-	$(RUN)
+	.venv/bin/snakemake $(SETTINGS)
 	@$(MAKE) --no-print-directory report
 
 report: .venv/installed
-	$(RUN) --report results/report.html
-	@echo "The report: $(CURDIR)/results/report.html"
+	.venv/bin/snakemake --report $(REPORT) $(SETTINGS)
+	@echo "Open the report in a browser: $(abspath $(REPORT))"
 
 figures: .venv/installed
-	$(RUN) figures
+	.venv/bin/snakemake figures $(SETTINGS)
 
 test: .venv/installed
 	.venv/bin/python -m pytest -m "not slow"
@@ -39,7 +43,7 @@ clean:
 .venv/installed: envs/requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "miatlas needs Python 3.11 or newer; choose one: make PYTHON=python3.12 ..."; exit 1; }
-	@echo "Installing the dependencies into .venv (once; torch is large) ..."
+	@echo "Installing the dependencies into .venv (once; torch is large: some minutes, 6 GB) ..."
 	@$(PYTHON) -m venv .venv
 	@.venv/bin/pip install --quiet --disable-pip-version-check -r envs/requirements.lock
 	@touch $@
