@@ -76,9 +76,10 @@ def checked(given: dict, options: dict[str, Option], where: str) -> dict:
         raise ValueError(f"{where}: unknown option {unknown[0]!r}; allowed: {allowed}")
     result = {}
     for name, option in options.items():
-        value = deepcopy(given.get(name, option.default))
+        value = given.get(name, option.default)
         if value is REQUIRED:
             raise ValueError(f"{where}: option {name!r} is required")
+        value = deepcopy(value)
         complaint = mismatch(value, option.type)
         if complaint:
             raise ValueError(f"{where}: option {name!r} is {value!r}, but it {complaint}")
