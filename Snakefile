@@ -9,7 +9,7 @@ min_version("9.27")
 
 
 # A study given with --configfile replaces the demo; Snakemake would merge the two.
-if "study" not in config:
+if not workflow.overwrite_configfiles:
 
     configfile: f"{workflow.basedir}/config/config.yaml"
 

@@ -4,8 +4,6 @@ import os
 import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-
 SCRIPTS = Path(workflow.basedir) / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
@@ -17,7 +15,7 @@ try:
     if missing := studies.missing(STUDY):
         raise ValueError("\n".join(missing))
 except ValueError as error:
-    raise WorkflowError(str(error))
+    sys.exit(f"\nmiatlas: {error}\n")  # as it is, without the place in this file
 
 
 def settings(function):
