@@ -1,4 +1,7 @@
-"""Membership. Gives every example a role, and decides which model trains on which example."""
+"""Membership. Gives every example a role, and decides which model trains on which example.
+
+Before any model is trained, so that a design that cannot be drawn costs nothing.
+"""
 
 
 rule assign_roles:
@@ -8,6 +11,7 @@ rule assign_roles:
         roles=ensure("<results>/cohorts/{cohort}/roles.h5", non_empty=True),
     log:
         "<logs>/assign_roles/{cohort}.log",
+    priority: 90
     conda:
         "../envs/analysis.yaml"
     params:
@@ -26,6 +30,7 @@ rule draw_membership:
         ),
     log:
         "<logs>/draw_membership/{cohort}/{block}.log",
+    priority: 90
     conda:
         "../envs/analysis.yaml"
     params:
