@@ -104,12 +104,24 @@ def exhibit(given, where: str) -> dict:
     name = one_of(entry[key], implementing(package, function), f"{where}.{key}")
     options = _options(f"{package}/{name}", function)
     entry["options"] = checked(entry["options"], options, f"{where}.options")
-    shown = entry["attacks"] or {}
-    pairs = shown.items() if isinstance(shown, Mapping) else ((label, label) for label in shown)
-    entry["attacks"] = [list(pair) for pair in pairs]  # in their order
+    entry["attacks"] = _shown(entry["attacks"], f"{where}.attacks")
     if bool(entry["cohort"]) == bool(entry["audits"] and entry["attacks"]):
         raise ValueError(f"{where}: needs either a cohort, or audits and attacks")
+    of_cohort = "evidence.signals" in (LIBRARY / package / f"{name}.py").read_text()
+    if bool(entry["cohort"]) != of_cohort:
+        needs = "a cohort" if of_cohort else "audits and attacks"
+        raise ValueError(f"{where}: the {key} {name} needs {needs}")
     return entry
+
+
+def _shown(given, where):
+    """Return [label, name shown] of every attack of an exhibit, in their order."""
+    given = {} if given is None else given
+    if isinstance(given, list) and all(isinstance(label, str) for label in given):
+        given = {label: label for label in given}
+    if not isinstance(given, Mapping) or not all(isinstance(n, str) for n in given.values()):
+        raise ValueError(f"{where}: must be a list of labels, or a mapping of labels to names")
+    return [list(pair) for pair in given.items()]
 
 
 def one_of(name, allowed, where: str) -> str:

@@ -7,11 +7,12 @@ of a study (the number of models, of audits, ...) is in none of them.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 
-from miatlas import entries
+from miatlas import demands, entries
 from miatlas.membership import complaint
 from miatlas.populations.catalogue import missing_files
 
@@ -21,14 +22,23 @@ DEFAULT_TARGETS = 10
 def read(config: Mapping) -> dict:
     """Return the study with every default filled in; raise ValueError naming the key at fault."""
     study = entries.section("study", deepcopy(dict(config)), "configuration")
+    _check_name(study["study"], "study")
     for kind in ("population", "recipe", "cohort", "attack", "audit", "exhibit"):
         given, complete = study[f"{kind}s"], getattr(entries, kind)
+        for name in given:
+            _check_name(name, f"{kind}s")
         study[f"{kind}s"] = {n: complete(given[n], f"{kind}s.{n}") for n in sorted(given)}
     for check in (_check_cohort, _check_audit, _check_exhibit):
         plural = check.__name__.removeprefix("_check_") + "s"
         for name, entry in study[plural].items():
             check(study, entry, f"{plural}.{name}")
     return study
+
+
+def _check_name(name, where):
+    """Names become parts of file names, and are told apart in them."""
+    if not isinstance(name, str) or not re.fullmatch(r"[\w-]+", name):
+        raise ValueError(f"{where}: the name {name!r} must consist of letters, digits, _ and -")
 
 
 def _check_cohort(study, cohort, where):
@@ -64,6 +74,12 @@ def _check_audit(study, audit, where):
                 f"{where}.targets: {audit['targets']} targets, but the cohort {audit['target']}"
                 f" has {target['models']} models"
             )
+    for label in audit["attacks"]:
+        attack = study["attacks"][label]
+        source = entries.LIBRARY / "attacks" / f"{attack['attack']}.py"
+        same = audit["target"] == audit["shadow"]
+        if wrong := demands.complaint(source, attack, target, shadow, same):
+            raise ValueError(f"{where}: attacks.{label}.{wrong}")
     if "models" in target and "models" in shadow and target["population"] != shadow["population"]:
         raise ValueError(f"{where}.shadow: target and shadow cohort are of different populations")
 

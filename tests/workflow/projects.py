@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
+import numpy as np
 import yaml
 
 REPOSITORY = Path(__file__).parents[2]
@@ -141,3 +143,29 @@ def new_project(root: Path, study: dict) -> Project:
         else:
             shutil.copy2(source, root / name)
     return Project(root, study)
+
+
+def change(study: dict, path: str, value, gone: bool = False) -> None:
+    """Set the value at a dotted path of a study, or take it away."""
+    *parents, last = path.split(".")
+    for key in parents:
+        study = study[key]
+    if gone:
+        del study[last]
+    else:
+        study[last] = value
+
+
+def simulated(path: Path, models: int, examples: int, seed: int = 1) -> None:
+    """Write signals as other software would: Gaussian phi, with a mean of each example's own.
+
+    Members' phi is 1 higher, at a deviation of 1; the means have a deviation of 3.
+    """
+    stream = np.random.default_rng(seed)
+    ranks = stream.random((models, examples)).argsort(axis=0)
+    member = ranks < models // 2
+    phi = 3 * stream.standard_normal(examples) + member + stream.standard_normal(member.shape)
+    with h5py.File(path, "w") as file:
+        file["member"] = member
+        file["labels"] = stream.integers(0, 10, examples)
+        file["phi"] = phi[..., None].astype(np.float32)

@@ -4,6 +4,7 @@ import os
 from copy import deepcopy
 
 import pytest
+from projects import change
 
 SCORED = {
     f"audits/{audit}/{label}"
@@ -152,14 +153,6 @@ def test_a_changed_recipe_reruns_its_cohort_only(done):
     done.study["recipes"]["faster"]["optimizer"]["lr"] = 0.3
     cohort = {"cohorts/two/models/0.safetensors", "cohorts/two/signals/0.h5"}
     assert done.plan() == cohort | scores("two/loss") | exhibits("loss_curve.svg") | PROVENANCE
-
-
-def change(study, path, value):
-    """Set the value at a dotted path of a study."""
-    *parents, last = path.split(".")
-    for key in parents:
-        study = study[key]
-    study[last] = value
 
 
 TABLE = {"paper": "P", "title": "N", "table": "summary", "audits": ["two"], "attacks": ["loss"]}

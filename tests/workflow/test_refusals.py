@@ -1,0 +1,314 @@
+"""What is wrong with a study is said in one line, before anything expensive runs."""
+
+import hashlib
+import re
+from copy import deepcopy
+
+import h5py
+import numpy as np
+import pytest
+import yaml
+from projects import TINY, change, simulated
+
+from miatlas import study as studies
+
+GONE = object()
+CNN = {"name": "cnn", "filters": 16, "stages": 2}
+SAID = {  # what is changed in the tiny study, and the message
+    "an unknown key": (
+        {"sede": 1},
+        "configuration: unknown option 'sede'; allowed: study, seed, data_root, memory_mb, .*",
+    ),
+    "no study": ({"study": GONE}, "configuration: option 'study' is required"),
+    "a name for files": ({"study": "a/b"}, r"study: the name 'a/b' must consist of letters, .*"),
+    "a key of a recipe": (
+        {"recipes.plain.epoch": 3}, "recipes.plain: unknown option 'epoch'; allowed: .*epochs.*"
+    ),
+    "a key that is missing": (
+        {"recipes.plain.epochs": GONE}, "recipes.plain: option 'epochs' is required"
+    ),
+    "an architecture": (
+        {"recipes.plain.architecture.name": "mpl"},
+        "recipes.plain.architecture: 'mpl' does not exist; there is: .*mlp.*",
+    ),
+    "an architecture's option": (
+        {"recipes.plain.architecture.width": 8},
+        r"recipes.plain.architecture \(mlp\): unknown option 'width'; allowed: widths.*",
+    ),
+    "an optimizer's option": (
+        {"recipes.plain.optimizer.lr": "fast"},
+        r"recipes.plain.optimizer \(sgd\): option 'lr' is 'fast', but it must be of type float",
+    ),
+    "a key of a cohort": (
+        {"cohorts.one.blok": 4}, "cohorts.one: unknown option 'blok'; allowed: .*block.*"
+    ),
+    "a recipe": (
+        {"cohorts.one.recipe": "plane"},
+        "cohorts.one.recipe: 'plane' does not exist; there is: plain, faster|"
+        "cohorts.one.recipe: 'plane' does not exist; there is: faster, plain",
+    ),
+    "a design": (
+        {"cohorts.one.design.name": "halves"},
+        "cohorts.one.design: 'halves' does not exist; there is: half, .*",
+    ),
+    "an odd number of models": (
+        {"cohorts.one.models": 7},
+        r"cohorts.one.models: 7 models are not whole groups of 4 .*",
+    ),
+    "an odd group": (
+        {"cohorts.one.design.group": 1}, r"cohorts.one.models: .*group must be even.*"
+    ),
+    "no whole blocks": (
+        {"cohorts.one.block": 3}, "cohorts.one.block: 8 models are not whole blocks of 3"
+    ),
+    "an attack": (
+        {"attacks.lyra": {}}, "attacks.lyra: 'lyra' does not exist; there is: .*lira_online.*"
+    ),
+    "an attack's option": (
+        {"attacks.lira_online.varience": "global"},
+        r"attacks.lira_online \(lira_online\): unknown option 'varience'; allowed: .*variance.*",
+    ),
+    "an attack's value": (
+        {"attacks.lira_online.variance": "locale"},
+        r"attacks.lira_online \(lira_online\): option 'variance' is 'locale', but it must be one"
+        " of per_example, global",
+    ),
+    "references of an attack without": (
+        {"attacks.loss.references": 4},
+        "audits.one: attacks.loss.references: 4, but loss compares with no reference models",
+    ),
+    "an odd number of references": (
+        {"attacks.lira_online.references": 3},
+        "audits.one: attacks.lira_online.references: 3 cannot be split into half IN and half OUT",
+    ),
+    "more references than models": (
+        {"attacks.lira_online.references": 8},
+        "audits.one: attacks.lira_online.references: 8, but there are 7 models that are not the"
+        " target's own",
+    ),
+    "more queries than there are": (
+        {"attacks.lira_online.queries": 2},
+        "audits.one: attacks.lira_online.queries: 2, but the cohort's models answer 1",
+    ),
+    "a cohort of an audit": (
+        {"audits.one.target": "eno"}, "audits.one.target: 'eno' does not exist; there is: one, two"
+    ),
+    "an attack of an audit": (
+        {"audits.one.attacks": ["hinge"]},
+        "audits.one.attacks: 'hinge' does not exist; there is: .*loss.*",
+    ),
+    "more targets than models": (
+        {"audits.two.targets": 5},
+        "audits.two.targets: 5 targets, but the cohort two has 4 models",
+    ),
+    "cohorts of two populations": (
+        {"populations.other": {"source": "digits"}, "cohorts.two.population": "other",
+         "audits.two.shadow": "one"},
+        "audits.two.shadow: target and shadow cohort are of different populations",
+    ),
+    "a source": (
+        {"populations.digits.source": "digit"},
+        "populations.digits.source: 'digit' does not exist; there is: .*digits.*",
+    ),
+    "a figure": (
+        {"exhibits.curves.figure": "rock"},
+        "exhibits.curves.figure: 'rock' does not exist; there is: .*roc.*",
+    ),
+    "an option of a figure": (
+        {"exhibits.curves.options": {"bend": 1}},
+        "exhibits.curves.options: unknown option 'bend'; allowed: band.*",
+    ),
+    "an exhibit of nothing": (
+        {"exhibits.curves.audits": []}, "exhibits.curves: needs either a cohort, or audits .*"
+    ),
+    "a figure of the wrong thing": (
+        {"exhibits.losses.figure": "roc"},
+        "exhibits.losses: the figure roc needs audits and attacks",
+    ),
+    "an attack that an exhibit's audit has not": (
+        {"exhibits.loss_curve.attacks": ["lira_online"]},
+        "exhibits.loss_curve.attacks: 'lira_online' does not exist; there is: loss",
+    ),
+    "no mapping": ({"cohorts": [1]}, r"configuration: option 'cohorts' is \[1\], but .* dict"),
+    "an entry that is no mapping": (
+        {"cohorts.one": "many"}, "cohorts.one: must be a mapping of keys to values, not 'many'"
+    ),
+    "canaries without": (
+        {"cohorts.one.design.name": "canaries"},
+        "cohorts.one.design: the population digits has no canaries",
+    ),
+    "early stopping without": (
+        {"recipes.plain.early_stopping": 2},
+        "cohorts.one.held_out: early stopping needs held-out examples, but it is 0",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "message"), SAID.values(), ids=SAID)
+def test_a_wrong_study_is_refused(study, changes, message):
+    for path, value in changes.items():
+        change(study, path, value, gone=value is GONE)
+    with pytest.raises(ValueError, match=r"\A.*\Z") as refusal:  # one line
+        studies.read(study)
+    assert re.fullmatch(message, str(refusal.value))
+
+
+def places(entry, path=()):
+    """Yield the path of everything in a study."""
+    below = entry.items() if isinstance(entry, dict) else ()
+    below = enumerate(entry) if isinstance(entry, list) else below
+    for key, value in below:
+        yield (*path, key)
+        yield from places(value, (*path, key))
+
+
+def refusal_of(study):
+    """What is said against a study; nothing if it is accepted."""
+    try:
+        studies.read(study)
+    except ValueError as refusal:
+        return str(refusal)
+    return ""
+
+
+PLACES = list(places(yaml.safe_load(TINY)))
+VALUES = [
+    None, 0, -1, 10**9, True, 1.5, float("nan"), "x", "", "a/b", [], [1], ["x"], [["x"]], {},
+    {"a": 1}, {1: 2}, {"name": ["x"]}, {"name": None}, GONE,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", VALUES, ids=str)
+def test_any_value_anywhere_is_accepted_or_refused_in_one_line(value):
+    refused = 0
+    for path in PLACES:
+        study = deepcopy(yaml.safe_load(TINY))
+        parent = study
+        for key in path[:-1]:
+            parent = parent[key]
+        parent.pop(path[-1]) if value is GONE else parent.__setitem__(path[-1], value)
+        said = refusal_of(study)
+        assert "\n" not in said
+        assert "object at" not in said
+        refused += said != ""
+    assert refused > len(PLACES) / 4
+
+
+def refused(project, *message):
+    """Run a study that must be refused: each part said once, no traceback, nothing trained.
+
+    On one core, where what is cheap comes first; a second one would not wait for it.
+    """
+    text = project.fail("--cores", "1").text
+    for part in message:
+        assert text.count(part) == 1, text
+    assert "Traceback" not in text
+    assert not list(project.results.rglob("*.safetensors"))
+    return text
+
+
+def test_what_the_terminal_shows_of_a_refused_study_is_the_message(project):
+    project.study["attacks"]["lyra"] = {}
+    text = refused(project, "miatlas: attacks.lyra: 'lyra' does not exist; there is: ")
+    lines = [line for line in text.splitlines() if line]
+    assert [line for line in lines if not line.startswith("Using workflow specific profile")] == [
+        line for line in lines if line.startswith("miatlas: ")
+    ]
+
+
+def test_a_study_without_its_name_is_not_merged_into_the_demo(project):
+    del project.study["study"]
+    refused(project, "miatlas: configuration: option 'study' is required")
+
+
+def test_a_missing_data_file_is_named_with_its_origin(project):
+    project.study["populations"]["digits"] = {"source": "adult"}
+    refused(
+        project,
+        "populations.digits: adult: missing file adult.data: looked for data/adult/adult.data; "
+        "it comes from https://",
+    )
+
+
+def test_a_damaged_data_file_is_named(project):
+    folder = project.root / "data" / "german_credit"
+    folder.mkdir(parents=True)
+    (folder / "german.data").write_text("A11 6 A34\n")
+    project.study["populations"]["other"] = {"source": "german_credit"}
+    project.study["cohorts"]["two"]["population"] = "other"
+    found = hashlib.md5(b"A11 6 A34\n").hexdigest()
+    refused(project, f"german.data: wrong checksum: its md5 is {found}, not 6b94c2e35480e671")
+
+
+def test_a_design_that_cannot_be_drawn_costs_nothing(project):
+    project.study["cohorts"]["two"]["design"] = {"name": "iid", "size": 5000}
+    refused(project, "miatlas: iid: size is 5000, but ", "200 examples are there")
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def not_finite(path):
+    with h5py.File(path, "r+") as file:
+        file["phi"][1, 3, 0] = np.nan
+
+
+def without_phi(path):
+    with h5py.File(path, "r+") as file:
+        del file["phi"]
+
+
+def too_few_labels(path):
+    with h5py.File(path, "r+") as file:
+        labels = file["labels"][1:]
+        del file["labels"]
+        file["labels"] = labels
+
+
+def no_hdf5(path):
+    path.write_text("member,phi\n")
+
+
+DAMAGES = {
+    truncated: "mine.h5: not a readable HDF5 file",
+    no_hdf5: "mine.h5: not a readable HDF5 file",
+    not_finite: "mine.h5: phi is not finite for model 1 of the file, example 3",
+    without_phi: "mine.h5: has no 'phi'; it holds ",
+    too_few_labels: "mine.h5: labels has shape (99,), but member has (6, 100)",
+}
+
+
+@pytest.mark.parametrize(("damage", "message"), DAMAGES.items())
+def test_damaged_signals_of_other_software_are_named(project, damage, message):
+    simulated(project.root / "mine.h5", models=6, examples=100)
+    damage(project.root / "mine.h5")
+    project.study["cohorts"]["mine"] = {"signals": "mine.h5"}
+    project.study["audits"]["mine"] = {"target": "mine", "attacks": ["loss"]}
+    project.study["exhibits"]["curves"]["audits"] = ["mine"]
+    project.study["exhibits"]["curves"]["attacks"] = ["loss"]
+    refused(project, message)
+
+
+def test_signals_that_are_not_there_are_named(project):
+    project.study["cohorts"]["mine"] = {"signals": "mine.h5"}
+    refused(project, "miatlas: cohorts.mine.signals: there is no file mine.h5")
+
+
+def test_a_diverging_model_is_named_and_loses_nothing(done):
+    before = done.times()
+    done.study["recipes"]["faster"]["optimizer"]["lr"] = 1e35
+    text = done.fail().text
+    assert re.search(
+        r"miatlas: cohort two: model [0-3] diverged: its loss is not finite at step \d+", text
+    )
+    assert "Traceback" not in text
+    kept = {name: time for name, time in before.items() if "two" not in name}
+    after = done.times()
+    assert {name: after.get(name) for name in kept} == kept
+    done.study["recipes"]["faster"]["optimizer"]["lr"] = 0.2
+    plan = done.plan()
+    assert {name for name in plan if name.startswith("cohorts")} == {
+        "cohorts/two/models/0.safetensors",
+        "cohorts/two/signals/0.h5",
+    }
