@@ -7,7 +7,7 @@ from miatlas.options import inputs
 def complaint(source, attack: dict, target: dict, shadow: dict, same: bool) -> str | None:
     """Say why an attack, whose module is at `source`, cannot run; None if it can.
 
-    attack, target, shadow: entries of the study; what external ones hold is seen when they are read.
+    attack, target, shadow: entries of the study; what external ones hold is seen when read.
     """
     reads = inputs(source, "score")
     compares = any(name.startswith("refs_") for name in reads)
