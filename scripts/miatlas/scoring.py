@@ -86,7 +86,7 @@ class Pieces:
         self.arrays = {name.split("_")[1] for name in needs if name.endswith(("_phi", "_logits"))}
         self.compares = bool({"refs_in", "refs_out"} & needs)
         self.step = max(1, int(memory_mb * 2**20 / (BYTES * self._numbers())))
-        self.held: dict[str, tuple] = {}
+        self.held: dict[tuple, np.ndarray] = {}
         self.held_from = -1
 
     def of(self, target: int):
@@ -103,9 +103,10 @@ class Pieces:
         local = examples - where.start
         piece = SimpleNamespace(examples=examples, labels=self.audit.target.labels[examples])
         for name in self.arrays:
-            of_targets, of_shadows = self._read(name, where)
+            of_targets = self._read(self.audit.target, name, where)
             setattr(piece, f"target_{name}", of_targets[target][local])
             if f"refs_{name}" in self.needs:
+                of_shadows = self._read(self.audit.shadow, name, where)
                 setattr(piece, f"refs_{name}", of_shadows[np.ix_(rows, local)])
         if self.compares:
             member = self.audit.shadow.member[np.ix_(rows, examples)]
@@ -117,26 +118,27 @@ class Pieces:
         fewest = references.counts(self.audit.shadow.member[np.ix_(rows, examples)])
         return references.allowed(*fewest, self.audit.references, "refs_in" in self.needs)
 
-    def _read(self, name, where):
-        """Read one slice of both cohorts, or find it where the last target left it."""
+    def _read(self, cohort, name, where):
+        """Read one slice of a cohort, or find it where the last target left it."""
         if self.held_from != where.start:
             self.held, self.held_from = {}, where.start
-        if name not in self.held:
-            last = self._queries() if name == "phi" else None
-            target = self.audit.target.read(name, where, last)
-            same = self.audit.shadow is self.audit.target
-            shadow = target if same else self.audit.shadow.read(name, where, last)
-            self.held[name] = (target, shadow)
-        return self.held[name]
+        if (cohort, name) not in self.held:
+            last = self._queries(cohort) if name == "phi" else None
+            self.held[cohort, name] = cohort.read(name, where, last)
+        return self.held[cohort, name]
 
-    def _queries(self):
-        available = min(c.dimensions("phi")[2] for c in (self.audit.target, self.audit.shadow))
+    def _queries(self, cohort):
+        available = cohort.dimensions("phi")[2]
         if self.queries and self.queries > available:
-            raise ValueError(f"{self.queries} queries are wanted, but the signals have {available}")
-        return self.queries or available
+            raise ValueError(
+                f"{cohort.paths[0]}: {self.queries} queries are wanted, but there are {available}"
+            )
+        return self.queries
 
     def _numbers(self):
-        """Count the numbers that one example's signals are, over both cohorts."""
-        cohorts = (self.audit.target, self.audit.shadow)
-        shapes = [cohort.dimensions(name) for cohort in cohorts for name in self.arrays]
-        return sum(shape[0] * int(np.prod(shape[2:])) for shape in shapes) or 1
+        """Count the numbers that are read of one example, and its references' priorities."""
+        read = {(self.audit.target, name) for name in self.arrays}
+        read |= {(self.audit.shadow, n) for n in self.arrays if f"refs_{n}" in self.needs}
+        shapes = [cohort.dimensions(name) for cohort, name in read]
+        numbers = sum(shape[0] * int(np.prod(shape[2:])) for shape in shapes)
+        return max(1, numbers + self.compares * self.audit.shadow.shape[0])

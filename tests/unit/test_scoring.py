@@ -1,0 +1,240 @@
+"""Attacks run on signals files: slices, targets, references, and what must not leak into scores."""
+
+import tracemalloc
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy.stats import mannwhitneyu
+
+from miatlas import membership, options, scoring
+from miatlas.statistics import logit_scaled_confidence
+from miatlas.store import Signals, write_h5
+
+CASES = [
+    ("loss", {}), ("hinge", {}), ("entropy", {}), ("lira_online", {}),
+    ("lira_online", {"variance": "global", "queries": 1}), ("lira_online", {"statistic": "hinge"}),
+    ("lira_online", {"preset": "tf_privacy_2021", "variance": "global"}),
+    ("lira_offline", {}), ("lira_offline", {"variance": "global", "location": "median"}),
+]  # fmt: skip
+every_attack = pytest.mark.parametrize(("name", "given"), CASES)
+
+
+def write(path, member, signal=0.0, queries=2, classes=4, seed=0, evaluated=None):
+    """Write signals of noise, raised by `signal` at the true label where a model was trained."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(member.shape[1]) % classes
+    logits = rng.normal(size=(*member.shape, queries, classes))
+    logits += rng.normal(size=(1, member.shape[1], 1, 1))
+    logits += signal * member[:, :, None, None] * np.eye(classes)[labels][None, :, None]
+    phi = logit_scaled_confidence(logits, labels[:, None]).astype(np.float32)
+    arrays = {"member": member, "labels": labels, "phi": phi, "logits": logits[:, :, 0]}
+    extra = {} if evaluated is None else {"evaluated": evaluated}
+    chunks = {"phi": (len(member), 64, queries), "logits": (len(member), 64, classes)}
+    write_h5(path, arrays | extra, {}, chunks)
+
+
+def halves(models=16, examples=300, seed=0):
+    draws = membership.Draws(seed, "c", "p")
+    return membership.half(np.arange(examples), range(models), draws, group=models).member
+
+
+def run(name, given, target, shadow=None, memory_mb=64, design="half", targets=3, **keys):
+    attack = import_module(f"miatlas.attacks.{name}")
+    declared = options.declared(Path(attack.__file__), "score")
+    of_target = Signals(target)
+    of_shadow = of_target if shadow is None else Signals(shadow)
+    audit = scoring.audit(
+        of_target, of_shadow, same=shadow is None, design=design, targets=targets, seed=0, **keys
+    )
+    return scoring.score(attack, options.checked(given, declared, name), audit, memory_mb)
+
+
+def recorded(target, shadow=None, design="half", memory_mb=64, targets=2, **keys):
+    """Return what an attack is given, for each call: (refs_phi, refs_in, refs_out, target_phi)."""
+    calls = []
+
+    def score(target_phi, refs_phi, refs_in, refs_out):
+        calls.append((refs_phi, refs_in, refs_out, target_phi))
+        return target_phi[:, 0]
+
+    of_target = Signals(target)
+    of_shadow = of_target if shadow is None else Signals(shadow)
+    audit = scoring.audit(
+        of_target, of_shadow, same=shadow is None, design=design, targets=targets, seed=0, **keys
+    )
+    return scoring.score(SimpleNamespace(score=score), {}, audit, memory_mb), calls, audit
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("signals") / "half.h5"
+    write(path, halves(), signal=1.0)
+    return [path]
+
+
+# Slices and targets --------------------------------------------------------------------------
+
+
+@every_attack
+@pytest.mark.parametrize("memory_mb", [1e-9, 0.08])
+def test_slices_give_what_one_piece_gives(file, name, given, memory_mb):
+    whole = run(name, given, file)
+    assert whole.shape == (3, 300)
+    np.testing.assert_allclose(run(name, given, file, memory_mb=memory_mb), whole, rtol=1e-9)
+
+
+def test_the_slices_are_small_where_memory_is(file):
+    _, calls, _ = recorded(file, memory_mb=0.08, targets=1)
+    sizes = [len(phi) for *_, phi in calls]
+    assert sum(sizes) == 300
+    assert len(sizes) > 5
+    assert max(sizes) * 16 * 2 * 48 <= 0.08 * 2**20
+
+
+@every_attack
+def test_a_target_is_scored_the_same_in_any_company(file, name, given):
+    np.testing.assert_array_equal(run(name, given, file, targets=1), run(name, given, file)[:1])
+
+
+@every_attack
+def test_blocks_of_files_do_not_matter(file, tmp_path, name, given):
+    cohort = Signals(file)
+    paths = [tmp_path / "0.h5", tmp_path / "1.h5"]
+    for path, rows in zip(paths, (slice(0, 4), slice(4, 16)), strict=True):
+        arrays = {n: cohort.read(n, slice(0, 300))[rows] for n in ("phi", "logits")}
+        write_h5(path, arrays | {"member": cohort.member[rows], "labels": cohort.labels}, {})
+    np.testing.assert_array_equal(run(name, given, paths), run(name, given, file))
+
+
+def test_memory_follows_the_setting_and_not_the_number_of_examples(tmp_path):
+    peaks = {}
+    for examples in (4000, 16000):
+        write(tmp_path / f"{examples}.h5", halves(16, examples))
+        tracemalloc.start()
+        run("lira_online", {"variance": "global"}, [tmp_path / f"{examples}.h5"], memory_mb=4)
+        peaks[examples] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    grown = 12000 * (16 * 4 + 3 * 8 + 64)  # membership, its copies, scores: bytes an example
+    assert peaks[16000] - peaks[4000] < grown
+    assert peaks[16000] < 4 * 2**20 + 16000 * (16 * 4 + 3 * 8 + 64)
+
+
+def test_only_evaluated_examples_are_scored(tmp_path):
+    evaluated = np.random.default_rng(1).random((16, 300)) < 0.4
+    write(tmp_path / "s.h5", halves(), signal=1.0, evaluated=evaluated)
+    scores = run("lira_online", {"variance": "global"}, [tmp_path / "s.h5"], memory_mb=0.05)
+    assert (np.isfinite(scores) == evaluated[:3]).all()
+
+
+# References ----------------------------------------------------------------------------------
+
+
+def test_references_are_all_models_but_the_target_in_equal_numbers(file):
+    scores, calls, audit = recorded(file)
+    phi = audit.shadow.read("phi", slice(0, 300))
+    for target, (refs, refs_in, refs_out, own) in enumerate(calls):
+        others = [m for m in range(16) if m != target]
+        np.testing.assert_array_equal(refs, phi[others])
+        np.testing.assert_array_equal(own, phi[target])
+        np.testing.assert_array_equal(scores[target], phi[target, :, 0])
+        member = audit.shadow.member[others]
+        assert (refs_in <= member).all()
+        assert (refs_out <= ~member).all()
+        assert set(refs_in.sum(0)) == set(refs_out.sum(0)) == {7}  # 8 of 16, less the target
+
+
+def test_a_pair_is_never_a_reference_of_its_target(tmp_path):
+    draws = membership.Draws(0, "c", "p")
+    member = membership.paired(np.arange(300), range(16), draws).member
+    write(tmp_path / "s.h5", member)
+    _, calls, audit = recorded([tmp_path / "s.h5"], design="paired", targets=5)
+    phi = audit.shadow.read("phi", slice(0, 300))
+    for target, (refs, *_) in enumerate(calls):
+        partner = target + 1 if target % 2 == 0 else target - 1
+        others = [m for m in range(16) if m not in (target, partner)]
+        np.testing.assert_array_equal(refs, phi[others])
+
+
+def test_another_cohort_lends_all_its_models(file, tmp_path):
+    write(tmp_path / "shadow.h5", halves(8, seed=5), signal=1.0, seed=9)
+    _, calls, audit = recorded(file, [tmp_path / "shadow.h5"])
+    for target, (refs, refs_in, refs_out, own) in enumerate(calls):
+        np.testing.assert_array_equal(refs, audit.shadow.read("phi", slice(0, 300)))
+        np.testing.assert_array_equal(own, audit.target.read("phi", slice(0, 300))[target])
+        assert set(refs_in.sum(0)) == set(refs_out.sum(0)) == {4}
+
+
+def test_references_of_a_disjoint_cohort_are_all_out(tmp_path):
+    draws = {side: membership.Draws(0, side, "p") for side in ("target", "shadow")}
+    for side, models in (("target", 2), ("shadow", 6)):
+        drawn = membership.disjoint(np.arange(300), range(models), draws[side], side=side)
+        write(tmp_path / f"{side}.h5", drawn.member, 1.0, seed=models, evaluated=drawn.evaluated)
+    files = [tmp_path / "target.h5"], [tmp_path / "shadow.h5"]
+    scores = run("lira_offline", {}, *files, design="disjoint", targets=2)
+    assert np.isfinite(scores).sum(1).tolist() == [150, 150]
+    with pytest.raises(ValueError, match="0 IN and"):
+        run("lira_online", {}, *files, design="disjoint", targets=2)
+
+
+@pytest.mark.parametrize(("wanted", "kept"), [(4, 2), (14, 7)])
+def test_fewer_references_when_asked_for(file, wanted, kept):
+    _, calls, _ = recorded(file, references=wanted)
+    assert {n for _, refs_in, refs_out, _ in calls for n in refs_in.sum(0)} == {kept}
+
+
+def test_what_cannot_be_is_refused(file, tmp_path):
+    with pytest.raises(ValueError, match="17 targets, but the target cohort has 16 models"):
+        run("loss", {}, file, targets=17)
+    with pytest.raises(ValueError, match=r"half\.h5: 3 queries are wanted, but there are 2"):
+        run("lira_online", {"queries": 3}, file)
+    with pytest.raises(ValueError, match="16 references were asked for"):
+        run("lira_online", {}, file, references=16)
+    write(tmp_path / "more.h5", halves(8, 301))
+    with pytest.raises(ValueError, match=r"half\.h5 and .*more\.h5: their examples' labels differ"):
+        run("lira_online", {}, file, [tmp_path / "more.h5"])
+
+
+def test_ten_targets_by_default_or_all(file, tmp_path):
+    assert run("loss", {}, file, targets=None).shape == (10, 300)
+    write(tmp_path / "few.h5", halves(4))
+    assert run("loss", {}, [tmp_path / "few.h5"], targets=None).shape == (4, 300)
+
+
+# Leaks ---------------------------------------------------------------------------------------
+
+
+@every_attack
+def test_a_targets_own_membership_does_not_enter_its_scores(file, tmp_path, name, given):
+    cohort = Signals(file)
+    arrays = {n: cohort.read(n, slice(0, 300)) for n in ("phi", "logits")}
+    member = cohort.member.copy()
+    member[1] = np.random.default_rng(3).permutation(member[1])
+    write_h5(tmp_path / "s.h5", arrays | {"member": member, "labels": cohort.labels}, {})
+    # The smallest counts over examples must be the same, or other references are chosen.
+    keys = {"references": 8} if name.startswith("lira") else {}
+    before = run(name, given, file, targets=2, **keys)[1]
+    after = run(name, given, [tmp_path / "s.h5"], targets=2, **keys)[1]
+    np.testing.assert_array_equal(after, before)
+
+
+@every_attack
+@pytest.mark.parametrize("design", ["half", "paired"])
+def test_noise_reveals_nothing_and_a_signal_much(tmp_path, name, given, design):
+    draws, pool = membership.Draws(0, "c", "p"), np.arange(1500)
+    more = {"group": 16} if design == "half" else {}
+    member = getattr(membership, design)(pool, range(16), draws, **more).member
+    areas = {}
+    for signal in (0.0, 4.0):
+        write(tmp_path / "s.h5", member, signal, seed=7)
+        scores = run(name, given, [tmp_path / "s.h5"], design=design, targets=8)
+        areas[signal] = [
+            mannwhitneyu(s[m], s[~m]).statistic / m.sum() / (~m).sum()
+            for s, m in zip(scores, member, strict=False)
+        ]
+    deviation = np.sqrt(1 / 12 * 2 * 2 / 1500)  # of one AUC on noise: sqrt((n+1)/(12 n0 n1))
+    assert np.abs(np.array(areas[0.0]) - 0.5).max() < 4.5 * deviation
+    assert abs(np.mean(areas[0.0]) - 0.5) < 4 * deviation / np.sqrt(8)
+    assert np.mean(areas[4.0]) > 0.7
