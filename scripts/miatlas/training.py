@@ -104,7 +104,7 @@ def _step(group, optimizer, x, y, recipe):
 def clip(group, limit: float) -> None:
     """Scale each model's gradient to a norm of at most `limit`."""
     gradients = [parameter.grad for parameter in group.parameters.values()]
-    norm = sum(g.flatten(1).square().sum(1) for g in gradients).sqrt()  # (K,)
+    norm = sum(g.reshape(len(g), -1).square().sum(1) for g in gradients).sqrt()  # (K,)
     scale = (limit / (norm + 1e-6)).clamp(max=1)
     for gradient in gradients:
         gradient *= scale.view(-1, *[1] * (gradient.dim() - 1))
@@ -163,7 +163,7 @@ def _check_losses(losses, running, models, first_step):
 def _check_weights(group, models):
     """Refuse released weights that are not finite: the last step has no loss after it."""
     for tensor in group.weights().values():
-        finite = torch.isfinite(tensor.flatten(1)).all(1)
+        finite = torch.isfinite(tensor.reshape(len(models), -1)).all(1)
         if not finite.all():
             number = models[int(finite.int().argmin())].number
             raise Diverged(f"model {number} diverged: its weights are not finite after training")
