@@ -36,7 +36,7 @@ OPTIMIZERS = {
 MOVES = {"name": "mirror_shift_cutout", "shift": 1, "cutout": 3}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _one_thread():
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -1,0 +1,91 @@
+"""Schedules in closed form, optimisers as torch's own, on stacked parameters as on single ones."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from miatlas import optimization
+from miatlas.optimization import OPTIMIZERS, SCHEDULES
+
+SHARE = st.floats(0, 1)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@given(SHARE, st.floats(0, 0.9))
+def test_schedules_lie_between_zero_and_one(progress, warmup):
+    for schedule in SCHEDULES.values():
+        assert 0 <= schedule(progress, warmup=warmup) <= 1
+
+
+@given(SHARE, st.floats(0.01, 1))
+def test_warm_up_is_linear(progress, warmup):
+    if progress < warmup:
+        for schedule in SCHEDULES.values():
+            full = schedule(progress) if schedule is optimization.step else 1.0
+            assert schedule(progress, warmup=warmup) == pytest.approx(full * progress / warmup)
+
+
+@pytest.mark.parametrize(
+    ("progress", "warmup", "expected"),
+    [(0, 0, 1), (0.5, 0, 0.5), (1, 0, 0), (1 / 3, 0, 0.75), (2 / 3, 0, 0.25),
+     (0.2, 0.2, 1), (0.6, 0.2, 0.5), (1, 0.2, 0), (0.1, 0.2, 0.5), (1, 1, 0.5 * 2)],
+)  # fmt: skip
+def test_cosine(progress, warmup, expected):
+    assert optimization.cosine(progress, warmup=warmup) == pytest.approx(expected, abs=1e-12)
+
+
+@given(SHARE, SHARE)
+def test_cosine_falls(one, other):
+    low, high = sorted((one, other))
+    assert optimization.cosine(high) <= optimization.cosine(low)
+    assert optimization.cosine(low) == pytest.approx((1 + math.cos(math.pi * low)) / 2)
+
+
+@pytest.mark.parametrize("steps", [4, 10, 100])
+def test_a_milestone_is_reached_with_the_step_that_begins_there(steps):
+    rates = [optimization.step((s + 0.5) / steps, milestones=[0.5]) for s in range(steps)]
+    assert rates == [1] * (steps // 2) + [0.1] * (steps - steps // 2)
+    twice = optimization.step(0.8, milestones=[0.5, 0.75], gamma=0.2)
+    assert twice == pytest.approx(0.04)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_stacked_parameters_move_as_single_ones(name, weight_decay):
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(3, 4, 5, generator=generator)
+    gradients = torch.randn(6, 3, 4, 5, generator=generator)
+    classes = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+    more = {"momentum": 0.9, "nesterov": True} if name == "sgd" else {}
+    options = {"lr": 0.05, "weight_decay": weight_decay, **more}
+    stacked = start.clone().requires_grad_()
+    together = OPTIMIZERS[name]([stacked], **options)
+    for gradient in gradients:
+        stacked.grad = gradient.clone()
+        together.step()
+    for k in range(3):
+        single = start[k].clone().requires_grad_()
+        alone = classes[name]([single], **options)
+        for gradient in gradients:
+            single.grad = gradient[k].clone()
+            alone.step()
+        torch.testing.assert_close(stacked[k], single, rtol=1e-6, atol=1e-7)
+
+
+def test_sgd_by_hand():
+    weight = torch.tensor([2.0], requires_grad=True)
+    optimizer = optimization.sgd([weight], lr=0.1, momentum=0.5, weight_decay=0.5)
+    for expected in (2 - 0.1 * (1 + 1), 1.8 - 0.1 * (0.5 * 2 + 1 + 0.9)):
+        weight.grad = torch.ones(1)
+        optimizer.step()
+        assert weight.item() == pytest.approx(expected)

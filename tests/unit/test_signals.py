@@ -1,0 +1,162 @@
+"""What models answer: against slow float64 arithmetic, in evaluation mode, the same for all."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from miatlas import augmentation, ensemble, signals
+from miatlas.architectures import cnn, mlp, wide_resnet
+from miatlas.inputs import standardised
+
+MAKERS = {
+    "mlp": lambda: mlp.build((1, 8, 8), 5, widths=[16]),
+    "cnn": lambda: cnn.build((1, 8, 8), 5, filters=4),
+    "normalised": lambda: wide_resnet.build((1, 8, 8), 5, depth=10, width=1),
+}
+ONE = {"count": 1, "mirror": True, "shift": 1, "logits": "first"}
+NINE = {"count": 9, "mirror": False, "shift": 1, "logits": "all"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def group(make="mlp", models=3, scale=1.0):
+    result = ensemble.build(MAKERS[make], list(range(models)), torch.device("cpu"))
+    for parameter in result.parameters.values():
+        parameter.detach().mul_(scale)
+    return result
+
+
+def examples(n=40):
+    x = torch.randn(n, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+    return x, np.arange(n) % 5
+
+
+def phi_slowly(logits, label):
+    """Return log p_y - log sum of the other p_c, in exact sums of Python floats."""
+    z = [float(v) for v in logits]
+    top = max(v for c, v in enumerate(z) if c != label)
+    rest = math.fsum(math.exp(v - top) for c, v in enumerate(z) if c != label)
+    return z[label] - top - math.log(rest)
+
+
+@pytest.mark.parametrize("scale", [1.0, 8.0])
+@pytest.mark.parametrize("queries", [ONE, NINE])
+def test_phi_is_that_of_the_logits_in_slow_arithmetic(scale, queries):
+    x, labels = examples()
+    given = signals.extract(group(scale=scale), x, labels, queries | {"logits": "all"}, True)
+    assert given["phi"].dtype == given["logits"].dtype == np.float32
+    for (m, i, q), phi in np.ndenumerate(given["phi"]):
+        slow = phi_slowly(given["logits"][m, i, q], labels[i])
+        assert phi == pytest.approx(slow, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("stacked", [True, False])
+def test_logits_are_those_of_the_single_networks_on_the_moved_images(make, stacked):
+    x, labels = examples()
+    given = signals.extract(group(make), x, labels, NINE, stacked)
+    specs = augmentation.queries(9, (1, 8, 8), mirror=False, shift=1)
+    assert given["phi"].shape == (3, 40, 9)
+    assert given["logits"].shape == (3, 40, 9, 5)
+    for m in range(3):
+        torch.manual_seed(m)
+        network = MAKERS[make]().eval()
+        for q, spec in enumerate(specs):  # the same images for every model
+            expected = network(augmentation.query(x, spec)).detach().numpy()
+            np.testing.assert_allclose(given["logits"][m, :, q], expected, atol=2e-5)
+
+
+def test_the_first_query_is_the_untouched_example():
+    x, labels = examples()
+    one = signals.extract(group(), x, labels, ONE, True)
+    nine = signals.extract(group(), x, labels, NINE, True)
+    first = signals.extract(group(), x, labels, NINE | {"logits": "first"}, True)
+    assert one["logits"].shape == first["logits"].shape == (3, 40, 5)
+    assert one["phi"].shape == (3, 40, 1)
+    for given in (one["logits"], first["logits"], nine["logits"][:, :, 0]):
+        np.testing.assert_allclose(given, group().answer(x).numpy(), atol=1e-6)
+    np.testing.assert_array_equal(first["phi"], nine["phi"])
+    assert np.abs(nine["phi"][..., 1:] - nine["phi"][..., :1]).min(axis=(0, 1)).max() > 0
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_stacked_and_one_by_one_give_the_same(make):
+    x, labels = examples()
+    together = signals.extract(group(make), x, labels, NINE, True)
+    alone = signals.extract(group(make), x, labels, NINE, False)
+    for name, array in together.items():
+        np.testing.assert_allclose(array, alone[name], atol=2e-5)
+
+
+def test_slices_of_examples_do_not_matter(monkeypatch):
+    x, labels = examples()
+    whole = signals.extract(group("cnn"), x, labels, NINE, True)
+    monkeypatch.setattr(ensemble, "ANSWERS", 21)
+    assert len(group().slices(40)) == 6
+    sliced = signals.extract(group("cnn"), x, labels, NINE, True)
+    for name, array in whole.items():
+        np.testing.assert_allclose(array, sliced[name], atol=1e-5)
+
+
+def test_models_answer_in_evaluation_mode_and_are_left_unchanged():
+    x, labels = examples()
+    models = group("normalised")
+    models.network.train()
+    before = {name: tensor.clone() for name, tensor in models.weights().items()}
+    one = signals.extract(models, x[:1], labels[:1], ONE, True)["logits"]
+    many = signals.extract(models, x, labels, ONE, True)["logits"]
+    np.testing.assert_allclose(one[:, 0], many[:, 0], atol=1e-5)  # no statistics of the batch
+    assert all(torch.equal(tensor, before[name]) for name, tensor in models.weights().items())
+
+
+@pytest.mark.parametrize("wrong", ["missing", "foreign", "shape"])
+def test_weights_of_another_network_are_refused(wrong):
+    weights = {name: tensor.numpy() for name, tensor in group().weights().items()}
+    if wrong == "missing":
+        del weights["head.bias"]
+    elif wrong == "foreign":
+        weights["tail.bias"] = weights["head.bias"]
+    else:
+        weights["head.bias"] = weights["head.bias"][:, :4]
+    name = "tail.bias" if wrong == "foreign" else "head.bias"
+    with pytest.raises(ValueError, match=f"weights {name}: the shape of one model is"):
+        ensemble.Ensemble.from_weights(MAKERS["mlp"](), weights, torch.device("cpu"))
+
+
+def test_one_stack_where_that_is_faster():
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    assert ensemble.stacks("auto", mlp, (54,), cpu)
+    assert ensemble.stacks("auto", cnn, (1, 8, 8), cpu)
+    assert not ensemble.stacks("auto", cnn, (1, 28, 28), cpu)
+    assert ensemble.stacks("auto", cnn, (3, 32, 32), gpu)
+    assert ensemble.stacks("stacked", cnn, (3, 32, 32), cpu)
+    assert not ensemble.stacks("one_by_one", mlp, (54,), cpu)
+    single = type("single", (nn.Module,), {"STACKABLE": False})
+    assert not ensemble.stacks("auto", single, (54,), gpu)
+    with pytest.raises(ValueError, match="single cannot be stacked; use one_by_one"):
+        ensemble.stacks("stacked", single, (54,), cpu)
+
+
+def test_inputs_are_standardised_by_channel_and_the_source_is_left_alone():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (50, 3, 4, 4)).astype(np.uint8)
+    scaled = images / 255
+    mean, deviation = scaled.mean((0, 2, 3)), scaled.std((0, 2, 3))
+    x = standardised(images, 255.0, mean, deviation, "cpu")
+    assert x.dtype == torch.float32
+    torch.testing.assert_close(x.mean((0, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(x.std((0, 2, 3)), torch.ones(3), atol=1e-3, rtol=0)
+    features = rng.normal(size=(20, 6)).astype(np.float32)
+    before = features.copy()
+    assert (standardised(features, 1.0, [0.0], [1.0], "cpu").numpy() == before).all()
+    standardised(features, 1.0, [3.0], [2.0], "cpu")
+    assert (features == before).all()
