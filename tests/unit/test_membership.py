@@ -1,0 +1,270 @@
+"""Designs: who trains on what, by counting; and that neither blocks nor extent decide it."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from miatlas import membership
+from miatlas.membership import Draws
+from miatlas.roles import HELD_OUT, POOL, ROLES, TEST
+
+POOL_SIZE = 101
+DESIGNS = {
+    "half": partial(membership.half, group=8),
+    "canaries": partial(membership.canaries, group=4),
+    "paired": membership.paired,
+    "iid": partial(membership.iid, size=30),
+    "target side": partial(membership.disjoint, side="target"),
+    "shadow side": partial(membership.disjoint, side="shadow", size=20),
+    "target of six": partial(membership.six_way, side="target"),
+    "reference of six": partial(membership.six_way, side="reference"),
+}
+every_design = pytest.mark.parametrize("design", DESIGNS.values(), ids=DESIGNS)
+SEED, SIZE = st.integers(0, 2**40), st.integers(10, 60)
+
+
+def draws(seed=0, cohort="c", population="p"):
+    return Draws(seed, cohort, population)
+
+
+def pool(n=POOL_SIZE):
+    return np.arange(n)
+
+
+# What every design must do -------------------------------------------------------------------
+
+
+@every_design
+def test_a_row_depends_on_its_model_alone(design):
+    whole = design(pool(), range(32), draws())
+    longer = design(pool(), range(48), draws())
+    blocks = [design(pool(), range(8 * b, 8 * b + 8), draws()) for b in range(4)]
+    single = [design(pool(), [m], draws()) for m in range(32)]
+    for name in ("member", "evaluated"):
+        rows = getattr(whole, name)
+        assert rows.shape == (32, POOL_SIZE)
+        assert rows.dtype == bool
+        for others in (blocks, single):
+            assert (np.concatenate([getattr(o, name) for o in others]) == rows).all()
+        assert (getattr(longer, name)[:32] == rows).all()
+    assert {whole.size, longer.size} | {b.size for b in blocks + single} == {whole.size}
+
+
+@every_design
+def test_models_cohorts_and_seeds_differ(design):
+    rows = design(pool(), range(16), draws()).member
+    assert len(np.unique(rows, axis=0)) == 16
+    assert (design(pool(), range(16), draws(seed=1)).member != rows).any(axis=1).all()
+    other = design(pool(), range(16), draws(population="other", cohort="other")).member
+    assert (other != rows).any(axis=1).all()
+
+
+@every_design
+def test_the_nominal_size_is_that_of_a_training_set(design):
+    drawn = design(pool(), range(64), draws())
+    sizes = drawn.member.sum(axis=1)
+    assert abs(sizes.mean() - drawn.size) <= 0.05 * drawn.size
+
+
+# half ----------------------------------------------------------------------------------------
+
+
+@settings(max_examples=30, deadline=None)
+@given(SEED, st.integers(1, 8), st.integers(1, 4), SIZE)
+def test_half_is_in_exactly_half_of_every_group(seed, pairs, groups, n):
+    group = 2 * pairs
+    drawn = membership.half(pool(n), range(group * groups), draws(seed), group=group)
+    assert (drawn.member.reshape(groups, group, n).sum(1) == group // 2).all()
+    assert (drawn.member.sum(0) == group * groups // 2).all()
+    assert drawn.evaluated.all()
+
+
+def test_half_chooses_every_half_of_a_group_equally_often():
+    drawn = membership.half(pool(60000), range(4), draws(), group=4)
+    patterns, counts = np.unique(drawn.member, axis=1, return_counts=True)
+    assert patterns.shape == (4, 6)  # 4 over 2
+    assert (((counts - 10000) ** 2 / 10000).sum()) < 25.7  # chi-square, 5 degrees, p = 1e-4
+
+
+def test_groups_of_half_are_independent():
+    rows = membership.half(pool(20000), range(8), draws(), group=4).member
+    correlation = np.corrcoef(rows)
+    assert np.abs(correlation[:4, 4:]).max() < 5 / np.sqrt(20000)
+    np.testing.assert_allclose(correlation[:4, :4][~np.eye(4, dtype=bool)], -1 / 3, atol=0.04)
+
+
+def test_canaries_are_drawn_as_half():
+    one = membership.canaries(pool(), range(8), draws(), group=8)
+    assert (one.member == membership.half(pool(), range(8), draws(), group=8).member).all()
+
+
+# paired, iid ---------------------------------------------------------------------------------
+
+
+@settings(max_examples=30, deadline=None)
+@given(SEED, st.integers(1, 6), SIZE)
+def test_pairs_are_complementary_halves(seed, pairs, n):
+    member = membership.paired(pool(n), range(2 * pairs), draws(seed)).member
+    assert (member[0::2] ^ member[1::2]).all()
+    assert (member[0::2].sum(1) == n // 2).all()
+
+
+def test_partners():
+    assert [membership.partners("paired", m) for m in range(4)] == [{0, 1}, {0, 1}, {2, 3}, {2, 3}]
+    assert membership.partners("half", 3) == {3}
+
+
+@settings(max_examples=30, deadline=None)
+@given(SEED, SIZE, st.floats(0.1, 1))
+def test_iid_draws_its_size_without_replacement(seed, n, share):
+    size = max(1, int(share * n))
+    drawn = membership.iid(pool(n), range(5), draws(seed), size=size)
+    assert (drawn.member.sum(1) == size).all()
+    assert drawn.size == size
+
+
+def test_iid_draws_examples_equally_often_and_models_independently():
+    member = membership.iid(pool(100), range(2000), draws(), size=30).member
+    shares = member.mean(0)
+    assert np.abs(shares - 0.3).max() < 5 * np.sqrt(0.3 * 0.7 / 2000)
+    overlap = (member[:-1] & member[1:]).sum(1).mean()
+    assert abs(overlap - 9) < 5 * np.sqrt(100 * 0.09 / 2000)
+
+
+# disjoint ------------------------------------------------------------------------------------
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEED, SIZE, st.floats(0.2, 0.8))
+def test_shadows_never_see_the_targets_side(seed, n, share):
+    sides = {
+        side: membership.disjoint(
+            pool(n), range(6), draws(seed, cohort=side), side=side, target_share=share
+        )
+        for side in ("target", "shadow")
+    }
+    targets, shadows = sides["target"], sides["shadow"]
+    assert not (targets.member.any(0) & shadows.member.any(0)).any()
+    assert not (targets.evaluated.any(0) & shadows.member.any(0)).any()
+    assert (targets.evaluated == shadows.evaluated[0]).all()
+    cut = round(share * n)
+    assert (targets.evaluated.sum(1) == cut).all()
+    assert (targets.member <= targets.evaluated).all()
+    assert set(targets.member.sum(1)) == {cut // 2} == {targets.size}
+    assert set(shadows.member.sum(1)) == {(n - cut) // 2} == {shadows.size}
+
+
+def test_a_cohort_named_as_its_population_is_drawn_independently_of_the_cut():
+    # Both used to come from one stream: model 0 then trained on what the cut put first.
+    drawn = membership.disjoint(pool(4000), [0], draws(cohort="p"), side="target", size=1000)
+    order = draws(cohort="p").shared("disjoint").permutation(4000)
+    first = drawn.member[0, order[:1000]].sum()
+    assert abs(first - 500) < 5 * np.sqrt(1000 * 0.25 * 0.5)
+
+
+# six_way -------------------------------------------------------------------------------------
+
+TABLE_1 = {  # shi2024: target train, held-out; shadow train, held-out; reference train
+    "CIFAR-10": (12500, 12500, 7500, 7500, 10000),
+    "CINIC-10": (22500, 22500, 13500, 13500, 18000),
+    "Adult": (8140, 8140, 4884, 4884, 6513),
+    "Credit": (200, 200, 120, 120, 160),
+}
+
+
+@pytest.mark.parametrize("sizes", TABLE_1.values(), ids=TABLE_1)
+def test_the_six_way_parts_have_the_published_sizes(sizes):
+    n = sum(sizes)
+    parts = membership.six_way_parts(n, draws(), 0, [0.25, 0.25, 0.15, 0.15, 0.2])
+    assert np.abs(np.bincount(parts) - sizes).max() <= 1
+    for side, part in (("target", 0), ("shadow", 2), ("reference", 4)):
+        drawn = membership.six_way(pool(n), [0], draws(cohort=side), side=side)
+        assert (drawn.member[0] == (parts == part)).all()
+        assert (drawn.evaluated[0] == (parts < 2)).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(SEED, st.integers(30, 200))
+def test_the_sides_of_a_partition_are_disjoint_and_partitions_differ(seed, n):
+    members = [
+        membership.six_way(pool(n), range(3), draws(seed, cohort=side), side=side).member
+        for side in ("target", "shadow", "reference")
+    ]
+    assert np.sum(members, axis=0).max() == 1
+    assert (members[0][0] != members[0][1]).any()
+
+
+@pytest.mark.parametrize("fractions", [[0.5, 0.5], [0.3] * 5, [0.5, 0.5, 0.1, -0.1, 0.0]])
+def test_impossible_fractions_are_refused(fractions):
+    with pytest.raises(ValueError, match="six_way: fractions must be 5 positive shares"):
+        membership.six_way(pool(), [0], draws(), side="target", fractions=fractions)
+
+
+def test_fractions_below_one_leave_a_rest_that_no_one_uses():
+    parts = membership.six_way_parts(100, draws(), 0, [0.1] * 5)
+    assert np.bincount(parts).tolist() == [10] * 5 + [50]
+
+
+# Roles ---------------------------------------------------------------------------------------
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEED, SIZE, st.floats(0, 0.4), st.floats(0, 0.4))
+def test_roles_are_counted_out_of_what_is_not_the_test_set(seed, n, held_out, test):
+    official = np.arange(n) % 5 == 0
+    role = membership.roles(official, draws(seed), held_out=held_out, test_fraction=test)
+    rest = (~official).sum()
+    assert (role[official] == TEST).all()
+    assert (role == HELD_OUT).sum() == round(held_out * rest)
+    assert (role[~official] == TEST).sum() == round(test * rest)
+    same = membership.roles(official, draws(seed, "x"), held_out=held_out, test_fraction=test)
+    assert (role == same).all()  # for every cohort of the population
+
+
+def test_roles_are_drawn_and_named():
+    official = np.zeros(10000, bool)
+    role = membership.roles(official, draws(), held_out=0.3, test_fraction=0.2)
+    assert abs(np.flatnonzero(role == HELD_OUT).mean() - 5000) < 5 * 10000 / np.sqrt(12 * 3000)
+    assert ROLES == {"pool": POOL, "held_out": HELD_OUT, "test": TEST}
+    assert set(role) == set(ROLES.values())
+    with pytest.raises(ValueError, match=r"held_out 0\.5 and test 0\.5 leave no example"):
+        membership.roles(official, draws(), held_out=0.5, test_fraction=0.5)
+
+
+# Complaints ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("design", "message"),
+    [
+        (partial(membership.iid, size=102), "iid: size is 102, but 101 examples are there"),
+        (
+            partial(membership.disjoint, side="target", size=51),
+            "disjoint: size of side target is 51, but 50 examples are there",
+        ),
+        (
+            partial(membership.disjoint, side="shadow", target_share=1.0),
+            "disjoint: size of side shadow is 0, but 0 examples are there",
+        ),
+    ],
+)
+def test_more_examples_than_there_are_are_refused(design, message):
+    with pytest.raises(ValueError, match=message):
+        design(pool(), [0], draws())
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "models", "wrong"),
+    [
+        ("half", {"group": 16}, 32, None), ("half", {"group": 16}, 24, "not whole groups of 16"),
+        ("half", {"group": 3}, 9, "must be even"), ("canaries", {"group": 4}, 6, "groups of 4"),
+        ("paired", {}, 8, None), ("paired", {}, 7, "7 models are not pairs"),
+        ("iid", {"size": 3}, 7, None), ("six_way", {"side": "target"}, 1, None),
+    ],
+)  # fmt: skip
+def test_numbers_of_models_that_a_design_cannot_have(name, options, models, wrong):
+    complaint = membership.complaint(name, options, models)
+    assert complaint is None if wrong is None else wrong in complaint
