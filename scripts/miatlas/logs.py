@@ -11,7 +11,7 @@ def logged(path):
     """Send what is printed to the file `path`; a failure is told there and on the terminal.
 
     A ValueError or FileNotFoundError is a message for the user: its one line is shown instead of a
-    traceback, which the log keeps.
+    traceback, which the log keeps. So is an interruption, which is the user's own doing.
     """
     terminal = sys.stderr
     Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -22,9 +22,12 @@ def logged(path):
             traceback.print_exc(file=log)
             print(f"\nmiatlas: {error}\n(log: {path})\n", file=terminal)
             sys.exit(1)
+        except KeyboardInterrupt:
+            traceback.print_exc(file=log)
+            print(f"\nmiatlas: interrupted\n(log: {path})\n", file=terminal)
+            sys.exit(130)
         except BaseException:
             traceback.print_exc(file=log)
-            traceback.print_exc(file=terminal)
             raise
 
 
