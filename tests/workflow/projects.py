@@ -1,6 +1,5 @@
 """Copies of this repository in which a study runs as a user would run it."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -81,7 +80,6 @@ class Project:
             return subprocess.Popen(
                 self.command(*arguments, cores=cores),
                 stdout=said, stderr=subprocess.STDOUT, cwd=self.root, start_new_session=True,
-                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"},
             )  # fmt: skip
 
     def finish(self, process: subprocess.Popen) -> Run:
