@@ -32,9 +32,9 @@ class Progress:
         self.done += 1
         who = f"model {models[0]}" if len(models) == 1 else f"models {models[0]}-{models[-1]}"
         if self.bar:
-            self.bar.set_postfix_str(f"{who}, loss {loss:.3f}, accuracy {accuracy:.3f}")
             self.bar.update()
-        if self.done % max(1, -(-self.rounds // LINES)) == 0:
+            self.bar.set_postfix_str(f"{who}, loss {loss:.3f}, accuracy {accuracy:.3f}")
+        if self.done % -(-self.rounds // LINES) == 0 or self.done == self.rounds:
             print(
                 f"{self.name}: {self.done}/{self.rounds}, {who}, epoch {epoch + 1},"
                 f" loss {loss:.4f}, accuracy {accuracy:.4f}, {time.monotonic() - self.start:.0f} s",

@@ -1,0 +1,159 @@
+"""The digest of a job's code: what is in it, what is not, and what the library imports."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from miatlas import digest as module
+from miatlas.digest import digest
+
+FILES = {
+    "run.py": "import sys\nfrom lib.near import f\nfrom importlib import import_module\n",
+    "lib/__init__.py": '"""A library."""\n',
+    "lib/near.py": '"""Near."""\nfrom lib import far\n\ndef f(x):\n    "Doc."\n'
+    "    return far.g(x)\n",
+    "lib/far.py": "import lib.deep.down as down\n\ndef g(x):\n    return down.h(x) + 1\n",
+    "lib/deep/__init__.py": "",
+    "lib/deep/down.py": "def h(x):\n    def inner():\n        import lib.late\n    return 2 * x\n",
+    "lib/late.py": "LATE = 1\n",
+    "lib/beside.py": "import lib.near\n\nVALUE = 3\n",
+    "lib/attacks/__init__.py": "",
+    "lib/attacks/one.py": "from lib.attacks import shared\n\ndef score(): return shared.A\n",
+    "lib/attacks/two.py": "def score(): return 2\n",
+    "lib/attacks/shared.py": "A = 1\n",
+}
+USED = ["run.py", "lib/__init__.py", "lib/near.py", "lib/far.py", "lib/deep/__init__.py",
+        "lib/deep/down.py", "lib/late.py", "lib/attacks/__init__.py", "lib/attacks/one.py",
+        "lib/attacks/shared.py"]  # fmt: skip
+
+
+def of(root, changes=()):
+    for name, text in {**FILES, **dict(changes)}.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    for cached in (module.imported, module._tree, module._code):  # kept for a run of the workflow
+        cached.cache_clear()
+    return digest(root, "run.py", "lib/attacks/one.py")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_code_counts_where_it_is_imported_and_only_there(tmp_path, name):
+    before = of(tmp_path)
+    changed = of(tmp_path, {name: FILES[name] + "\nmore = 1\n"})
+    assert (changed != before) == (name in USED)
+    assert of(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("lib/near.py", FILES["lib/near.py"].replace("Near.", "Nearer.").replace("Doc", "Text")),
+        ("lib/near.py", "# a comment\n" + FILES["lib/near.py"].replace("\n\n", "\n\n\n# more\n")),
+        ("lib/near.py", FILES["lib/near.py"].replace("f(x):", "f(\n    x,\n):")),
+        ("lib/far.py", FILES["lib/far.py"].replace("def g(x):\n", 'def g(x):\n    """New."""\n')),
+        ("lib/__init__.py", '"""Another text."""\n'),
+        ("lib/__init__.py", ""),
+    ],
+)
+def test_words_and_layout_do_not_count(tmp_path, name, text):
+    before = of(tmp_path)
+    assert text != FILES[name]
+    assert of(tmp_path, {name: text}) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("lib/deep/down.py", "2 * x", "3 * x"),
+        ("lib/far.py", "+ 1", "- 1"),
+        ("lib/late.py", "1", "2"),
+        ("lib/near.py", "return far.g(x)", "return 'Doc.'"),
+        ("lib/near.py", "def f(x)", "def f(x=0)"),
+    ],
+)
+def test_code_counts(tmp_path, name, old, new):
+    before = of(tmp_path)
+    assert of(tmp_path, {name: FILES[name].replace(old, new)}) != before
+
+
+def test_where_the_repository_lies_does_not_count(tmp_path):
+    assert of(tmp_path / "here") == of(tmp_path / "there")
+
+
+def test_a_module_moved_to_another_name_counts(tmp_path):
+    before = of(tmp_path)
+    renamed = FILES["lib/far.py"].replace("lib.deep.down", "lib.deep.below")
+    text = {"lib/far.py": renamed, "lib/deep/below.py": FILES["lib/deep/down.py"]}
+    assert of(tmp_path, text) != before
+
+
+# The library itself --------------------------------------------------------------------------
+
+SCRIPTS = Path(module.__file__).parents[1]
+LEAVES = {"miatlas/__init__.py", "miatlas/options.py", "miatlas/store.py", "miatlas/logs.py"}
+
+
+def reached(*files):
+    """Return all files below scripts/ that these import, transitively, found by a slow search."""
+    found, waiting = set(), list(files)
+    while waiting:
+        file = waiting.pop()
+        if file in found or not (SCRIPTS / file).is_file():
+            continue
+        found.add(file)
+        for node in ast.walk(ast.parse((SCRIPTS / file).read_text())):
+            names = [alias.name for alias in getattr(node, "names", ())]
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module] + [f"{node.module}.{name}" for name in names]
+            elif not isinstance(node, ast.Import):
+                continue
+            for name in names:
+                parts = name.split(".")
+                for n in range(1, len(parts) + 1):
+                    waiting += ["/".join(parts[:n]) + ".py", "/".join(parts[:n]) + "/__init__.py"]
+    return found
+
+
+def modules(package):
+    return [str(p.relative_to(SCRIPTS)) for p in (SCRIPTS / "miatlas" / package).glob("[!_]*.py")]
+
+
+def test_training_shares_only_leaves_with_exhibits():
+    training = reached("train_models.py", *modules("architectures"))
+    exhibits = reached("draw_figure.py", "make_table.py", *modules("figures"), *modules("tables"))
+    assert training & exhibits <= LEAVES
+    for leaf in LEAVES:
+        assert reached(leaf) <= LEAVES
+
+
+def test_designs_attacks_and_queries_retrain_nothing():
+    training = reached("train_models.py", *modules("architectures"))
+    for other in ("membership", "signals", "scoring", "metrics", "statistics", "study", "entries"):
+        assert f"miatlas/{other}.py" not in training
+    assert not training & set(modules("attacks"))
+    assert "miatlas/training.py" not in reached("query_models.py")
+
+
+@pytest.mark.parametrize("script", ["draw_figure.py", "make_table.py", "measure_leakage.py",
+                                    "score_attack.py", "draw_membership.py"])  # fmt: skip
+def test_torch_is_not_imported_where_it_is_not_needed(script):
+    packages = [m for p in ("attacks", "figures", "tables") for m in modules(p)]
+    for file in reached(script, *packages, "miatlas/study.py", "miatlas/digest.py"):
+        assert "import torch" not in (SCRIPTS / file).read_text(), file
+
+
+def test_no_package_imports_its_members():
+    for path in (SCRIPTS / "miatlas").rglob("__init__.py"):
+        body = ast.parse(path.read_text()).body
+        assert len(body) == 1, path
+        assert isinstance(body[0].value, ast.Constant), path
+
+
+@pytest.mark.parametrize("script", [p.name for p in SCRIPTS.glob("*.py")])
+def test_what_a_script_reaches_is_what_its_digest_covers(script, monkeypatch):
+    read = []
+    monkeypatch.setattr(module, "_code", lambda path: read.append(path) or "")
+    digest(SCRIPTS, script)
+    assert {str(path.relative_to(SCRIPTS)) for path in read} == reached(script)

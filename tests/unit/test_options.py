@@ -1,0 +1,155 @@
+"""Options read from signatures: every kind of annotation, its defaults and its refusals."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from miatlas import options
+from miatlas.options import REQUIRED, checked, declared, inputs
+
+SOURCE = '''
+"""A module that must not be imported."""
+import nothing_of_this_name
+from typing import Annotated, Literal
+
+raise RuntimeError("imported")
+
+def other(*, count: str = "no"): ...
+
+class Nested:
+    def choose(self, *, wrong: int = 0): ...
+
+def choose(
+    first, second=None,
+    *,
+    needed: int,
+    count: int = 3,
+    share: float = 0.5,
+    flag: bool = False,
+    word: str = "a",
+    widths: list[int] = [128, 64],
+    cuts: list[float] = [0.5],
+    table: dict = {"name": "x"},
+    kind: Literal["mean", "median"] = "mean",
+    size: Annotated[int, positive] = 1,
+    rate: Annotated[float, nonnegative] = 0.0,
+    part: Annotated[float, between(0, 1)] = -0.0,
+    limit: Annotated[int, positive] | None = None,
+    either: int | str | None = None,
+    free=None,
+):
+    ...
+'''
+
+WRONG = [
+    ("needed", "3", "must be of type int"), ("needed", True, "must be of type int"),
+    ("needed", 3.0, "must be of type int"), ("needed", None, "must be of type int"),
+    ("share", "0.5", "must be of type float"), ("share", True, "must be of type float"),
+    ("flag", 1, "must be of type bool"), ("flag", "no", "must be of type bool"),
+    ("word", 7, "must be of type str"), ("table", [1], "must be of type dict"),
+    ("widths", 128, "must be a list of int"), ("widths", [128, "64"], "must be a list of int"),
+    ("widths", [1.5], "must be a list of int"), ("cuts", ["a"], "must be a list of float"),
+    ("kind", "mode", "must be one of mean, median"), ("size", 0, "must be positive"),
+    ("size", "1", "must be of type int"), ("rate", -1e-9, "must not be negative"),
+    ("rate", float("nan"), "must not be negative"), ("part", float("nan"), r"must lie in \[0, 1\]"),
+    ("part", 1.01, r"must lie in \[0, 1\]"), ("limit", -1, "must be positive or must be null"),
+    ("limit", "a", "must be of type int or must be null"),
+    ("either", 1.5, "must be of type int or must be of type str or must be null"),
+]  # fmt: skip
+RIGHT = [
+    ("needed", -3), ("share", 1), ("share", -1.5), ("flag", True), ("widths", []),
+    ("widths", [1, 2]), ("cuts", [1, 0.5]), ("table", {}), ("kind", "median"), ("size", 2),
+    ("rate", 0), ("part", 0), ("part", 1), ("limit", None), ("limit", 3), ("either", "x"),
+    ("either", None), ("free", object), ("free", [1, "a"]),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    path = tmp_path_factory.mktemp("source") / "module.py"
+    path.write_text(SOURCE)
+    return path
+
+
+def test_options_are_the_keyword_only_parameters_with_their_defaults(source):
+    found = declared(source, "choose")
+    assert list(found) == ["needed", "count", "share", "flag", "word", "widths", "cuts", "table",
+                           "kind", "size", "rate", "part", "limit", "either", "free"]  # fmt: skip
+    assert found["needed"].default is REQUIRED
+    defaults = {name: option.default for name, option in found.items() if name != "needed"}
+    assert defaults == {
+        "count": 3, "share": 0.5, "flag": False, "word": "a", "widths": [128, 64], "cuts": [0.5],
+        "table": {"name": "x"}, "kind": "mean", "size": 1, "rate": 0.0, "part": 0.0,
+        "limit": None, "either": None, "free": None,
+    }  # fmt: skip
+    assert inputs(source, "choose") == ("first", "second")
+    assert list(declared(source, "other")) == ["count"]
+
+
+@pytest.mark.parametrize(("name", "value"), RIGHT)
+def test_right_values_are_taken_as_they_are(source, name, value):
+    taken = checked({"needed": 1, name: value}, declared(source, "choose"), "here")[name]
+    assert taken == value
+    assert type(taken) is type(value)
+
+
+@pytest.mark.parametrize(("name", "value", "message"), WRONG)
+def test_wrong_values_are_refused_with_the_place_the_key_and_what_is_allowed(
+    source, name, value, message
+):
+    with pytest.raises(ValueError, match=f"recipes.a: option '{name}' is .*, but it {message}"):
+        checked({"needed": 1, name: value}, declared(source, "choose"), "recipes.a")
+
+
+def test_unknown_and_missing_keys_are_refused(source):
+    found = declared(source, "choose")
+    with pytest.raises(
+        ValueError, match="here: unknown option 'cuont'; allowed: needed, count, sh"
+    ):
+        checked({"needed": 1, "cuont": 3}, found, "here")
+    with pytest.raises(ValueError, match="here: option 'needed' is required"):
+        checked({"count": 3}, found, "here")
+    with pytest.raises(ValueError, match="here: unknown option 'a'; allowed: none"):
+        checked({"a": 3}, {}, "here")
+    with pytest.raises(ValueError, match=r"module\.py: no function 'chose'"):
+        declared(source, "chose")
+
+
+def test_defaults_are_not_shared(source):
+    found = declared(source, "choose")
+    checked({"needed": 1}, found, "here")["widths"].append(7)
+    assert checked({"needed": 1}, found, "here")["widths"] == [128, 64]
+
+
+@given(st.integers() | st.floats(allow_nan=False), st.integers(-3, 3), st.integers(-3, 3))
+def test_bounds(value, low, high):
+    assert (options.positive(value) is None) == (value > 0)
+    assert (options.nonnegative(value) is None) == (value >= 0)
+    assert (options.between(low, high)(value) is None) == (low <= value <= high)
+
+
+LIBRARY = Path(options.__file__).parent
+DECLARING = [
+    (path, function)
+    for package, function in [("architectures", "build"), ("attacks", "score"), ("figures", "draw"),
+                              ("tables", "tabulate"), ("populations", "load")]
+    for path in sorted((LIBRARY / package).glob("[!_]*.py"))
+    if f"\ndef {function}(" in path.read_text()
+] + [
+    (LIBRARY / f"{module}.py", node.name)
+    for module in ("sections", "membership", "optimization")
+    for node in ast.parse((LIBRARY / f"{module}.py").read_text()).body
+    if isinstance(node, ast.FunctionDef) and node.args.kwonlyargs
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "function"), DECLARING, ids=lambda v: v.stem if isinstance(v, Path) else v
+)
+def test_every_default_of_the_library_is_one_of_its_own_kind(path, function):
+    for name, option in declared(path, function).items():
+        if option.default is not REQUIRED:
+            assert options.mismatch(option.default, option.type) is None, name
