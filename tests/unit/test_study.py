@@ -1,0 +1,248 @@
+"""A study's defaults, and the settings of its jobs: what is in them and what must not be."""
+
+import json
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from miatlas import augmentation, entries, membership, optimization, study
+from miatlas.options import REQUIRED, declared
+
+GIVEN = {
+    "study": "tiny",
+    "populations": {"digits": {"source": "digits"}},
+    "recipes": {
+        "plain": {"architecture": {"name": "mlp", "widths": [8]}, "epochs": 2},
+        "moved": {
+            "architecture": {"name": "cnn", "filters": 4, "stages": 2},
+            "epochs": 3,
+            "optimizer": {"name": "adam", "lr": 0.01},
+            "augmentation": {"name": "shift", "shift": 1},
+        },
+    },
+    "cohorts": {
+        "one": {"population": "digits", "recipe": "plain", "models": 8, "block": 4,
+                "design": {"name": "half", "group": 4}, "queries": {"count": 9, "shift": 1}},
+        "two": {"population": "digits", "recipe": "moved", "models": 4,
+                "design": {"name": "paired"}, "held_out": 0.1},
+        "mine": {"signals": "mine.h5"},
+    },
+    "attacks": {"loss": {}, "lira": {"attack": "lira_online", "variance": "global"}},
+    "audits": {
+        "one": {"target": "one", "attacks": ["loss", "lira"]},
+        "both": {"target": "one", "shadow": "two", "targets": 3, "attacks": ["lira"]},
+        "mine": {"target": "mine", "attacks": ["loss"]},
+    },
+    "exhibits": {
+        "curves": {"paper": "p", "title": "t", "figure": "roc", "audits": ["one"],
+                   "attacks": {"lira": "LiRA", "loss": "Loss"}},
+    },
+}  # fmt: skip
+
+
+def given_with(**changes):
+    """Return the study with values at dotted paths replaced: cohorts__one__models=16."""
+    result = deepcopy(GIVEN)
+    for path, value in changes.items():
+        *parents, key = path.split("__")
+        entry = result
+        for parent in parents:
+            entry = entry[parent]
+        entry[key] = value
+    return result
+
+
+def jobs(config):
+    """Return the settings of every job of a study, as they are given to the rules."""
+    read = study.read(config)
+    found = {}
+    for name in read["populations"]:
+        found["population", name] = study.population_settings(read, name)
+    for cohort in study.trained(read):
+        found["roles", cohort] = study.role_settings(read, cohort)
+        for block in map(str, study.blocks(read, cohort)):
+            found["membership", cohort, block] = study.membership_settings(read, cohort, block)
+            found["models", cohort, block] = study.training_settings(read, cohort, block)
+            found["signals", cohort, block] = study.signal_settings(read, cohort, block)
+    for cohort in study.external(read):
+        found["external", cohort] = study.external_settings(read, cohort, "0")
+    for audit, entry in read["audits"].items():
+        for label in entry["attacks"]:
+            found["scores", audit, label] = study.score_settings(read, audit, label)
+            found["metrics", audit, label] = study.metric_settings(read, audit, label)
+    for exhibit in read["exhibits"]:
+        found["exhibit", exhibit] = study.exhibit_settings(read, exhibit)
+    return {job: json.dumps(study.canonical(settings)) for job, settings in found.items()}
+
+
+def changed(**changes):
+    """Return the kinds of the jobs whose settings differ after a change, with their first name.
+
+    Exhibits say in words what they are made of, and follow it: they are left out of other changes.
+    """
+    before, after = jobs(GIVEN), jobs(given_with(**changes))
+    found = {job[:2] for job in before if after.get(job) != before[job]}
+    shown = any(path.startswith("exhibits") for path in changes)
+    return {job for job in found if shown or job[0] != "exhibit"}
+
+
+# The names that are repeated, so that torch need not be imported to check a study -------------
+
+
+def test_names_are_those_of_what_exists():
+    assert tuple(entries.AUGMENTATIONS) == augmentation.KINDS
+    assert list(optimization.OPTIMIZERS) == entries.OPTIMIZERS
+    assert list(optimization.SCHEDULES) == entries.SCHEDULES
+    for name in entries.DESIGNS:
+        assert callable(getattr(membership, name))
+    for name, function in {**optimization.OPTIMIZERS, **optimization.SCHEDULES}.items():
+        assert function is getattr(optimization, name)
+
+
+@pytest.mark.parametrize(
+    ("package", "function"),
+    [("architectures", "build"), ("attacks", "score"), ("populations", "load"),
+     ("figures", "draw"), ("tables", "tabulate")],
+)  # fmt: skip
+def test_modules_are_found_by_the_function_they_define(package, function):
+    names = entries.implementing(package, function)
+    assert names
+    for name in names:
+        declared(entries.LIBRARY / package / f"{name}.py", function)
+
+
+# Defaults ------------------------------------------------------------------------------------
+
+
+def test_defaults_are_filled_in():
+    read = study.read(GIVEN)
+    assert (read["seed"], read["data_root"]) == (0, "data")
+    assert read["recipes"]["plain"]["optimizer"]["name"] == "sgd"
+    assert read["recipes"]["plain"]["optimizer"]["momentum"] == 0.9
+    assert read["recipes"]["plain"]["augmentation"]["name"] == "none"
+    assert read["recipes"]["moved"]["optimizer"] == {"name": "adam", "lr": 0.01, "weight_decay": 0}
+    assert read["cohorts"]["two"]["block"] == 4  # one block of all
+    assert read["cohorts"]["two"]["queries"]["count"] == 1
+    assert read["audits"]["one"]["shadow"] == "one"
+    assert read["audits"]["one"]["targets"] == 8  # ten, or all there are
+    assert read["attacks"]["loss"]["attack"] == "loss"
+    assert read["attacks"]["lira"]["options"]["variance"] == "global"
+    assert read["exhibits"]["curves"]["attacks"] == [["lira", "LiRA"], ["loss", "Loss"]]
+
+
+def test_reading_leaves_the_configuration_alone():
+    before = deepcopy(GIVEN)
+    study.read(GIVEN)
+    assert before == GIVEN
+
+
+def test_blocks_and_their_models():
+    read = study.read(given_with(cohorts__one__models=12))
+    assert study.blocks(read, "one") == [0, 1, 2]
+    assert [study.models(read, "one", b) for b in "012"] == [[0, 4], [4, 8], [8, 12]]
+    assert study.blocks(read, "mine") == [0]
+    assert study.trained(read) == ["one", "two"]
+    assert study.external(read) == ["mine"]
+    assert study.exhibits(read, "figure") == ["curves"]
+    assert study.exhibits(read, "table") == []
+
+
+def test_an_external_file_that_is_not_there_is_named():
+    assert study.missing(study.read(GIVEN)) == ["cohorts.mine.signals: there is no file mine.h5"]
+
+
+# Settings ------------------------------------------------------------------------------------
+
+
+def shuffled(entry, random):
+    """Return a nested mapping with its keys in another order; an exhibit's attacks keep theirs."""
+    if not isinstance(entry, dict):
+        return entry
+    keys = list(entry)
+    if "LiRA" not in entry.values():
+        random.shuffle(keys)
+    return {key: shuffled(entry[key], random) for key in keys}
+
+
+@given(st.randoms(use_true_random=False))
+def test_the_order_of_keys_does_not_count(random):
+    assert jobs(shuffled(GIVEN, random)) == jobs(GIVEN)
+
+
+def test_settings_are_plain_and_the_same_when_read_back():
+    for text in jobs(GIVEN).values():
+        settings = json.loads(text)
+        assert study.canonical(settings) == settings
+        assert json.dumps(study.canonical(settings)) == text
+        assert "NaN" not in text
+
+
+def test_written_out_defaults_do_not_count():
+    assert not changed(
+        recipes__plain__batch_size=128, recipes__plain__optimizer={"name": "sgd", "momentum": 0.9},
+        seed=0, cohorts__two__block=4, cohorts__two__queries={"count": 1},
+        audits__one__shadow="one", audits__one__targets=8, attacks__loss={"attack": "loss"},
+    )  # fmt: skip
+
+
+def test_more_models_change_no_block_that_was_there():
+    more = {"cohorts__one__models": 16, "audits__one__targets": 8}
+    assert not changed(**more)
+    new = jobs(given_with(**more)).keys() - jobs(GIVEN).keys()
+    assert {job[2] for job in new} == {"2", "3"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("recipes__plain__epochs", 7, {("models", "one")}),
+        ("recipes__moved__optimizer", {"name": "adam", "lr": 0.1}, {("models", "two")}),
+        (
+            "recipes__plain__architecture", {"name": "mlp", "widths": [9]},
+            {("models", "one"), ("signals", "one")},
+        ),
+        ("cohorts__one__queries", {"count": 1}, {("signals", "one")}),
+        ("cohorts__two__held_out", 0.2, {("roles", "two")}),
+        ("cohorts__one__design", {"name": "half", "group": 8},
+         {("membership", "one")}),
+        ("attacks__lira__variance", "per_example", {("scores", "one"), ("scores", "both")}),
+        ("audits__both__targets", 2, {("scores", "both")}),
+        ("exhibits__curves__title", "other", {("exhibit", "curves")}),
+        ("memory_mb", 2048, set()),
+        ("exhibits", {}, {("exhibit", "curves")}),
+        ("attacks__hinge", {}, set()),
+        ("audits__more", {"target": "two", "attacks": ["loss"]}, set()),
+    ],
+)  # fmt: skip
+def test_a_change_changes_the_settings_of_what_depends_on_it(path, value, expected):
+    assert changed(**{path: value}) == expected
+
+
+def test_a_seed_changes_all_that_is_drawn():
+    kinds = {kind for kind, _ in changed(seed=1)}
+    assert kinds == {"population", "roles", "membership", "models", "scores"}
+
+
+# Every key of every section -------------------------------------------------------------------
+
+SECTIONS = ["study", "population", "canaries", "recipe", "cohort", "external_cohort", "queries",
+            "attack", "audit", "exhibit"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_sections_refuse_what_is_no_mapping_unknown_or_missing(name):
+    options = declared(Path(entries.LIBRARY) / "sections.py", name)
+    for wrong in (None, 3, "x", [1]):
+        with pytest.raises(ValueError, match="place: must be a mapping of keys to values"):
+            entries.section(name, wrong, "place")
+    with pytest.raises(
+        ValueError, match="place: unknown option 'nonsense'; allowed: " + ", ".join(options)
+    ):
+        entries.section(name, {"nonsense": 1}, "place")
+    required = [key for key, option in options.items() if option.default is REQUIRED]
+    if required:
+        with pytest.raises(ValueError, match=f"place: option '{required[0]}' is required"):
+            entries.section(name, {}, "place")
