@@ -42,7 +42,7 @@ audits:
 exhibits:
   loss_curve: {paper: P, title: L, figure: roc_linear_log, audits: [two], attacks: {loss: LOSS}}
   curves: {paper: P, title: C, figure: roc, audits: [one], attacks: [loss, lira_online]}
-  losses: {paper: P, title: H, figure: histograms, cohort: one}
+  losses: {paper: P, title: H, caption: What is seen, figure: histograms, cohort: one}
   loss_table: {paper: P, title: T, table: summary, audits: [one], attacks: [loss]}
   lira_table: {paper: P, title: T, table: ablation, audits: [one], attacks: [lira_offline]}
 """

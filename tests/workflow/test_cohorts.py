@@ -1,0 +1,98 @@
+"""Every design, signals of other software, shadow models of another recipe: through to metrics."""
+
+import json
+
+import pytest
+from projects import simulated
+
+
+def metrics(project, audit, label):
+    """The metrics of an audit's attack, which are made first."""
+    file = f"audits/{audit}/{label}.metrics.json"
+    if not (project.results / file).exists():
+        project.run(f"results/{file}")
+    return json.loads((project.results / file).read_text())
+
+
+def attack(study, target, attacks, shadow=None, **more):
+    """Add the audit `x` of a target cohort."""
+    study["audits"]["x"] = {"target": target, "attacks": attacks, **more}
+    if shadow:
+        study["audits"]["x"]["shadow"] = shadow
+    study["exhibits"] = {}
+
+
+def cohort(design, models, **more):
+    """A cohort of the digits, in one block."""
+    return {"population": "digits", "recipe": "plain", "design": design, "models": models, **more}
+
+
+def test_signals_of_other_software_are_audited(project):
+    """With means of its own for every example, LiRA knows what LOSS cannot."""
+    simulated(project.root / "mine.h5", models=32, examples=1000)
+    project.study["cohorts"] = {"mine": {"signals": "mine.h5"}}
+    project.study["audits"] = {}
+    attack(project.study, "mine", ["loss", "lira_online"], targets=4)
+    project.run("results/audits/x/loss.metrics.json", "results/audits/x/lira_online.metrics.json")
+    lira, loss = (metrics(project, "x", label) for label in ("lira_online", "loss"))
+    assert lira["examples"] == 1000
+    assert lira["models"] == 32
+    # Two Gaussians one deviation apart have an AUC of Phi(1 / sqrt(2)) = 0.760; behind means that
+    # vary by 3, of Phi(1 / sqrt(2 + 18)) = 0.588.
+    assert lira["pooled"]["auc"]["value"] == pytest.approx(0.760, abs=0.02)
+    assert loss["pooled"]["auc"]["value"] == pytest.approx(0.588, abs=0.02)
+
+
+def test_a_cohort_is_attacked_through_another(done):
+    attack(done.study, "two", ["loss", "lira_online"], shadow="one", targets=2)
+    result = metrics(done, "x", "lira_online")
+    assert (result["target_cohort"], result["shadow_cohort"]) == ("two", "one")
+    assert result["models"] == 8
+    assert len(result["targets"]) == 2
+
+
+DESIGNS = {
+    "paired": ({"x": cohort({"name": "paired"}, 6)}, None, "lira_online"),
+    "iid": ({"x": cohort({"name": "iid", "size": 100}, 24)}, None, "lira_online"),
+    "disjoint": (
+        {
+            "x": cohort({"name": "disjoint", "side": "target"}, 2),
+            "shadow": cohort({"name": "disjoint", "side": "shadow"}, 4),
+        },
+        "shadow",
+        "lira_offline",
+    ),
+    "six_way": (
+        {
+            "x": cohort({"name": "six_way", "side": "target"}, 2),
+            "shadow": cohort({"name": "six_way", "side": "shadow"}, 2),
+        },
+        "shadow",
+        "loss",
+    ),
+    "canaries": (
+        {"x": cohort({"name": "canaries", "group": 8}, 8, held_out=0.1, test=0.1)},
+        None,
+        "lira_online",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("cohorts", "shadow", "label"),
+    [
+        pytest.param(*case, id=name, marks=[] if name in ("disjoint", "iid") else pytest.mark.slow)
+        for name, case in DESIGNS.items()
+    ],
+)
+def test_a_design_runs_through_to_metrics(done, cohorts, shadow, label):
+    if "canaries" in (entry["design"]["name"] for entry in cohorts.values()):
+        done.study["populations"]["digits"]["canaries"] = {"count": 10}
+    done.study["cohorts"] |= cohorts
+    attack(done.study, "x", [label], shadow=shadow, targets=2)
+    result = metrics(done, "x", label)
+    assert [target["target"] for target in result["targets"]] == [0, 1]
+    for target in result["targets"]:
+        assert target["members"] > 0
+        assert target["nonmembers"] > 0
+        assert 0 < target["auc"]["value"] < 1
