@@ -1,0 +1,119 @@
+"""The page that shows the results: benchmarks/README.md, rendered from results.json."""
+
+SECTIONS = {
+    "training": (
+        "Training",
+        "The workflow's own script trains the demo's cohorts on one thread; a model has the same"
+        " seeds on both sides. *Time* is that of the script without its imports, or, where"
+        " processes are compared, from their start to their end, one after the other on one core;"
+        " *memory* is the peak of one process, torch itself included ({start:.0f} MiB of it are"
+        " there before the first file is read).",
+    ),
+    "scoring": (
+        "Scoring",
+        "LiRA online on signals drawn from Gaussians, read from one HDF5 file by both sides, one"
+        " thread. *Time* is computation alone; reading is reported below the table. The loop is"
+        " the formula as one would first write it, with numpy and scipy.stats.norm, example by"
+        " example; it picks its references itself, by the same priorities.",
+    ),
+    "workflow": (
+        "Workflow",
+        "Snakemake's own time, from its start to its end. The bare workflow has as many jobs,"
+        " files and edges, and nothing else: literal names and touch commands, no functions,"
+        " params, logs, benchmarks, environments or scripts; the profile is the same.",
+    ),
+}
+HEAD = """# Benchmarks
+
+Written by `make bench` from `results.json`; not to be edited. Every measurement stands against a
+named alternative in the same run.
+"""
+READING = """
+## How to read the tables
+
+Each run is a fresh process. The two sides run in turn, every other round in the opposite order, so
+that what else the machine does meets both. Time and memory are medians over the rounds; a ratio is
+the alternative's median over this project's, so **above 1 this project needs less**. In brackets
+the smallest and the largest ratio of a single round: where they lie far apart, the machine was not
+quiet, and the second digit means nothing. Peak memory is the largest resident set. The load is the
+number of processes that wanted a core when the run began: 0 on a quiet machine.
+
+`python benchmarks/run.py --only training` renews one section; `--quick` sees in a minute whether
+everything runs, and keeps nothing.
+"""
+
+
+def render(results: dict) -> str:
+    """Return the page of results: section -> circumstances and comparisons."""
+    sections = [_section(name, results[name]) for name in SECTIONS if name in results]
+    return "\n".join([HEAD, *sections, READING.lstrip()])
+
+
+def _section(name, section):
+    title, text = SECTIONS[name]
+    entries = section["comparisons"]
+    first = next(iter(entries[0]["runs"].values()))[0]
+    lines = [f"## {title}", "", text.format(start=first.get("start_mib", 0)), ""]
+    lines += [
+        "| what | this project | alternative | time | | ratio | memory (MiB) | | ratio |",
+        "|---|---|---|--:|--:|--:|--:|--:|--:|",
+        *[_row(entry) for entry in entries],
+        "",
+        *[f"- {_check(entry)}" for entry in entries],
+        "",
+        _circumstances(section),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _row(entry):
+    time = entry["time"]
+    sides = [entry["medians"][entry[side]] for side in ("ours", "alternative")]
+    spread = f"{min(entry['rounds']):.2g}–{max(entry['rounds']):.2g}"
+    cells = [
+        entry["title"], entry["ours"], entry["alternative"],
+        *[_seconds(side[time]) for side in sides],
+        f"**{entry['ratios'][time]:.2f}** ({spread})",
+        *[f"{side['peak_mib']:.0f}" for side in sides],
+        f"{entry['ratios']['peak_mib']:.2f}",
+    ]  # fmt: skip
+    return f"| {' | '.join(cells)} |"
+
+
+def _check(entry):
+    """Say in words how far the two sides did the same."""
+    facts, (own, other) = entry["agreement"], (entry["ours"], entry["alternative"])
+    about = f"{entry['title']} ({own}): {facts['of']}"
+    if "mean_difference" in facts:
+        return (
+            f"{about}: {facts[own]:.2%}, {other} {facts[other]:.2%}; mean difference"
+            f" {100 * facts['mean_difference']:.3f} ± {100 * facts['standard_error']:.3f} points"
+            f" (standard error), largest {100 * facts['largest_difference']:.2f}."
+        )
+    if "largest_score" in facts:
+        reading = [_reading(entry["runs"][side]) for side in (own, other)]
+        return (
+            f"{about}: largest difference {facts['largest_difference']:.1e}, of scores up to"
+            f" {facts['largest_score']:.0f}; reading took {reading[0]} and {reading[1]}."
+        )
+    times = 1 / entry["ratios"][entry["time"]]
+    return f"{about}: {facts[own]:,}, {other} {facts[other]:,}; {times:.2f} times its time."
+
+
+def _reading(runs):
+    values = sorted(run["reading_seconds"] for run in runs)
+    return _seconds(values[len(values) // 2])
+
+
+def _circumstances(section):
+    machine, versions = section["machine"], section["versions"]
+    return (
+        f"Measured on {section['date']}: {machine['processor']}, {machine['cores']} cores,"
+        f" {machine['memory_gib']} GiB, {machine['system']}, load {machine['load_at_start']};"
+        f" {', '.join(f'{name} {version}' for name, version in versions.items())}."
+    )
+
+
+def _seconds(value):
+    return f"{value:.3g} s"

@@ -1,0 +1,168 @@
+"""The workflow: how long Snakemake takes over a study, against a bare workflow of its shape.
+
+The bare one has the same number of jobs, files and edges, and nothing else: no functions, params,
+logs or resources, literal names, and the same profile. Two measurements: the dry run of a study of
+10,000 jobs of which nothing has run, and the run of a finished small study, with nothing to do.
+"""
+
+import json
+import re
+import shutil
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from measuring import REPOSITORY, comparison, in_turn, process
+
+LARGE = {"cohorts": 13, "blocks": 256, "attacks": ["loss", "lira_online", "lira_offline"]}
+SMALL = {"cohorts": 1, "blocks": 1, "attacks": ["loss"]}
+MODELS = 2  # in a block
+
+BARE = """
+COHORTS = {cohorts}
+BLOCKS = {blocks}
+ATTACKS = {attacks}
+PAIRS = [f"{{a}}/{{l}}" for a in COHORTS for l in ATTACKS]
+rule all:
+    default_target: True
+    input:
+        expand("results/exhibits/{{e}}.{{kind}}", e=COHORTS, kind=["svg", "pdf", "png", "csv"]),
+        "results/exhibits/provenance.html",
+rule prepare_population:
+    output: "results/populations/digits.h5"
+    shell: "touch {{output}}"
+rule assign_roles:
+    input: "results/populations/digits.h5"
+    output: "results/cohorts/{{c}}/roles.h5"
+    shell: "touch {{output}}"
+rule draw_membership:
+    input: "results/cohorts/{{c}}/roles.h5"
+    output: "results/cohorts/{{c}}/membership/{{b}}.h5"
+    shell: "touch {{output}}"
+rule train_models:
+    input:
+        "results/populations/digits.h5",
+        "results/cohorts/{{c}}/roles.h5",
+        "results/cohorts/{{c}}/membership/{{b}}.h5",
+    output:
+        "results/cohorts/{{c}}/models/{{b}}.safetensors",
+        "results/cohorts/{{c}}/models/{{b}}.history.csv",
+    shell: "touch {{output}}"
+rule query_models:
+    input:
+        "results/populations/digits.h5",
+        "results/cohorts/{{c}}/roles.h5",
+        "results/cohorts/{{c}}/membership/{{b}}.h5",
+        "results/cohorts/{{c}}/models/{{b}}.safetensors",
+    output: "results/cohorts/{{c}}/signals/{{b}}.h5"
+    shell: "touch {{output}}"
+rule score_attack:
+    input:
+        target=expand("results/cohorts/{{{{c}}}}/signals/{{b}}.h5", b=BLOCKS),
+        shadow=expand("results/cohorts/{{{{c}}}}/signals/{{b}}.h5", b=BLOCKS),
+    output: "results/audits/{{c}}/{{l}}.h5"
+    shell: "touch {{output}}"
+rule measure_leakage:
+    input: "results/audits/{{c}}/{{l}}.h5"
+    output: "results/audits/{{c}}/{{l}}.metrics.json", "results/audits/{{c}}/{{l}}.roc.csv"
+    shell: "touch {{output}}"
+rule draw_figure:
+    input:
+        expand("results/audits/{{{{e}}}}/{{l}}.metrics.json", l=ATTACKS),
+        expand("results/audits/{{{{e}}}}/{{l}}.roc.csv", l=ATTACKS),
+        {style!r},
+    output: multiext("results/exhibits/{{e}}", ".svg", ".pdf", ".png", ".csv")
+    shell: "touch {{output}}"
+rule describe_run:
+    input:
+        "results/populations/digits.h5",
+        expand("results/cohorts/{{c}}/models/{{b}}.history.csv", c=COHORTS, b=BLOCKS),
+    output: "results/exhibits/provenance.html"
+    shell: "touch {{output}}"
+"""
+
+
+def measure(quick: bool) -> list[dict]:
+    """Return the comparisons: the dry run of the large study, the no-op run of the small one."""
+    shape = {**LARGE, "cohorts": 2, "blocks": 3} if quick else LARGE
+    repetitions = 1 if quick else 3
+    entries = []
+    with tempfile.TemporaryDirectory() as folder:
+        sides = lay_out(Path(folder) / "large", shape)
+        runs = in_turn({n: partial(dry_run, side) for n, side in sides.items()}, repetitions)
+        entries.append(_entry("dry run of a study of {jobs:,} jobs", runs))
+        sides = lay_out(Path(folder) / "small", SMALL)
+        jobs = {name: dry_run(side)["jobs"] for name, side in sides.items()}
+        for side in sides.values():
+            snakemake(side)
+        runs = in_turn({n: partial(no_op, side) for n, side in sides.items()}, repetitions)
+        for name, side in runs.items():
+            side[0]["jobs"] = jobs[name]
+        entries.append(_entry("run of a finished study of {jobs:,} jobs, nothing to do", runs))
+    return entries
+
+
+def _entry(title, runs):
+    (own, ours), (other, alternative) = runs.items()
+    jobs, bare = ours[0]["jobs"], alternative[0]["jobs"]
+    if jobs != bare:
+        raise RuntimeError(f"{own} has {jobs} jobs, but {other} has {bare}")
+    agreement = {"of": "number of jobs", own: jobs, other: bare}
+    return comparison(title.format(jobs=jobs), runs, "process_seconds", agreement=agreement)
+
+
+def lay_out(folder: Path, shape: dict) -> dict[str, Path]:
+    """Write both workflows' folders; each gets the same profile and a Snakefile or a study."""
+    sides = {"this workflow": folder / "study", "bare workflow": folder / "bare"}
+    for side in sides.values():
+        shutil.copytree(REPOSITORY / "profiles", side / "profiles")
+    (sides["this workflow"] / "study.json").write_text(json.dumps(study(**shape)))
+    text = BARE.format(
+        cohorts=list(study(**shape)["cohorts"]),
+        blocks=list(range(shape["blocks"])),
+        attacks=shape["attacks"],
+        style=str(REPOSITORY / "config/miatlas.mplstyle"),
+    )
+    (sides["bare workflow"] / "Snakefile").write_text(text)
+    return sides
+
+
+def study(cohorts: int, blocks: int, attacks: list[str]) -> dict:
+    """Return a study: as many cohorts, blocks and attacks, and one figure for each cohort."""
+    names = [f"c{index}" for index in range(cohorts)]
+    recipe = {"architecture": {"name": "mlp", "widths": [8]}, "epochs": 1, "batch_size": 32}
+    cohort = {"population": "digits", "recipe": "mlp", "design": {"name": "half", "group": MODELS}}
+    figure = {"paper": "p", "title": "t", "figure": "roc", "attacks": attacks}
+    return {
+        "study": "bench",
+        "populations": {"digits": {"source": "digits", "subset": 200}},
+        "recipes": {"mlp": recipe},
+        "cohorts": {n: {**cohort, "models": MODELS * blocks, "block": MODELS} for n in names},
+        "attacks": {attack: {} for attack in attacks},
+        "audits": {n: {"target": n, "attacks": attacks} for n in names},
+        "exhibits": {n: {**figure, "audits": [n]} for n in names},
+    }
+
+
+def dry_run(side: Path) -> dict:
+    """Plan a workflow; also return the number of jobs, without the target `all`."""
+    result = snakemake(side, "--dry-run", "--quiet", "rules")
+    total = re.search(r"^total +(\d+)", result.pop("text"), re.M)
+    return {**result, "jobs": int(total[1]) - 1}
+
+
+def no_op(side: Path) -> dict:
+    """Run a finished workflow; raise RuntimeError if it finds something to do."""
+    result = snakemake(side)
+    if "Nothing to be done" not in result.pop("text"):
+        raise RuntimeError(f"the finished workflow {side.name} found something to do")
+    return result
+
+
+def snakemake(side: Path, *arguments: str) -> dict:
+    """Run Snakemake in a side's folder."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    if (side / "study.json").exists():
+        command += ["--snakefile", str(REPOSITORY / "Snakefile"), "--configfile", "study.json"]
+    return process(command, side)

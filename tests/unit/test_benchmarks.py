@@ -1,0 +1,106 @@
+"""The benchmarks measure what they say they measure, and run at a tiny size."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+
+import measuring  # noqa: E402
+import page  # noqa: E402
+import workflow  # noqa: E402
+
+HOLD = """
+import json, sys, time
+held = b"x" * (int(sys.argv[1]) << 20)
+time.sleep(0.3)
+print(json.dumps({"answer": float(sys.argv[1])}))
+"""
+SMALL = {"cohorts": 2, "blocks": 2, "attacks": ["loss"]}
+
+
+def test_a_process_reports_its_own_time_and_peak_memory():
+    small, large = (measuring.process([sys.executable, "-c", HOLD, str(n)]) for n in (500, 800))
+    assert (small["answer"], large["answer"]) == (500.0, 800.0)
+    # both larger than this process, whose peak they inherit
+    assert large["peak_mib"] - small["peak_mib"] == pytest.approx(300, abs=30)
+    assert 0.3 <= large["process_seconds"] < 30
+
+
+def test_a_failing_side_stops_the_benchmark_and_says_what_it_said():
+    with pytest.raises(RuntimeError, match="no such side"):
+        measuring.process([sys.executable, "-c", "raise SystemExit('no such side')"])
+
+
+def test_sides_take_turns_and_every_other_round_is_reversed():
+    order = []
+    side = lambda name: lambda: order.append(name) or {"seconds": 1.0}  # noqa: E731
+    measuring.in_turn({"a": side("a"), "b": side("b")}, 3)
+    assert order == ["a", "b", "b", "a", "a", "b"]
+
+
+def test_ratios_are_the_alternative_over_ours_of_the_medians():
+    ours = [{"seconds": s, "peak_mib": 10.0} for s in (1.0, 2.0, 9.0)]
+    other = [{"seconds": s, "peak_mib": 5.0} for s in (8.0, 6.0, 3.0)]
+    entry = measuring.comparison("t", {"us": ours, "them": other}, "seconds", {})
+    assert entry["ratios"] == {"seconds": 3.0, "peak_mib": 0.5}
+    assert entry["rounds"] == [8.0, 3.0, 3.0 / 9.0]
+
+
+def test_the_bare_workflow_has_the_shape_of_ours(tmp_path):
+    sides = workflow.lay_out(tmp_path, SMALL)
+    plans = [
+        workflow.snakemake(side, "--dry-run", "--quiet", "rules")["text"] for side in sides.values()
+    ]
+    tables = [
+        sorted(line.split() for line in plan.splitlines() if _is_count(line)) for plan in plans
+    ]
+    assert tables[0] == tables[1]
+    # 1 population; 2 roles; 3 jobs in each of 4 blocks; scores and metrics, figures; provenance
+    assert ["total", str(1 + 2 + 12 + 4 + 2 + 1 + 1)] in tables[0]
+
+
+def _is_count(line):
+    words = line.split()
+    return len(words) == 2 and words[1].isdigit()
+
+
+def test_scoring_runs_and_its_sides_agree(tmp_path):
+    entries = run(tmp_path, "scoring")["scoring"]["comparisons"]
+    assert len(entries) == 3
+    for entry in entries:
+        assert entry["agreement"]["largest_difference"] < 1e-9 * entry["agreement"]["largest_score"]
+
+
+@pytest.mark.slow
+def test_training_runs_and_its_sides_agree(tmp_path):
+    for entry in run(tmp_path, "training")["training"]["comparisons"]:
+        facts = entry["agreement"]
+        assert abs(facts["mean_difference"]) <= 0.02  # two epochs from the same seeds
+        assert facts[entry["ours"]] > 0.5  # of ten classes: it did train
+
+
+@pytest.mark.slow
+def test_the_workflow_benchmark_runs(tmp_path):
+    dry, finished = run(tmp_path, "workflow")["workflow"]["comparisons"]
+    assert "dry run" in dry["title"]
+    assert "nothing to do" in finished["title"]
+
+
+def test_the_committed_page_is_the_one_of_the_committed_results():
+    results = json.loads((BENCHMARKS / "results.json").read_text())
+    assert set(results) == set(page.SECTIONS)
+    assert (BENCHMARKS / "README.md").read_text() == page.render(results)
+
+
+def run(folder, section):
+    """Run one section at its tiny size; return what it wrote."""
+    script = str(BENCHMARKS / "run.py")
+    options = ["--quick", "--only", section, "--output", str(folder)]
+    subprocess.run([sys.executable, script, *options], check=True, capture_output=True)
+    assert page.SECTIONS[section][0] in (folder / "README.md").read_text()
+    return json.loads((folder / "results.json").read_text())
