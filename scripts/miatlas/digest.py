@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 
+@cache
 def digest(root: Path, *files: str) -> str:
     """Return a short hex digest of `files` below `root` and of all they import below it."""
     found: set[Path] = set()

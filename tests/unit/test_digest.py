@@ -33,7 +33,7 @@ def of(root, changes=()):
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    for cached in (module.imported, module._tree, module._code):  # kept for a run of the workflow
+    for cached in (digest, module.imported, module._tree, module._code):  # kept for a run
         cached.cache_clear()
     return digest(root, "run.py", "lib/attacks/one.py")
 
