@@ -129,6 +129,22 @@ def test_only_evaluated_examples_are_scored(tmp_path):
     assert (np.isfinite(scores) == evaluated[:3]).all()
 
 
+def test_what_an_example_is_compared_with_does_not_depend_on_who_else_is_evaluated(tmp_path):
+    evaluated = np.random.default_rng(1).random((16, 300)) < 0.4
+    write(tmp_path / "some.h5", halves(), signal=1.0, evaluated=evaluated)
+    write(tmp_path / "all.h5", halves(), signal=1.0)
+    for memory_mb in (64, 0.08):
+        keys = {"references": 6, "targets": 1, "memory_mb": memory_mb}
+        _, some, _ = recorded([tmp_path / "some.h5"], **keys)
+        _, everyone, _ = recorded([tmp_path / "all.h5"], **keys)
+        for i, axis in enumerate((1, 1, 1, 0)):
+            part, whole = (
+                np.concatenate([c[i] for c in calls], axis) for calls in (some, everyone)
+            )
+            where = evaluated[0] if axis == 0 else (slice(None), evaluated[0])
+            np.testing.assert_array_equal(part, whole[where])
+
+
 # References ----------------------------------------------------------------------------------
 
 

@@ -75,6 +75,13 @@ with whole({str(path)!r}) as temporary, h5py.File(temporary, "w") as file:
         assert (store.read_h5(path)["x"] == np.arange(3)).all()
 
 
+def test_a_second_writing_replaces_the_first(tmp_path):
+    for words in ("long words at first", "short", "and long ones again"):
+        store.write_text(tmp_path / "a.txt", words)
+        assert (tmp_path / "a.txt").read_text() == words
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
 def test_arrays_and_attributes_come_back(tmp_path):
     arrays = {
         "big": np.random.default_rng(0).normal(size=(7, 300)).astype(np.float32),
