@@ -1,0 +1,20 @@
+"""Watson et al. 2021 (carlini2022 §V-C): the loss, calibrated by its mean over OUT models."""
+
+from typing import Literal
+
+import numpy as np
+
+from miatlas.attacks.gaussian import among
+from miatlas.attacks.lira import ORIENTED
+
+
+def score(
+    target_phi, refs_phi, refs_out, *, statistic: Literal["loss", "logit"] = "loss"
+) -> np.ndarray:
+    """Return -(loss - mean OUT loss), or phi - mean OUT phi, (N,); higher = member.
+
+    target_phi (N, Q), refs_phi (R, N, Q), refs_out (R, N); the untouched example alone.
+    """
+    observed = ORIENTED[statistic]  # -loss or phi: turned so that members have more of it
+    outs = among(refs_phi[..., 0], refs_out)
+    return observed(target_phi[:, 0]) - observed(outs).mean(axis=0)
