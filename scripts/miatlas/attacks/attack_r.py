@@ -1,0 +1,33 @@
+"""Attack R (ye2022 §4.3, Eq. 27): reference models give a threshold to each example."""
+
+from typing import Literal
+
+import numpy as np
+
+from miatlas.attacks import ye2022
+from miatlas.attacks.gaussian import among
+
+
+def score(
+    target_phi, refs_phi, refs_out, refs_in=None,
+    *, smoothing: Literal[
+        "empirical", "linear", "logit_gaussian", "min_linear_logit", "mean_linear_logit"
+    ] = "linear",
+    refs: Literal["out", "all"] = "out",
+    statistic: Literal["loss", "exp_minus_confidence"] = "loss",
+) -> np.ndarray:  # fmt: skip
+    """Return -alpha, the rank of the loss among its losses under references; higher = member.
+
+    target_phi (N, Q), refs_phi (R, N, Q), query 0 of either; masks (R, N). `refs: all` takes the IN
+    references too and `exp_minus_confidence` replaces the loss, as the public scripts of 2022 do.
+    """
+    models = refs_out if refs == "out" else refs_out | refs_in
+    references = ye2022.observed(among(refs_phi[..., 0], models), statistic)
+    observed = ye2022.observed(target_phi[:, 0], statistic)
+    return -ye2022.alpha(smoothing, observed, np.sort(references, axis=0))
+
+
+def needs(options: dict) -> set[str]:
+    """Return the arguments of `score` that these options need."""
+    masks = {"refs_out", "refs_in"} if options["refs"] == "all" else {"refs_out"}
+    return {"target_phi", "refs_phi"} | masks

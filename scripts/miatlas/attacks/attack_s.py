@@ -1,0 +1,39 @@
+"""Attack S (ye2022 §4.1, Eq. 16): shadow models give a threshold to each label."""
+
+from collections import defaultdict
+from typing import Literal
+
+import numpy as np
+
+from miatlas.attacks import ye2022
+from miatlas.attacks.gaussian import among
+
+
+def score(
+    target_phi, labels, refs_phi, refs_out, fitted,
+    *, smoothing: Literal[
+        "empirical", "linear", "logit_gaussian", "min_linear_logit", "mean_linear_logit"
+    ] = "linear",
+) -> np.ndarray:  # fmt: skip
+    """Return -alpha, the rank of the loss among OUT losses of the same label; higher = member.
+
+    target_phi (N, Q), query 0 of it; refs_phi (R, N, Q) and refs_out (R, N) are for `fit`.
+    """
+    losses, alpha = ye2022.observed(target_phi[:, 0]), np.empty(len(labels))
+    for label in np.unique(labels):
+        own = labels == label
+        alpha[own] = ye2022.alpha(smoothing, losses[own], fitted[label][:, None])
+    return -alpha
+
+
+def fit(slices, **_) -> dict[int, np.ndarray]:
+    """Return the losses of each label's examples under their OUT references, sorted.
+
+    They are all kept, four bytes each as phi until they are sorted.
+    """
+    pools = defaultdict(list)
+    for piece in slices:
+        outs = among(piece.refs_phi[..., 0], piece.refs_out)  # (k, n)
+        for label in np.unique(piece.labels):
+            pools[label].append(outs[:, piece.labels == label].ravel())
+    return {y: np.sort(ye2022.observed(np.concatenate(parts))) for y, parts in pools.items()}
