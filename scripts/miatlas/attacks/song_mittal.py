@@ -1,0 +1,53 @@
+"""Modified entropy (Song & Mittal 2021; carlini2022 §V-C): its IN and OUT laws in each class."""
+
+import numpy as np
+
+from miatlas.attacks.by_class import Moments, look_up
+from miatlas.attacks.gaussian import among, log_density
+from miatlas.attacks.likelihoods import untouched
+from miatlas.statistics import confidence_from_phi, logit_scaled_confidence, loss_from_phi
+
+LEAST = np.finfo(np.float64).tiny  # of an entropy whose logarithm is taken
+
+
+def score(target_logits, labels, refs_logits, refs_in, refs_out, fitted) -> np.ndarray:
+    """Return log f_in(log Mentr) - log f_out(log Mentr), (N,); higher = member.
+
+    f_in and f_out are Gaussians, fitted for each class to log Mentr of its examples under their IN
+    and their OUT references. The density is our choice, as the paper has a threshold per class: the
+    modified entropy spans decades and its logarithm is nearly -2 phi for sure answers. Logits
+    (N, C), of the references (R, N, C), or with queries before C, of which the first is used.
+    """
+    observed = np.log(modified_entropy(untouched(target_logits, "logits"), labels))
+    mu_in, s_in, mu_out, s_out = look_up(fitted, labels).T
+    return log_density(observed, mu_in, s_in) - log_density(observed, mu_out, s_out)
+
+
+def fit(slices, **_) -> dict[int, tuple[float, ...]]:
+    """Return mu_in, s_in, mu_out, s_out of log Mentr of each class; reads the references."""
+    ins, outs = Moments(), Moments()
+    for piece in slices:
+        logits = untouched(piece.refs_logits, "logits", models=True)
+        for side, mask in ((ins, piece.refs_in), (outs, piece.refs_out)):
+            entropies = modified_entropy(among(logits, mask), piece.labels)
+            side.add(piece.labels, np.log(entropies))
+    normal_in, normal_out = ins.result(), outs.result()
+    return {label: normal_in[label] + normal_out[label] for label in normal_in}
+
+
+def modified_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return Mentr = -(1 - p_y) log p_y - Σ_{c≠y} p_c log(1 - p_c) > 0, low where sure of y.
+
+    logits (..., C), labels broadcast against logits.shape[:-1], the result's shape. With phi of a
+    class, p = 1 / (1 + exp(-phi)), -log p = softplus(-phi) and -log(1 - p) = softplus(phi): so the
+    true class is written, and the likeliest, the only other one whose p can round to 1.
+    """
+    phi, top = logit_scaled_confidence(logits, labels), logits.argmax(axis=-1)
+    of_top = logit_scaled_confidence(logits, top)
+    p = np.exp(logits - logits.max(axis=-1, keepdims=True).astype(np.float64))
+    p /= p.sum(axis=-1, keepdims=True)
+    for separate in (top, np.broadcast_to(labels, phi.shape)):
+        np.put_along_axis(p, separate[..., None], 0.0, axis=-1)
+    wrong = -(p * np.log1p(-p)).sum(axis=-1)  # of all but y and the likeliest
+    wrong += np.where(top == labels, 0.0, confidence_from_phi(of_top) * loss_from_phi(-of_top))
+    return np.maximum(confidence_from_phi(-phi) * loss_from_phi(phi) + wrong, LEAST)
