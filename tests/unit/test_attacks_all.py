@@ -5,7 +5,7 @@ The caller's part (balanced references, slices, fit before score) is played here
 
 import importlib
 import pkgutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -30,9 +30,23 @@ LIRA = [
     {"statistic": "logit_unstable"}, {"statistic": "hinge"},
     {"statistic": "hinge", "variance": "global"},
 ]  # fmt: skip
+SMOOTHED = [
+    {"smoothing": name}
+    for name in ("empirical", "logit_gaussian", "min_linear_logit", "mean_linear_logit")
+]
 VARIANTS = {
     "lira_online": LIRA, "lira_offline": LIRA, "loss": [{"queries": 2}],
     "confidence": [{"queries": 2}], "logit": [{"queries": 2}],
+    "watson": [{"statistic": "logit"}], "class_threshold": [{"rule": "scale"}],
+    "attack_s": SMOOTHED, "attack_p": SMOOTHED,
+    "attack_r": [
+        *SMOOTHED, {"refs": "all"}, {"refs": "all", "statistic": "exp_minus_confidence"},
+    ],
+    "rmia": [
+        {"mode": "offline"}, {"temperature": 1.0}, {"mode": "offline", "temperature": 1.0},
+        {"statistic": "taylor_soft_margin"}, {"population": "all"},
+        {"population": "all", "mode": "offline", "temperature": 1.0, "gamma": 1.0},
+    ],
 }  # fmt: skip
 # The two-sided density takes sure non-members for members too: what the preset is known for.
 NOT_ORIENTED = [("lira_offline", PRESET), ("lira_offline", PRESET | {"variance": "global"})]
@@ -46,31 +60,42 @@ every_attack = pytest.mark.parametrize(
 
 @dataclass
 class Cohort:
-    """M models of a `half` design; logits of two queries, raised by `signal` where trained on."""
+    """M models of a `half` design; logits of two queries, raised by `signal` where trained on.
+
+    The last `held_out` examples are no part of the design: no model trains on them.
+    """
 
     logits: np.ndarray  # (M, N, 2, C)
     labels: np.ndarray
     member: np.ndarray
+    held_out_logits: np.ndarray  # (M, H, 2, C)
+    held_out_labels: np.ndarray
 
     @property
     def phi(self):
         return logit_scaled_confidence(self.logits, self.labels[:, None]).astype(np.float32)
 
+    @property
+    def held_out_phi(self):
+        phi = logit_scaled_confidence(self.held_out_logits, self.held_out_labels[:, None])
+        return phi.astype(np.float32)
 
-def cohort(signal, models=16, examples=2000, classes=4, seed=0):
+
+def cohort(signal, models=16, examples=2000, classes=4, seed=0, held_out=500):
     generator = np.random.default_rng(seed)
-    ranks = np.argsort(np.argsort(generator.random((models, examples)), axis=0), axis=0)
-    member = ranks < models // 2
-    labels = generator.integers(classes, size=examples)
+    total = examples + held_out
+    ranks = np.argsort(np.argsort(generator.random((models, total)), axis=0), axis=0)
+    member = (ranks < models // 2) & (np.arange(total) < examples)
+    labels = generator.integers(classes, size=total)
     own = np.arange(classes) == labels[:, None]
-    hardness = generator.normal(size=(examples, 1, 1)) + generator.normal(
-        size=(examples, 1, classes)
-    )
-    noise = generator.normal(size=(models, examples, 2, classes)) * generator.uniform(
-        0.5, 1.5, size=(examples, 1, 1)
+    hardness = generator.normal(size=(total, 1, 1)) + generator.normal(size=(total, 1, classes))
+    noise = generator.normal(size=(models, total, 2, classes)) * generator.uniform(
+        0.5, 1.5, size=(total, 1, 1)
     )
     trained = member[:, :, None, None] * own[:, None]
-    return Cohort(2 * own[:, None] + hardness + noise + signal * trained, labels, member)
+    logits = 2 * own[:, None] + hardness + noise + signal * trained
+    pool, rest = slice(examples), slice(examples, None)
+    return Cohort(logits[:, pool], labels[pool], member[:, pool], logits[:, rest], labels[rest])
 
 
 def scores(name, given, data, target, pieces=1, order=None, n=None):
@@ -82,21 +107,33 @@ def scores(name, given, data, target, pieces=1, order=None, n=None):
     refs_in, refs_out = references.balanced(data.member[others], n, seed=1, models=others)
     by_example = {
         "target_phi": data.phi[target], "target_logits": data.logits[target, :, 0],
-        "labels": data.labels,
+        "labels": data.labels, "examples": np.arange(len(data.labels)),
     }  # fmt: skip
     by_model = {
         "refs_phi": data.phi[others], "refs_logits": data.logits[others, :, 0],
         "refs_in": refs_in, "refs_out": refs_out,
     }  # fmt: skip
+    held_out = {
+        "held_out_labels": data.held_out_labels,
+        "target_held_out_phi": data.held_out_phi[target],
+        "refs_held_out_phi": data.held_out_phi[others],
+        "target_held_out_logits": data.held_out_logits[target, :, 0],
+        "refs_held_out_logits": data.held_out_logits[others, :, 0],
+    }
     cuts = [
-        {n: v[i] for n, v in by_example.items()} | {n: v[:, i] for n, v in by_model.items()}
+        {n: v[i] for n, v in by_example.items()}
+        | {n: v[:, i] for n, v in by_model.items()}
+        | held_out
         for i in np.array_split(np.arange(len(data.labels)), pieces)
     ]
     needed = set(options.inputs(FOLDER / f"{name}.py", "score"))
-    needed = module.needs(chosen) if hasattr(module, "needs") else needed
-    assert needed <= {*by_example, *by_model, "fitted"}, "teach this test to simulate the new input"
-    if "fitted" in needed:
-        fitted = module.fit((SimpleNamespace(**cut) for cut in cuts), **chosen)
+    needed = set(module.needs(chosen) if hasattr(module, "needs") else needed)
+    known = {*by_example, *by_model, *held_out, "fitted"}
+    assert needed <= known, "teach this test to simulate the new input"
+    if "fitted" in needed:  # a slice has what is needed, and the indices of its examples
+        read = (needed | {"examples"}) - {"fitted"}
+        slices = (SimpleNamespace(**{n: cut[n] for n in read}) for cut in cuts)
+        fitted = module.fit(slices, **chosen)
         cuts = [cut | {"fitted": fitted} for cut in cuts]
     return np.concatenate([module.score(**{n: c[n] for n in needed}, **chosen) for c in cuts])
 
@@ -150,7 +187,7 @@ def test_members_score_higher(name, given, leaky):
 
 @every_attack
 def test_the_targets_own_membership_is_not_read(name, given, leaky):
-    lied = Cohort(leaky.logits, leaky.labels, leaky.member.copy())
+    lied = replace(leaky, member=leaky.member.copy())
     lied.member[3] = np.random.default_rng(0).permutation(lied.member[3])
     assert np.array_equal(scores(name, given, leaky, 3), scores(name, given, lied, 3))
 
