@@ -39,8 +39,9 @@ def test_alpha_is_where_the_threshold_reaches_the_loss(smoothing):
 
 def test_empirical_alpha_counts_ties_in():
     refs = np.array([0.1, 0.2, 0.2, 0.9])[:, None]
-    found = ye2022.alpha("empirical", np.array([0.05, 0.1, 0.15, 0.2, 0.3, 0.9, 2.0]), refs)
-    assert found.tolist() == [0, 0.25, 0.25, 0.75, 0.75, 1, 1]
+    x = np.array([0.05, 0.1, 0.15, 0.2, 0.3, 0.9, 2.0])
+    for given in (refs, np.repeat(refs, 7, axis=1)):
+        assert ye2022.alpha("empirical", x, given).tolist() == [0, 0.25, 0.25, 0.75, 0.75, 1, 1]
 
 
 @pytest.mark.parametrize("smoothing", SMOOTHINGS)
