@@ -40,7 +40,9 @@ audits:
   one: {target: one, targets: 4, attacks: [loss, lira_online, lira_offline]}
   two: {target: two, targets: 2, attacks: [loss]}
 exhibits:
-  loss_curve: {paper: P, title: L, figure: roc_linear_log, audits: [two], attacks: {loss: LOSS}}
+  loss_curve:
+    {paper: P, title: L, figure: roc_linear_log, audits: [two, one], attacks: {loss: LOSS},
+     options: {audit_names: {two: Second, one: First}}}
   curves: {paper: P, title: C, figure: roc, audits: [one], attacks: [loss, lira_online]}
   losses: {paper: P, title: H, caption: What is seen, figure: histograms, cohort: one}
   loss_table: {paper: P, title: T, table: summary, audits: [one], attacks: [loss]}
