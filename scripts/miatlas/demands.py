@@ -1,7 +1,7 @@
 """What an audit's attacks demand of its cohorts, as far as the study file tells."""
 
 from miatlas.membership import partners
-from miatlas.options import inputs
+from miatlas.options import inputs, required
 
 
 def complaint(source, attack: dict, target: dict, shadow: dict, same: bool) -> str | None:
@@ -22,6 +22,11 @@ def complaint(source, attack: dict, target: dict, shadow: dict, same: bool) -> s
         if (wanted or 1) > available:
             left = " that are not the target's own" if same else ""
             return f"references: {wanted or 'all'}, but there are {available} models{left}"
+    held_out = any("_held_out_" in name for name in required(source, "score"))
+    if held_out or attack["options"].get("population") == "held_out":
+        for cohort in (target, shadow):
+            if cohort.get("held_out") == 0:
+                return f"{attack['attack']} needs held-out examples, but a cohort's held_out is 0"
     return _queries_complaint(attack["options"].get("queries"), target, shadow)
 
 

@@ -65,6 +65,14 @@ def inputs(source: Path, function: str) -> tuple[str, ...]:
     return tuple(argument.arg for argument in _definition(source, function).args.args)
 
 
+@cache
+def required(source: Path, function: str) -> tuple[str, ...]:
+    """Return those of the inputs that have no default: what it always reads."""
+    defaults = len(_definition(source, function).args.defaults)
+    names = inputs(source, function)
+    return names[: len(names) - defaults]
+
+
 def checked(given: dict, options: dict[str, Option], where: str) -> dict:
     """Return `given` completed with the defaults; refuse unknown keys and wrong values.
 

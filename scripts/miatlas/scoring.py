@@ -1,6 +1,7 @@
 """Running an attack: a score per target and example, over slices of examples that fit in memory."""
 
 import inspect
+import re
 from dataclasses import dataclass
 from types import ModuleType, SimpleNamespace
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from miatlas import references
 from miatlas.membership import partners
+from miatlas.roles import HELD_OUT
 from miatlas.store import Signals
 
 BYTES = 48  # held for each float32 read: float64 copies, of the target, of IN and of OUT references
@@ -31,6 +33,12 @@ class Audit:
     def evaluated(self, target: int) -> np.ndarray:
         """Return the indices of the examples that count for a target."""
         return np.flatnonzero(self.target.evaluated[target])
+
+    @property
+    def held_out(self) -> np.ndarray:
+        """Return the indices (H,) of the examples that no model of either cohort trained on."""
+        roles = (self.target.role, self.shadow.role)
+        return np.flatnonzero((roles[0] == HELD_OUT) & (roles[1] == HELD_OUT))
 
     def reference_rows(self, target: int) -> np.ndarray:
         """Return the shadow models (R,) that a target is compared with."""
@@ -59,7 +67,7 @@ def score(attack: ModuleType, options: dict, audit: Audit, memory_mb: int) -> np
     """
     needs = needed(attack, options)
     scores = np.full((len(audit.targets), audit.target.shape[1]), np.nan)
-    pieces = Pieces(audit, needs, options.get("queries"), memory_mb)
+    pieces = Pieces(audit, needs, options.get("queries", 1), memory_mb)
     for row, target in zip(scores, audit.targets, strict=True):
         fitted = attack.fit(pieces.of(target), **options) if hasattr(attack, "fit") else None
         for piece in pieces.of(target):
@@ -78,16 +86,29 @@ def needed(attack: ModuleType, options: dict) -> set[str]:
     return {p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
 
 
+SIGNAL = re.compile(r"(target|refs)_(held_out_)?(phi|logits)")
+
+
 class Pieces:
-    """What an attack needs of the signals, slice by slice of the evaluated examples."""
+    """What an attack needs of the signals, slice by slice of the evaluated examples.
+
+    Answers about held-out examples are the same in every slice, and held in memory.
+    """
 
     def __init__(self, audit: Audit, needs: set[str], queries: int | None, memory_mb: int):
         self.audit, self.needs, self.queries = audit, needs, queries
-        self.arrays = {name.split("_")[1] for name in needs if name.endswith(("_phi", "_logits"))}
+        signals = [match.groups() for match in map(SIGNAL.fullmatch, sorted(needs)) if match]
+        self.arrays = {array for _, held_out, array in signals if not held_out}
+        self.held_out_arrays = {array for _, held_out, array in signals if held_out}
         self.compares = bool({"refs_in", "refs_out"} & needs)
         self.step = max(1, int(memory_mb * 2**20 / (BYTES * self._numbers())))
         self.held: dict[tuple, np.ndarray] = {}
         self.held_from = -1
+        self.held_out = {
+            (cohort, name): self._read_held_out(cohort, name)
+            for cohort in (audit.target, audit.shadow)
+            for name in self.held_out_arrays
+        }
 
     def of(self, target: int):
         """Yield one piece per slice, with what is read of the target and of its references."""
@@ -99,9 +120,21 @@ class Pieces:
             if len(inside):
                 yield self._piece(target, rows, inside, where, k)
 
+    def _about_held_out(self, target, rows):
+        """Return what target and references answer about the held-out examples, by name."""
+        shown = {"held_out_labels": self.audit.target.labels[self.audit.held_out]}
+        for name in self.held_out_arrays:
+            shown[f"target_held_out_{name}"] = self.held_out[self.audit.target, name][target]
+            if f"refs_held_out_{name}" in self.needs:
+                used = rows[: self.audit.references]
+                shown[f"refs_held_out_{name}"] = self.held_out[self.audit.shadow, name][used]
+        return shown
+
     def _piece(self, target, rows, examples, where, k):
         local = examples - where.start
         piece = SimpleNamespace(examples=examples, labels=self.audit.target.labels[examples])
+        if self.held_out_arrays:
+            vars(piece).update(self._about_held_out(target, rows))
         for name in self.arrays:
             of_targets = self._read(self.audit.target, name, where)
             setattr(piece, f"target_{name}", of_targets[target][local])
@@ -126,6 +159,17 @@ class Pieces:
             last = self._queries(cohort) if name == "phi" else None
             self.held[cohort, name] = cohort.read(name, where, last)
         return self.held[cohort, name]
+
+    def _read_held_out(self, cohort, name):
+        """Read the answers (M, H, ...) about the held-out examples; refuse if there are none."""
+        if not len(self.audit.held_out):
+            raise ValueError(f"{cohort.paths[0]}: has no held-out examples")
+        last = self._queries(cohort) if name == "phi" else None
+        n = cohort.shape[1]
+        slices = [slice(start, min(start + self.step, n)) for start in range(0, n, self.step)]
+        inside = [np.intersect1d(self.audit.held_out, np.arange(n)[s]) - s.start for s in slices]
+        parts = [cohort.read(name, s, last)[:, i] for s, i in zip(slices, inside, strict=True)]
+        return np.concatenate(parts, axis=1)
 
     def _queries(self, cohort):
         available = cohort.dimensions("phi")[2]

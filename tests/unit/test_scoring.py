@@ -18,11 +18,13 @@ CASES = [
     ("lira_online", {"variance": "global", "queries": 1}), ("lira_online", {"statistic": "hinge"}),
     ("lira_online", {"preset": "tf_privacy_2021", "variance": "global"}),
     ("lira_offline", {}), ("lira_offline", {"variance": "global", "location": "median"}),
+    ("sablayrolles", {}), ("watson", {}), ("class_threshold", {}), ("song_mittal", {}),
+    ("attack_s", {}), ("attack_r", {}), ("rmia", {"population": "all", "mode": "offline"}),
 ]  # fmt: skip
 every_attack = pytest.mark.parametrize(("name", "given"), CASES)
 
 
-def write(path, member, signal=0.0, queries=2, classes=4, seed=0, evaluated=None):
+def write(path, member, signal=0.0, queries=2, classes=4, seed=0, evaluated=None, role=None):
     """Write signals of noise, raised by `signal` at the true label where a model was trained."""
     rng = np.random.default_rng(seed)
     labels = np.arange(member.shape[1]) % classes
@@ -31,7 +33,8 @@ def write(path, member, signal=0.0, queries=2, classes=4, seed=0, evaluated=None
     logits += signal * member[:, :, None, None] * np.eye(classes)[labels][None, :, None]
     phi = logit_scaled_confidence(logits, labels[:, None]).astype(np.float32)
     arrays = {"member": member, "labels": labels, "phi": phi, "logits": logits[:, :, 0]}
-    extra = {} if evaluated is None else {"evaluated": evaluated}
+    extra = {"evaluated": evaluated, "role": role}
+    extra = {name: array for name, array in extra.items() if array is not None}
     chunks = {"phi": (len(member), 64, queries), "logits": (len(member), 64, classes)}
     write_h5(path, arrays | extra, {}, chunks)
 
@@ -56,7 +59,7 @@ def recorded(target, shadow=None, design="half", memory_mb=64, targets=2, **keys
     """Return what an attack is given, for each call: (refs_phi, refs_in, refs_out, target_phi)."""
     calls = []
 
-    def score(target_phi, refs_phi, refs_in, refs_out):
+    def score(target_phi, refs_phi, refs_in, refs_out, *, queries):
         calls.append((refs_phi, refs_in, refs_out, target_phi))
         return target_phi[:, 0]
 
@@ -65,7 +68,8 @@ def recorded(target, shadow=None, design="half", memory_mb=64, targets=2, **keys
     audit = scoring.audit(
         of_target, of_shadow, same=shadow is None, design=design, targets=targets, seed=0, **keys
     )
-    return scoring.score(SimpleNamespace(score=score), {}, audit, memory_mb), calls, audit
+    scores = scoring.score(SimpleNamespace(score=score), {"queries": None}, audit, memory_mb)
+    return scores, calls, audit
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +124,36 @@ def test_memory_follows_the_setting_and_not_the_number_of_examples(tmp_path):
     grown = 12000 * (16 * 4 + 3 * 8 + 64)  # membership, its copies, scores: bytes an example
     assert peaks[16000] - peaks[4000] < grown
     assert peaks[16000] < 4 * 2**20 + 16000 * (16 * 4 + 3 * 8 + 64)
+
+
+@pytest.mark.parametrize("memory_mb", [64, 0.01])
+def test_held_out_answers_are_those_of_the_held_out_examples(tmp_path, memory_mb):
+    role = np.where(np.random.default_rng(2).random(300) < 0.2, 1, 0).astype(np.uint8)
+    write(tmp_path / "s.h5", halves() & (role == 0), signal=1.0, role=role)
+    cohort, calls = Signals([tmp_path / "s.h5"]), []
+
+    def score(target_phi, target_held_out_phi, refs_held_out_phi, held_out_labels, examples):
+        calls.append((target_held_out_phi, refs_held_out_phi, held_out_labels, examples))
+        return target_phi[:, 0]
+
+    audit = scoring.audit(cohort, cohort, same=True, design="half", targets=2, seed=0)
+    scoring.score(SimpleNamespace(score=score), {}, audit, memory_mb)
+    phi = cohort.read("phi", slice(0, 300))[..., :1]
+    for target in range(2):
+        own = calls[target * len(calls) // 2 : (target + 1) * len(calls) // 2]
+        np.testing.assert_array_equal(
+            np.concatenate([c[3] for c in own]), np.flatnonzero(role == 0)
+        )
+        for of_target, of_refs, labels, _ in own:
+            np.testing.assert_array_equal(of_target, phi[target, role == 1])
+            refs = np.delete(phi, target, axis=0)[:, role == 1]
+            np.testing.assert_array_equal(of_refs, refs)
+            np.testing.assert_array_equal(labels, cohort.labels[role == 1])
+
+
+def test_an_attack_that_needs_held_out_examples_is_refused_without(file):
+    with pytest.raises(ValueError, match=r"half\.h5: has no held-out examples"):
+        run("attack_p", {}, file)
 
 
 def test_only_evaluated_examples_are_scored(tmp_path):
