@@ -46,5 +46,5 @@ if __name__ == "__main__":
             shadow=list(snakemake.input.shadow),
             **snakemake.output,
             settings=snakemake.params.settings,
-            memory_mb=snakemake.resources.mem_mb,
+            memory_mb=snakemake.resources.mem_mb // 2,  # the rest is Python, scores, copies
         )

@@ -9,6 +9,7 @@ import ast
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
+from math import isfinite
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -122,7 +123,17 @@ def _scalar_mismatch(value, kind) -> str | None:
         return None if value is None else "must be null"
     right = isinstance(value, (int, float) if kind is float else kind)
     fits = right and (kind is bool or not isinstance(value, bool))
-    return None if fits else f"must be of type {kind.__name__}"
+    if fits:
+        return None if kind is not float or isfinite(value) else "must be finite"
+    hint = " (YAML takes 1e-3 for text: write 1.0e-3)" if kind is float and _is_number(value) else ""
+    return f"must be of type {kind.__name__}{hint}"
+
+
+def _is_number(text) -> bool:
+    try:
+        return isinstance(text, str) and isfinite(float(text))
+    except ValueError:
+        return False
 
 
 @cache

@@ -27,7 +27,7 @@ def study(
     """The whole file.
 
     `seed` enters every random stream; `data_root` is where data sets are read from (and downloaded
-    to); `memory_mb` bounds what scoring holds in memory at once.
+    to); `memory_mb` is what a scoring job may take: half of it for signals, read in slices.
     """
 
 
