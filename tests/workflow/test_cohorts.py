@@ -81,7 +81,7 @@ DESIGNS = {
 @pytest.mark.parametrize(
     ("cohorts", "shadow", "label"),
     [
-        pytest.param(*case, id=name, marks=[] if name in ("disjoint", "iid") else pytest.mark.slow)
+        pytest.param(*case, id=name, marks=[] if name == "disjoint" else pytest.mark.slow)
         for name, case in DESIGNS.items()
     ],
 )

@@ -66,7 +66,10 @@ def stop_in_training(project, sent):
     return run
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "sent",
+    [signal.SIGINT, signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)],
+)
 def test_a_stopped_run_ends_in_the_same_files_when_started_again(long, sent):
     new, undisturbed = long
     project = new()

@@ -36,17 +36,20 @@ def arrays(path, *names):
         return [file[name][()] for name in names]
 
 
-@pytest.mark.parametrize("block", [1, 2])
+@pytest.mark.parametrize(
+    "block", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow)]
+)
 def test_models_are_the_same_in_other_blocks(finished, project, block):
-    """Four models in blocks of one and two, against the first block of four of eight models."""
-    project.study["cohorts"]["one"] |= {"models": 4, "block": block}
-    files = [f"results/cohorts/one/signals/{b}.h5" for b in range(4 // block)]
+    """Models in the first two blocks of another size, against the first block of four models."""
+    project.study["cohorts"]["one"]["block"] = block
+    files = [f"results/cohorts/one/signals/{b}.h5" for b in range(min(2, 8 // block))]
     project.run(*files)
     names = ("member", "phi", "logits")
     parts = zip(*(arrays(project.root / file, *names) for file in files), strict=True)
-    found = [np.concatenate(part) for part in parts]
-    member, phi, logits = arrays(finished.results / "cohorts/one/signals/0.h5", *names)
+    found = [np.concatenate(part)[:4] for part in parts]
+    file = finished.results / "cohorts/one/signals/0.h5"
+    member, phi, logits = (array[: 2 * block] for array in arrays(file, *names))
     np.testing.assert_array_equal(found[0], member)
     np.testing.assert_allclose(found[1], phi, rtol=0, atol=1e-5)
     np.testing.assert_allclose(found[2], logits, rtol=0, atol=1e-5)
-    assert np.ptp(phi, axis=0).min() > 1e-3  # models differ, or the comparison says nothing
+    assert np.ptp(phi, axis=0).mean() > 0.01  # models differ, or the comparison says nothing
