@@ -125,8 +125,9 @@ def _scalar_mismatch(value, kind) -> str | None:
     fits = right and (kind is bool or not isinstance(value, bool))
     if fits:
         return None if kind is not float or isfinite(value) else "must be finite"
-    hint = " (YAML takes 1e-3 for text: write 1.0e-3)" if kind is float and _is_number(value) else ""
-    return f"must be of type {kind.__name__}{hint}"
+    if kind is float and _is_number(value):
+        return "must be of type float, and YAML takes 1e-3 for text: write 1.0e-3"
+    return f"must be of type {kind.__name__}"
 
 
 def _is_number(text) -> bool:
