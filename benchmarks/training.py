@@ -86,16 +86,16 @@ def prepare(folder: str, cohort: str, models: int, first: int = 0, **_) -> dict:
     import draw_membership
     import prepare_population
 
-    from miatlas import study as studies
+    from miatlas import jobs
 
     study, files = demo(cohort, models), names(folder, cohort, models, first)
     name, block = study["cohorts"][cohort]["population"], {"cohort": cohort, "block": 0}
     if not Path(files["roles"]).exists():
-        settings = studies.population_settings(study, name)
+        settings = jobs.population_settings(study, name)
         prepare_population.main(population=files["population"], settings=settings)
-        roles = studies.role_settings(study, cohort)
+        roles = jobs.role_settings(study, cohort)
         assign_roles.main(population=files["population"], roles=files["roles"], settings=roles)
-    settings = {**studies.membership_settings(study, **block), "models": [first, first + models]}
+    settings = {**jobs.membership_settings(study, **block), "models": [first, first + models]}
     path = files["membership"]
     draw_membership.main(roles=files["roles"], membership=path, settings=settings)
     return {}
@@ -110,10 +110,10 @@ def train(
     import pandas as pd
     import train_models
 
-    from miatlas import study as studies
+    from miatlas import jobs
 
     study = demo(cohort, models)
-    settings = studies.training_settings(study, cohort, 0)
+    settings = jobs.training_settings(study, cohort, 0)
     settings["models"] = [first, first + models]
     settings["recipe"]["engine"] = engine
     settings["recipe"]["epochs"] = epochs or settings["recipe"]["epochs"]

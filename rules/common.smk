@@ -7,6 +7,7 @@ from pathlib import Path
 SCRIPTS = Path(workflow.basedir) / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
+from miatlas import jobs
 from miatlas import study as studies
 from miatlas.digest import digest as digest_of
 
@@ -19,8 +20,8 @@ except ValueError as error:
 
 
 def settings(function):
-    """Give a rule the settings that `function` of miatlas.study takes from the study."""
-    return lambda wildcards: studies.canonical(function(STUDY, **wildcards))
+    """Give a rule the settings that `function` of miatlas.jobs takes from the study."""
+    return lambda wildcards: jobs.canonical(function(STUDY, **wildcards))
 
 
 def digest(script, module=None, of=None):

@@ -15,11 +15,11 @@ rule prepare_population:
         mem_mb=8000,
         runtime=60,
     params:
-        settings=settings(studies.population_settings),
+        settings=settings(jobs.population_settings),
         code=digest(
             "prepare_population.py",
             "miatlas/populations/{source}.py",
-            of=studies.population_settings,
+            of=jobs.population_settings,
         ),
     script:
         "../scripts/prepare_population.py"

@@ -24,11 +24,11 @@ rule draw_figure:
     conda:
         "../envs/analysis.yaml"
     params:
-        settings=settings(studies.exhibit_settings),
+        settings=settings(jobs.exhibit_settings),
         code=digest(
             "draw_figure.py",
             "miatlas/figures/{figure}.py",
-            of=studies.exhibit_settings,
+            of=jobs.exhibit_settings,
         ),
     script:
         "../scripts/draw_figure.py"
@@ -53,9 +53,9 @@ rule make_table:
     conda:
         "../envs/analysis.yaml"
     params:
-        settings=settings(studies.exhibit_settings),
+        settings=settings(jobs.exhibit_settings),
         code=digest(
-            "make_table.py", "miatlas/tables/{table}.py", of=studies.exhibit_settings
+            "make_table.py", "miatlas/tables/{table}.py", of=jobs.exhibit_settings
         ),
     script:
         "../scripts/make_table.py"
@@ -81,7 +81,7 @@ rule describe_run:
     conda:
         "../envs/training.yaml"
     params:
-        settings=settings(studies.run_settings),
+        settings=settings(jobs.run_settings),
         code=digest("describe_run.py"),
     script:
         "../scripts/describe_run.py"

@@ -15,7 +15,7 @@ rule assign_roles:
     conda:
         "../envs/analysis.yaml"
     params:
-        settings=settings(studies.role_settings),
+        settings=settings(jobs.role_settings),
         code=digest("assign_roles.py"),
     script:
         "../scripts/assign_roles.py"
@@ -34,7 +34,7 @@ rule draw_membership:
     conda:
         "../envs/analysis.yaml"
     params:
-        settings=settings(studies.membership_settings),
+        settings=settings(jobs.membership_settings),
         code=digest("draw_membership.py"),
     script:
         "../scripts/draw_membership.py"

@@ -12,7 +12,7 @@ rule measure_leakage:
     conda:
         "../envs/analysis.yaml"
     params:
-        settings=settings(studies.metric_settings),
+        settings=settings(jobs.metric_settings),
         code=digest("measure_leakage.py"),
     script:
         "../scripts/measure_leakage.py"

@@ -23,11 +23,11 @@ rule train_models:
         mem_mb=4000,
         runtime=720,
     params:
-        settings=settings(studies.training_settings),
+        settings=settings(jobs.training_settings),
         code=digest(
             "train_models.py",
             "miatlas/architectures/{recipe[architecture][name]}.py",
-            of=studies.training_settings,
+            of=jobs.training_settings,
         ),
     script:
         "../scripts/train_models.py"

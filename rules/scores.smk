@@ -17,9 +17,9 @@ rule score_attack:
         mem_mb=STUDY["memory_mb"],
         runtime=120,
     params:
-        settings=settings(studies.score_settings),
+        settings=settings(jobs.score_settings),
         code=digest(
-            "score_attack.py", "miatlas/attacks/{attack}.py", of=studies.score_settings
+            "score_attack.py", "miatlas/attacks/{attack}.py", of=jobs.score_settings
         ),
     script:
         "../scripts/score_attack.py"

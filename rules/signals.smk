@@ -21,11 +21,11 @@ rule query_models:
         mem_mb=4000,
         runtime=240,
     params:
-        settings=settings(studies.signal_settings),
+        settings=settings(jobs.signal_settings),
         code=digest(
             "query_models.py",
             "miatlas/architectures/{architecture[name]}.py",
-            of=studies.signal_settings,
+            of=jobs.signal_settings,
         ),
     script:
         "../scripts/query_models.py"
@@ -44,7 +44,7 @@ rule accept_signals:
     conda:
         "../envs/analysis.yaml"
     params:
-        settings=settings(studies.external_settings),
+        settings=settings(jobs.external_settings),
         code=digest("accept_signals.py"),
     script:
         "../scripts/accept_signals.py"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miatlas import augmentation, entries, membership, optimization, study
+from miatlas import augmentation, entries, jobs, membership, optimization, study
 from miatlas.options import REQUIRED, declared
 
 GIVEN = {
@@ -16,6 +16,7 @@ GIVEN = {
     "populations": {"digits": {"source": "digits"}},
     "recipes": {
         "plain": {"architecture": {"name": "mlp", "widths": [8]}, "epochs": 2},
+        "other": {"architecture": {"name": "mlp", "widths": [4]}, "epochs": 1},
         "moved": {
             "architecture": {"name": "cnn", "filters": 4, "stages": 2},
             "epochs": 3,
@@ -27,7 +28,9 @@ GIVEN = {
         "one": {"population": "digits", "recipe": "plain", "models": 8, "block": 4,
                 "design": {"name": "half", "group": 4}, "queries": {"count": 9, "shift": 1}},
         "two": {"population": "digits", "recipe": "moved", "models": 4,
-                "design": {"name": "paired"}, "held_out": 0.1},
+                "design": {"name": "paired"}},
+        "apart": {"population": "digits", "recipe": "other", "models": 2,
+                  "design": {"name": "paired"}, "held_out": 0.1},
         "mine": {"signals": "mine.h5"},
     },
     "attacks": {"loss": {}, "lira": {"attack": "lira_online", "variance": "global"}},
@@ -55,27 +58,27 @@ def given_with(**changes):
     return result
 
 
-def jobs(config):
+def all_settings(config):
     """Return the settings of every job of a study, as they are given to the rules."""
     read = study.read(config)
     found = {}
     for name in read["populations"]:
-        found["population", name] = study.population_settings(read, name)
+        found["population", name] = jobs.population_settings(read, name)
     for cohort in study.trained(read):
-        found["roles", cohort] = study.role_settings(read, cohort)
+        found["roles", cohort] = jobs.role_settings(read, cohort)
         for block in map(str, study.blocks(read, cohort)):
-            found["membership", cohort, block] = study.membership_settings(read, cohort, block)
-            found["models", cohort, block] = study.training_settings(read, cohort, block)
-            found["signals", cohort, block] = study.signal_settings(read, cohort, block)
+            found["membership", cohort, block] = jobs.membership_settings(read, cohort, block)
+            found["models", cohort, block] = jobs.training_settings(read, cohort, block)
+            found["signals", cohort, block] = jobs.signal_settings(read, cohort, block)
     for cohort in study.external(read):
-        found["external", cohort] = study.external_settings(read, cohort, "0")
+        found["external", cohort] = jobs.external_settings(read, cohort, "0")
     for audit, entry in read["audits"].items():
         for label in entry["attacks"]:
-            found["scores", audit, label] = study.score_settings(read, audit, label)
-            found["metrics", audit, label] = study.metric_settings(read, audit, label)
+            found["scores", audit, label] = jobs.score_settings(read, audit, label)
+            found["metrics", audit, label] = jobs.metric_settings(read, audit, label)
     for exhibit in read["exhibits"]:
-        found["exhibit", exhibit] = study.exhibit_settings(read, exhibit)
-    return {job: json.dumps(study.canonical(settings)) for job, settings in found.items()}
+        found["exhibit", exhibit] = jobs.exhibit_settings(read, exhibit)
+    return {job: json.dumps(jobs.canonical(settings)) for job, settings in found.items()}
 
 
 def changed(**changes):
@@ -83,7 +86,7 @@ def changed(**changes):
 
     Exhibits say in words what they are made of, and follow it: they are left out of other changes.
     """
-    before, after = jobs(GIVEN), jobs(given_with(**changes))
+    before, after = all_settings(GIVEN), all_settings(given_with(**changes))
     found = {job[:2] for job in before if after.get(job) != before[job]}
     shown = any(path.startswith("exhibits") for path in changes)
     return {job for job in found if shown or job[0] != "exhibit"}
@@ -133,6 +136,24 @@ def test_defaults_are_filled_in():
     assert read["exhibits"]["curves"]["attacks"] == [["lira", "LiRA"], ["loss", "Loss"]]
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"cohorts__two__held_out": 0.1}, "audits.both.shadow: its held_out is 0.1, .*'s 0.0"),
+        ({"cohorts__two__test": 0.1}, "audits.both.shadow: its test is 0.1"),
+        ({"cohorts__one__held_out": 0.6, "cohorts__one__test": 0.4}, "cohorts.one: held_out and"),
+        ({"cohorts__one__design": {"name": "disjoint", "side": "target", "target_share": 0.4},
+          "cohorts__two__design": {"name": "disjoint", "side": "shadow"}},
+         "audits.both.shadow: .* cut the pool differently .target_share."),
+        ({"cohorts__one__design": {"name": "six_way", "side": "target"},
+          "cohorts__two__design": {"name": "half", "group": 2}}, "differently .fractions."),
+    ],
+)  # fmt: skip
+def test_cohorts_of_an_audit_know_the_same_examples_in_the_same_parts(changes, message):
+    with pytest.raises(ValueError, match=message):
+        study.read(given_with(**changes))
+
+
 def test_reading_leaves_the_configuration_alone():
     before = deepcopy(GIVEN)
     study.read(GIVEN)
@@ -142,9 +163,9 @@ def test_reading_leaves_the_configuration_alone():
 def test_blocks_and_their_models():
     read = study.read(given_with(cohorts__one__models=12))
     assert study.blocks(read, "one") == [0, 1, 2]
-    assert [study.models(read, "one", b) for b in "012"] == [[0, 4], [4, 8], [8, 12]]
+    assert [jobs.models(read, "one", b) for b in "012"] == [[0, 4], [4, 8], [8, 12]]
     assert study.blocks(read, "mine") == [0]
-    assert study.trained(read) == ["one", "two"]
+    assert study.trained(read) == ["apart", "one", "two"]
     assert study.external(read) == ["mine"]
     assert study.exhibits(read, "figure") == ["curves"]
     assert study.exhibits(read, "table") == []
@@ -169,14 +190,14 @@ def shuffled(entry, random):
 
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_keys_does_not_count(random):
-    assert jobs(shuffled(GIVEN, random)) == jobs(GIVEN)
+    assert all_settings(shuffled(GIVEN, random)) == all_settings(GIVEN)
 
 
 def test_settings_are_plain_and_the_same_when_read_back():
-    for text in jobs(GIVEN).values():
+    for text in all_settings(GIVEN).values():
         settings = json.loads(text)
-        assert study.canonical(settings) == settings
-        assert json.dumps(study.canonical(settings)) == text
+        assert jobs.canonical(settings) == settings
+        assert json.dumps(jobs.canonical(settings)) == text
         assert "NaN" not in text
 
 
@@ -191,7 +212,7 @@ def test_written_out_defaults_do_not_count():
 def test_more_models_change_no_block_that_was_there():
     more = {"cohorts__one__models": 16, "audits__one__targets": 8}
     assert not changed(**more)
-    new = jobs(given_with(**more)).keys() - jobs(GIVEN).keys()
+    new = all_settings(given_with(**more)).keys() - all_settings(GIVEN).keys()
     assert {job[2] for job in new} == {"2", "3"}
 
 
@@ -205,7 +226,7 @@ def test_more_models_change_no_block_that_was_there():
             {("models", "one"), ("signals", "one")},
         ),
         ("cohorts__one__queries", {"count": 1}, {("signals", "one")}),
-        ("cohorts__two__held_out", 0.2, {("roles", "two")}),
+        ("cohorts__apart__held_out", 0.2, {("roles", "apart")}),
         ("cohorts__one__design", {"name": "half", "group": 8},
          {("membership", "one")}),
         ("attacks__lira__variance", "per_example", {("scores", "one"), ("scores", "both")}),

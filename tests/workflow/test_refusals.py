@@ -104,7 +104,7 @@ SAID = {  # what is changed in the tiny study, and the message
     "cohorts of two populations": (
         {"populations.other": {"source": "digits"}, "cohorts.two.population": "other",
          "audits.two.shadow": "one"},
-        "audits.two.shadow: target and shadow cohort are of different populations",
+        "audits.two.shadow: its population is 'digits', the target cohort's 'other'",
     ),
     "a source": (
         {"populations.digits.source": "digit"},

@@ -1,0 +1,136 @@
+"""The plain settings that each job is given of a study.
+
+They hold all that its result depends on and nothing else, so that a job reruns exactly when one of
+them changes; what only describes the extent of a study (the number of models, of audits, ...) is in
+none of them.
+"""
+
+import json
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+
+def models(study: dict, cohort: str, block: str) -> list[int]:
+    """Return the first model of a block and the one after its last."""
+    size = study["cohorts"][cohort]["block"]
+    return [int(block) * size, (int(block) + 1) * size]
+
+
+def population_settings(study: dict, population: str) -> dict:
+    """What a population file depends on."""
+    own = {"name": population, "seed": study["seed"], "data_root": study["data_root"]}
+    return {**own, **study["populations"][population]}
+
+
+def role_settings(study: dict, cohort: str) -> dict:
+    """What the roles of a cohort's examples depend on."""
+    entry = study["cohorts"][cohort]
+    return {
+        "seed": study["seed"],
+        "population": entry["population"],
+        "held_out": entry["held_out"],
+        "test": entry["test"],
+    }
+
+
+def membership_settings(study: dict, cohort: str, block: str) -> dict:
+    """What the membership of a block depends on."""
+    entry = study["cohorts"][cohort]
+    return {
+        "seed": study["seed"],
+        "cohort": cohort,
+        "population": entry["population"],
+        "design": entry["design"],
+        "models": models(study, cohort, block),
+    }
+
+
+def training_settings(study: dict, cohort: str, block: str) -> dict:
+    """What the models of a block depend on."""
+    recipe = study["recipes"][study["cohorts"][cohort]["recipe"]]
+    own = {"seed": study["seed"], "cohort": cohort, "models": models(study, cohort, block)}
+    return {**own, "recipe": recipe, "torch": installed("torch")}
+
+
+@cache
+def installed(package: str) -> str:
+    """Return the version of a package, without importing it; "" where only the jobs have it."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def signal_settings(study: dict, cohort: str, block: str) -> dict:
+    """What the signals of a block depend on."""
+    entry = study["cohorts"][cohort]
+    recipe = study["recipes"][entry["recipe"]]
+    return {
+        "cohort": cohort,
+        "models": models(study, cohort, block),
+        "architecture": recipe["architecture"],
+        "engine": recipe["engine"],
+        "queries": entry["queries"],
+    }
+
+
+def score_settings(study: dict, audit: str, label: str) -> dict:
+    """What the scores of an audit's attack depend on."""
+    entry = study["audits"][audit]
+    design = study["cohorts"][entry["target"]].get("design", {"name": "external"})["name"]
+    return {
+        "seed": study["seed"],
+        "audit": audit,
+        "label": label,
+        "same_cohort": entry["target"] == entry["shadow"],
+        "target_cohort": entry["target"],
+        "shadow_cohort": entry["shadow"],
+        "design": design,
+        "targets": entry["targets"],
+        **study["attacks"][label],
+    }
+
+
+def external_settings(study: dict, cohort: str, block: str) -> dict:
+    """What the accepted signals of an external cohort depend on, beside the file."""
+    return {"cohort": cohort}
+
+
+def metric_settings(study: dict, audit: str, label: str) -> dict:
+    """What the metrics of an audit's attack depend on, beside its scores."""
+    return {"audit": audit, "label": label}
+
+
+def exhibit_settings(study: dict, exhibit: str) -> dict:
+    """What an exhibit depends on, beside the files it reads."""
+    entry = study["exhibits"][exhibit]
+    cohorts = {entry["cohort"]} if entry["cohort"] else set()
+    for name in entry["audits"]:
+        cohorts |= {study["audits"][name][side] for side in ("target", "shadow")}
+    made_of = "; ".join(f"{name}: {described(study, name)}" for name in sorted(cohorts))
+    targets = {name: study["audits"][name]["targets"] or "all" for name in entry["audits"]}
+    audits = "".join(f" Audit {name}: {count} targets." for name, count in targets.items())
+    own = {"study": study["study"], "exhibit": exhibit}
+    return {**own, **entry, "evidence": f"Made from the cohorts {made_of}.{audits}"}
+
+
+def described(study: dict, cohort: str) -> str:
+    """Say in words what a cohort is."""
+    entry = study["cohorts"][cohort]
+    if "signals" in entry:
+        return "models of other software"
+    return (
+        f"{entry['models']} models of recipe {entry['recipe']} on {entry['population']},"
+        f" design {entry['design']['name']}, queries per example: {entry['queries']['count']}"
+    )
+
+
+def run_settings(study: dict) -> dict:
+    """What the description of a run depends on, beside the files it reads."""
+    cohorts = {name: {"what": described(study, name)} for name in study["cohorts"]}
+    return {"study": study["study"], "seed": study["seed"], "cohorts": cohorts}
+
+
+def canonical(settings: dict) -> dict:
+    """Return the settings with sorted keys, as the plain types that JSON keeps."""
+    return json.loads(json.dumps(settings, sort_keys=True))
