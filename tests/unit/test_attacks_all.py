@@ -38,6 +38,8 @@ VARIANTS = {
     "lira_online": LIRA, "lira_offline": LIRA, "loss": [{"queries": 2}],
     "confidence": [{"queries": 2}], "logit": [{"queries": 2}],
     "watson": [{"statistic": "logit"}], "class_threshold": [{"rule": "scale"}],
+    "shokri": [{"classifier": "linear"}, {"vectors": "sorted"}, {"maximum": 60}],
+    "salem": [{"classifier": "linear"}, {"posteriors": 9}],
     "attack_s": SMOOTHED, "attack_p": SMOOTHED,
     "attack_r": [
         *SMOOTHED, {"refs": "all"}, {"refs": "all", "statistic": "exp_minus_confidence"},

@@ -17,7 +17,7 @@ def score(
     *,
     classifier: Literal["mlp", "linear"] = "mlp",
     vectors: Literal["raw", "sorted"] = "raw",
-    maximum: Annotated[int, positive] = 500,
+    maximum: Annotated[int, positive] = 1000,
 ) -> np.ndarray:  # fmt: skip
     """Return the member probability of the target's confidence vector, (N,); higher = member.
 
