@@ -6,7 +6,7 @@ import torch
 from torch.func import functional_call, vmap
 
 SMALL = 256  # numbers in an input up to which stacking pays on a CPU
-ANSWERS = 4096  # answers computed at once: more leave the cache of a CPU
+AT_ONCE = {"cpu": 2**18, "cuda": 2**24}  # numbers put in at once: more leave the cache of a CPU
 
 
 def stacks(engine: str, architecture, shape: tuple[int, ...], device: torch.device) -> bool:
@@ -77,9 +77,10 @@ class Ensemble:
         self.network.eval()
         return self._call(x, None)
 
-    def slices(self, n: int) -> list[slice]:
-        """Cut n examples into slices that the models answer at once."""
-        step = max(1, ANSWERS // self.models)
+    def slices(self, n: int, x: torch.Tensor) -> list[slice]:
+        """Cut n of the examples x (N, ...) into slices that the models answer at once."""
+        numbers = AT_ONCE.get(x.device.type, AT_ONCE["cuda"])
+        step = max(1, numbers // (self.models * math.prod(x.shape[1:])))
         return [slice(start, start + step) for start in range(0, n, step)]
 
     def weights(self) -> dict:

@@ -58,7 +58,7 @@ class Best:
 def held_out_loss(group: Ensemble, data: Data) -> torch.Tensor:
     """Return the mean cross-entropy (K,) on the held-out examples, in evaluation mode."""
     total = 0
-    for where in group.slices(len(data.held_out)):
+    for where in group.slices(len(data.held_out), data.x):
         index = data.held_out[where]
         logits = group.answer(data.x[index]).float()
         y = data.labels[index].expand(group.models, -1)

@@ -22,7 +22,7 @@ def extract(group, x, labels, queries: dict, stacked: bool) -> dict:
     parts = [slice(None)] if stacked else [slice(k, k + 1) for k in range(group.models)]
     for models in parts:
         part = group.part(models)
-        for where in part.slices(len(x)):
+        for where in part.slices(len(x), x):
             for query, spec in enumerate(specs):
                 answer = part.answer(augmentation.query(x[where], spec)).float().cpu().numpy()
                 phi[models, where, query] = logit_scaled_confidence(answer, labels[None, where])

@@ -137,7 +137,7 @@ def _final_accuracy(group, data, models, history):
     correct = torch.cat(
         [
             (group.answer(data.x[where]).argmax(-1) == data.labels[where]).cpu()
-            for where in group.slices(len(data.x))
+            for where in group.slices(len(data.x), data.x)
         ],
         1,
     ).numpy()  # (K, N)

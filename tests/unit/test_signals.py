@@ -100,8 +100,8 @@ def test_stacked_and_one_by_one_give_the_same(make):
 def test_slices_of_examples_do_not_matter(monkeypatch):
     x, labels = examples()
     whole = signals.extract(group("cnn"), x, labels, NINE, True)
-    monkeypatch.setattr(ensemble, "ANSWERS", 21)
-    assert len(group().slices(40)) == 6
+    monkeypatch.setitem(ensemble.AT_ONCE, "cpu", 21 * 64)
+    assert len(group().slices(40, x)) == 6
     sliced = signals.extract(group("cnn"), x, labels, NINE, True)
     for name, array in whole.items():
         np.testing.assert_allclose(array, sliced[name], atol=1e-5)
