@@ -19,6 +19,7 @@ CASES = [
     ("lira_online", {"preset": "tf_privacy_2021", "variance": "global"}),
     ("lira_offline", {}), ("lira_offline", {"variance": "global", "location": "median"}),
     ("sablayrolles", {}), ("watson", {}), ("class_threshold", {}), ("song_mittal", {}),
+    ("shokri", {"classifier": "linear"}), ("salem", {"classifier": "linear"}),
     ("attack_s", {}), ("attack_r", {}), ("rmia", {"population": "all", "mode": "offline"}),
 ]  # fmt: skip
 every_attack = pytest.mark.parametrize(("name", "given"), CASES)
