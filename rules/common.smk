@@ -68,6 +68,15 @@ def population_of(wildcards):
     return f"<results>/populations/{name}.h5"
 
 
+def titled(wildcards):
+    """What the report's list says of an exhibit."""
+    exhibit = STUDY["exhibits"][wildcards.exhibit]
+    return {
+        "exhibit": exhibit["title"],
+        "kind": "figure" if exhibit["figure"] else "table",
+    }
+
+
 def evidence(wildcards):
     """What an exhibit is drawn from: metrics and curves of its audits, or signals of its cohort."""
     exhibit = STUDY["exhibits"][wildcards.exhibit]
