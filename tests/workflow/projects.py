@@ -1,6 +1,7 @@
 """Copies of this repository in which a study runs as a user would run it."""
 
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -82,6 +83,7 @@ class Project:
             return subprocess.Popen(
                 self.command(*arguments, cores=cores),
                 stdout=said, stderr=subprocess.STDOUT, cwd=self.root, start_new_session=True,
+                preexec_fn=heed_interrupts,
             )  # fmt: skip
 
     def finish(self, process: subprocess.Popen) -> Run:
@@ -131,6 +133,11 @@ class Project:
     def times(self) -> dict[str, int]:
         """Return when each result was last written, in ns."""
         return {name: (self.results / name).stat().st_mtime_ns for name in self.made()}
+
+
+def heed_interrupts():
+    """Let a child be interrupted also where the tests were started in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def new_project(root: Path, study: dict) -> Project:
