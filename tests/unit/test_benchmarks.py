@@ -1,8 +1,8 @@
 """The benchmarks measure what they say they measure, and run at a tiny size."""
 
 import json
-import subprocess
 import resource
+import subprocess
 import sys
 from pathlib import Path
 
