@@ -150,9 +150,8 @@ def _split(given, own, where):
 
 
 def _named(given, allowed, source, where):
-    entry = {"name": given} if isinstance(given, str) else given
-    if not isinstance(entry, Mapping) or "name" not in entry:
+    if "name" not in given:
         raise ValueError(f"{where}: needs a name, one of {', '.join(allowed)}")
-    name = one_of(entry["name"], allowed, where)
-    options = {key: value for key, value in entry.items() if key != "name"}
+    name = one_of(given["name"], allowed, where)
+    options = {key: value for key, value in given.items() if key != "name"}
     return {"name": name, **checked(options, _options(*source(name)), f"{where} ({name})")}
