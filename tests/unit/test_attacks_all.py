@@ -17,6 +17,7 @@ from miatlas import options, references
 from miatlas.metrics import evaluate
 from miatlas.statistics import logit_scaled_confidence
 
+THIRD = 2  # models of a third cohort
 FOLDER = Path(miatlas.attacks.__path__[0])
 MODULES = {
     info.name: importlib.import_module(f"miatlas.attacks.{info.name}")
@@ -100,12 +101,49 @@ def cohort(signal, models=16, examples=2000, classes=4, seed=0, held_out=500):
     return Cohort(logits[:, pool], labels[pool], member[:, pool], logits[:, rest], labels[rest])
 
 
-def scores(name, given, data, target, pieces=1, order=None, n=None):
-    """Return (N,) scores as the workflow makes them; `order` permutes the references."""
+def scores(name, given, data, target, pieces=1, order=None, n=None, lesson=dict):
+    """Return (N,) scores as the workflow makes them; `order` permutes the references.
+
+    `lesson` makes an attack's lessons of the slices of the evaluated examples. The third cohort,
+    where an attack asks for one, is two models that are neither the target nor among the
+    references; two references with their two of the third cohort are permuted as pairs.
+    """
     module = MODULES[name]
     chosen = options.checked(given, options.declared(FOLDER / f"{name}.py", "score"), name)
+    needed = set(options.inputs(FOLDER / f"{name}.py", "score"))
+    needed = set(module.needs(chosen) if hasattr(module, "needs") else needed)
+    lessons = set(getattr(module, "LESSONS", ()))
     others = np.delete(np.arange(len(data.member)), target)
-    others = others if order is None else others[order]
+    third = others[-THIRD:] if any(w.startswith("reference_") for w in needed | lessons) else []
+    others = others[: len(others) - len(third)]
+    if order is not None:
+        others = permuted(others, order, len(third))
+        third = permuted(third, order, len(third)) if len(third) else third
+    cuts = cut(data, target, others, third, pieces, n)
+    known = {*cuts[0], "fitted"}
+    assert needed | lessons <= known, "teach this test to simulate the new input"
+    if hasattr(module, "fit"):
+        taught = map(lesson, cuts) if lessons else cuts
+        fitted = module.fit(shown(taught, lessons or needed), **chosen)
+        cuts = [cut | {"fitted": fitted} for cut in cuts]
+    return np.concatenate([module.score(**{n: c[n] for n in needed}, **chosen) for c in cuts])
+
+
+def permuted(models, order, pairs):
+    """Return models in an order; the first `pairs` of them stay the first."""
+    order = order[order < len(models)]
+    return models[np.concatenate([order[order < pairs], order[order >= pairs]])]
+
+
+def shown(cuts, names):
+    """Yield the slices that `fit` gets: what it asks for, and what lessons always carry."""
+    for piece in cuts:
+        always = {"examples", "refs_in", "refs_out"} & set(piece)
+        yield SimpleNamespace(**{n: piece[n] for n in (names | always) - {"fitted"}})
+
+
+def cut(data, target, others, third, pieces, n):
+    """Return every input of one target's slices of examples, by name."""
     refs_in, refs_out = references.balanced(data.member[others], n, seed=1, models=others)
     by_example = {
         "target_phi": data.phi[target], "target_logits": data.logits[target, :, 0],
@@ -114,6 +152,7 @@ def scores(name, given, data, target, pieces=1, order=None, n=None):
     by_model = {
         "refs_phi": data.phi[others], "refs_logits": data.logits[others, :, 0],
         "refs_in": refs_in, "refs_out": refs_out,
+        "reference_phi": data.phi[third], "reference_logits": data.logits[third, :, 0],
     }  # fmt: skip
     held_out = {
         "held_out_labels": data.held_out_labels,
@@ -122,22 +161,12 @@ def scores(name, given, data, target, pieces=1, order=None, n=None):
         "target_held_out_logits": data.held_out_logits[target, :, 0],
         "refs_held_out_logits": data.held_out_logits[others, :, 0],
     }
-    cuts = [
+    return [
         {n: v[i] for n, v in by_example.items()}
         | {n: v[:, i] for n, v in by_model.items()}
         | held_out
         for i in np.array_split(np.arange(len(data.labels)), pieces)
     ]
-    needed = set(options.inputs(FOLDER / f"{name}.py", "score"))
-    needed = set(module.needs(chosen) if hasattr(module, "needs") else needed)
-    known = {*by_example, *by_model, *held_out, "fitted"}
-    assert needed <= known, "teach this test to simulate the new input"
-    if "fitted" in needed:  # a slice has what is needed, and the indices of its examples
-        read = (needed | {"examples"}) - {"fitted"}
-        slices = (SimpleNamespace(**{n: cut[n] for n in read}) for cut in cuts)
-        fitted = module.fit(slices, **chosen)
-        cuts = [cut | {"fitted": fitted} for cut in cuts]
-    return np.concatenate([module.score(**{n: c[n] for n in needed}, **chosen) for c in cuts])
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +183,22 @@ def judged(name, given, data, targets, **how):
     found = np.stack([scores(name, given, data, target, **how) for target in targets])
     member = data.member[list(targets)]
     return evaluate(found, member, np.ones_like(member), targets)["pooled"]
+
+
+def thinned(piece):
+    """Return lessons in which the shadow models have other numbers of members and non-members."""
+    kept = np.random.default_rng(5).random(piece["refs_in"].shape) < 0.6
+    return piece | {"refs_in": piece["refs_in"] & kept, "refs_out": piece["refs_out"] & kept}
+
+
+def spoiled(piece):
+    """Return thinned lessons, with other answers of the shadow models that no mask marks."""
+    piece = thinned(piece)
+    unmarked = ~(piece["refs_in"] | piece["refs_out"])
+    for name in ("refs_phi", "refs_logits"):
+        piece[name] = piece[name].copy()
+        piece[name][unmarked] += 30.0 * np.arange(piece[name].shape[-1])
+    return piece
 
 
 def test_every_module_with_a_score_is_found():
@@ -203,3 +248,13 @@ def test_slices_and_the_order_of_the_references_change_nothing(name, given, leak
     assert scores(name, given, leaky, 3, pieces=7) == pytest.approx(whole, rel=1e-9, abs=1e-12)
     order = np.random.default_rng(2).permutation(15)
     assert scores(name, given, leaky, 3, order=order) == pytest.approx(whole, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "given"), [case for case in CASES if hasattr(MODULES[case[0]], "LESSONS")]
+)
+def test_lessons_may_be_ragged_and_no_more_of_them_is_read_than_they_mark(name, given, leaky):
+    found = scores(name, given, leaky, 3, lesson=thinned)
+    assert np.isfinite(found).all()
+    assert not np.array_equal(found, scores(name, given, leaky, 3))
+    assert np.array_equal(found, scores(name, given, leaky, 3, lesson=spoiled))

@@ -89,7 +89,8 @@ def run_by_class(a, labels, rule, pieces=1):
         for i in np.array_split(np.arange(len(labels)), pieces)
     ]
     fitted = class_threshold.fit((SimpleNamespace(**cut) for cut in cuts), rule=rule)
-    return np.concatenate([class_threshold.score(**c, fitted=fitted, rule=rule) for c in cuts])
+    read = [(c["target_phi"], c["labels"]) for c in cuts]
+    return np.concatenate([class_threshold.score(*r, fitted, rule=rule) for r in read])
 
 
 @pytest.mark.parametrize("pieces", [1, 9])
@@ -128,3 +129,18 @@ def test_references_that_differ_in_number_are_refused():
         sablayrolles.score(**a)
     with pytest.raises(ValueError, match="balance them first"):
         watson.score(**only(a, "target_phi", "refs_phi", "refs_out"))
+
+
+def test_a_class_that_the_lessons_do_not_show_from_both_sides_is_refused_by_name():
+    a, labels = arrays(), np.arange(60) % 3
+    a["refs_in"][:, labels == 2] = False
+    assert run_by_class(
+        {
+            n: v[..., labels < 2, :] if n.endswith("phi") else v[..., labels < 2]
+            for n, v in a.items()
+        },
+        labels[labels < 2],
+        "threshold",
+    ).shape == (40,)
+    with pytest.raises(ValueError, match="members and non-members of class 2"):
+        run_by_class(a, labels, "threshold")

@@ -32,14 +32,19 @@ def arrays(n=60, models=12, k=4, classes=4, shift=1.0, seed=0):
 
 
 def run(attack, a, pieces=1, **given):
+    """The lessons are about the evaluated examples, as in a `half` design."""
     chosen = options.checked(given, options.declared(Path(attack.__file__), "score"), "test")
     indices = np.array_split(np.arange(len(a["labels"])), pieces)
     cuts = [{n: v[:, i] if n in BY_MODEL else v[i] for n, v in a.items()} for i in indices]
-    fitted = attack.fit((SimpleNamespace(**cut) for cut in cuts), **chosen)
+    fitted = attack.fit((lesson(cut, attack) for cut in cuts), **chosen)
     read = set(options.inputs(Path(attack.__file__), "score")) - {"fitted"}
     return np.concatenate(
         [attack.score(**{n: c[n] for n in read}, fitted=fitted, **chosen) for c in cuts]
     )
+
+
+def lesson(arrays, attack):
+    return SimpleNamespace(**{name: arrays[name] for name in attack.LESSONS})
 
 
 def softmax(logits, ordered=False):
@@ -117,8 +122,9 @@ def test_training_vectors_are_as_many_of_either_kind_and_no_more_than_the_maximu
     a, _ = arrays(n=300)
     for maximum, sizes in ((50, {50}), (10**6, set(4 * np.bincount(a["labels"])))):
         calls = recorded(monkeypatch, shokri, a, maximum=maximum)
-        assert {len(vectors) for call in calls for vectors in call} == sizes
-        assert len(calls) == 4
+        assert [len(vectors) for vectors in calls[0]] == 2 * [min(maximum, 4 * 300)]  # any class
+        assert {len(vectors) for call in calls[1:] for vectors in call} == sizes
+        assert len(calls) == 5
     for maximum in (40, 10**6):
         [(members, others)] = recorded(monkeypatch, salem, a, maximum=maximum)
         assert len(members) == len(others) <= maximum
@@ -163,6 +169,20 @@ def test_a_bounded_sample_is_the_same_in_any_slices_any_order_and_twice(attack, 
     moved = a | {name: a[name][order] for name in BY_MODEL}
     assert np.array_equal(run(attack, moved, **given), whole)
     assert run(attack, a, classifier=classifier, maximum=24) != pytest.approx(whole, rel=1e-9)
+
+
+def test_a_class_without_lessons_has_the_classifier_of_all_classes():
+    a, _ = arrays(n=200)
+    chosen = {"classifier": "linear", "vectors": "raw", "maximum": 1000}
+    fitted = shokri.fit([lesson(a, shokri)], **chosen)
+    strange = shokri.score(a["target_logits"], np.full(200, 77), fitted)
+    known = shokri.score(a["target_logits"], a["labels"], fitted)
+    sure = np.sort(classifiers.confidences(a["target_logits"]))[:, ::-1]
+    assert strange == pytest.approx(classifiers.probability(fitted["any"][1], sure))
+    assert strange != pytest.approx(known)
+    a["refs_in"][:] = False
+    with pytest.raises(ValueError, match="no members, or no non-members"):
+        shokri.fit([lesson(a, shokri)], **chosen)
 
 
 @pytest.mark.parametrize("attack", [shokri, salem])

@@ -84,7 +84,9 @@ def test_the_score_is_the_ratio_of_the_class_laws_written_out():
             for i in np.array_split(np.arange(40), 3)
         ]
         fitted = song_mittal.fit(SimpleNamespace(**cut) for cut in cuts)
-        found = np.concatenate([song_mittal.score(**cut, fitted=fitted) for cut in cuts])
+        found = np.concatenate(
+            [song_mittal.score(c["target_logits"], c["labels"], fitted) for c in cuts]
+        )
         if queries == 2:
             expected, first = found, a
     for label in (0, 1, 3):

@@ -13,17 +13,18 @@ class Moments:
     def __init__(self):
         self.of = defaultdict(lambda: np.zeros(3))
 
-    def add(self, labels: np.ndarray, values: np.ndarray) -> None:
-        """Take in values (k, n) of n examples of the classes labels (n,)."""
+    def add(self, labels: np.ndarray, values: np.ndarray, mask: np.ndarray) -> None:
+        """Take in the values (R, n) that a mask (R, n) marks, of n examples of classes (n,)."""
         classes, which = np.unique(labels, return_inverse=True)
-        powers = [np.ones_like(values), values, values**2]
+        marked = np.where(mask, values, 0.0)
+        powers = [mask, marked, marked**2]
         sums = [np.bincount(which, weights=power.sum(axis=0)) for power in powers]
         for name, row in zip(classes.tolist(), np.transpose(sums), strict=True):
             self.of[name] += row
 
     def result(self) -> dict[int, tuple[float, float]]:
-        """Return mu, s of each class; s has ddof 0 and is at least FLOOR."""
-        return {name: self._normal(*sums) for name, sums in self.of.items()}
+        """Return mu, s of each class that has values; s has ddof 0 and is at least FLOOR."""
+        return {name: self._normal(*sums) for name, sums in self.of.items() if sums[0]}
 
     @staticmethod
     def _normal(n, total, squares):
@@ -32,6 +33,12 @@ class Moments:
 
 
 def look_up(fitted: dict, labels: np.ndarray) -> np.ndarray:  # (n,) -> (n, ...)
-    """Return what was fitted to the class of each example."""
+    """Return what was fitted to the class of each example; ValueError for a class without."""
     classes, which = np.unique(labels, return_inverse=True)
+    unknown = sorted(set(classes.tolist()) - set(fitted))
+    if unknown:
+        raise ValueError(
+            f"no shadow model has both members and non-members of class {unknown[0]}:"
+            " what is learned class by class needs them"
+        )
     return np.array([fitted[name] for name in classes.tolist()])[which]

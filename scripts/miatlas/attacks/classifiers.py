@@ -30,8 +30,7 @@ class Sample:
         self.kept = defaultdict(lambda: (np.empty(0, np.uint64), None))
 
     def add(self, group, logits: np.ndarray, rank: np.ndarray) -> None:
-        """Offer the answers (..., C) of one group and their ranks (...)."""
-        logits, rank = logits.reshape(-1, logits.shape[-1]), rank.ravel()
+        """Offer the answers (n, C) of one group and their ranks (n,)."""
         kept, vectors = self.kept[group]
         if len(kept) == self.maximum:
             logits, rank = logits[rank < kept[-1]], rank[rank < kept[-1]]
@@ -55,7 +54,10 @@ class Sample:
 
     def merge(self, name, groups) -> None:
         """Make a group `name` of others: exactly the sample that all their answers would give."""
-        ranks, vectors = zip(*(self.kept[g] for g in groups if self.size(g)), strict=True)
+        filled = [self.kept[group] for group in groups if self.size(group)]
+        if not filled:
+            raise ValueError("the shadow models have no members, or no non-members, to learn from")
+        ranks, vectors = zip(*filled, strict=True)
         self.kept[name] = first(self.maximum, np.concatenate(ranks), np.concatenate(vectors))
 
 

@@ -8,9 +8,11 @@ from miatlas.attacks import classifiers
 from miatlas.attacks.likelihoods import untouched
 from miatlas.options import positive
 
+LESSONS = ("examples", "refs_logits", "refs_in", "refs_out")
+
 
 def score(
-    target_logits, fitted, refs_logits, refs_in, refs_out,
+    target_logits, fitted,
     *,
     classifier: Literal["mlp", "linear"] = "mlp",
     posteriors: Annotated[int, positive] = 3,
@@ -20,8 +22,8 @@ def score(
 
     The classifier sees the `posteriors` largest values of the confidence vector (all, if there are
     fewer classes), from the largest on, and no label. It is trained on those of the shadow model's
-    own members and non-members, at most `maximum` of either and equally many. Logits (N, C), of the
-    references (R, N, C), or with queries before C, of which the first is used; see `fit`.
+    own members and non-members, at most `maximum` of either and equally many. Logits (N, C), or
+    with queries before C, of which the first is used; see `fit`.
     """
     largest = top(untouched(target_logits, "logits"), posteriors)
     return classifiers.probability(fitted, largest)
@@ -32,18 +34,18 @@ def top(logits: np.ndarray, posteriors: int) -> np.ndarray:  # (n, C) -> (n, d)
     return classifiers.descending(classifiers.confidences(logits))[:, :posteriors]
 
 
-def fit(slices, *, classifier, posteriors, maximum):
-    """Return the classifier, trained on the answers of one reference, the shadow model.
+def fit(lessons, *, classifier, posteriors, maximum):
+    """Return the classifier, trained on the answers (R, n, C) of one of R models, the shadow model.
 
-    A sample is kept of every reference, and the shadow model is the one whose sample has the answer
-    of lowest rank: as good as drawn by lot, in the same way for any target. References without
-    members, or with nothing else, do not take part. Raises ValueError if none is left.
+    A sample is kept of every model, and the shadow model is the one whose sample has the answer of
+    lowest rank: as good as drawn by lot, in the same way for any target. Models without members, or
+    with nothing else, do not take part. Raises ValueError if none is left.
     """
     sample = classifiers.Sample(maximum, lambda logits: top(logits, posteriors))
-    for piece in slices:
-        logits = untouched(piece.refs_logits, "logits", models=True)
-        rank = classifiers.ranks(piece.examples, logits)
-        for kind, mask in (("in", piece.refs_in), ("out", piece.refs_out)):
+    for lesson in lessons:
+        logits = untouched(lesson.refs_logits, "logits", models=True)
+        rank = classifiers.ranks(lesson.examples, logits)
+        for kind, mask in (("in", lesson.refs_in), ("out", lesson.refs_out)):
             for model in np.flatnonzero(mask.any(axis=1)):
                 own = mask[model]
                 sample.add((model, kind), logits[model, own], rank[model, own])
@@ -52,9 +54,9 @@ def fit(slices, *, classifier, posteriors, maximum):
 
 
 def drawn(sample) -> int:
-    """Return which reference is the shadow model."""
+    """Return which model is the shadow model."""
     members, others = ({model for model, k in sample.kept if k == kind} for kind in ("in", "out"))
     if not members & others:
-        raise ValueError("no reference has both members and non-members among the examples")
+        raise ValueError("no shadow model has both members and non-members among its examples")
     lowest = {m: min(sample.lowest((m, "in")), sample.lowest((m, "out"))) for m in members & others}
     return min(lowest, key=lowest.get)

@@ -5,15 +5,16 @@ from typing import Annotated, Literal
 import numpy as np
 
 from miatlas.attacks import classifiers
-from miatlas.attacks.gaussian import among
 from miatlas.attacks.likelihoods import untouched
 from miatlas.options import positive
 
+LESSONS = ("examples", "labels", "refs_logits", "refs_in", "refs_out")
+ANY = "any"
 FEWEST = 20  # vectors of a kind, for a class to have a classifier of its own
 
 
 def score(
-    target_logits, labels, fitted, refs_logits, refs_in, refs_out,
+    target_logits, labels, fitted,
     *,
     classifier: Literal["mlp", "linear"] = "mlp",
     vectors: Literal["raw", "sorted"] = "raw",
@@ -21,15 +22,15 @@ def score(
 ) -> np.ndarray:  # fmt: skip
     """Return the member probability of the target's confidence vector, (N,); higher = member.
 
-    The classifier of the example's class is trained on the confidence vectors of that class under
-    IN and OUT references, at most `maximum` of either and equally many. Logits (N, C), of the
-    references (R, N, C), or with queries before C, of which the first is used; see `fit`.
+    The classifier of the example's class is trained on the confidence vectors of the shadow models
+    about their members and their non-members of that class, at most `maximum` of either and equally
+    many. Logits (N, C), or with queries before C, of which the first is used; see `fit`.
     """
     observed = classifiers.confidences(untouched(target_logits, "logits"))
     result = np.empty(len(labels))
     for label in np.unique(labels):
         own = labels == label
-        order, trained = fitted[label]
+        order, trained = fitted.get(label, fitted[ANY])
         result[own] = classifiers.probability(trained, ARRANGED[order](observed[own]))
     return result
 
@@ -37,32 +38,37 @@ def score(
 ARRANGED = {"raw": np.asarray, "sorted": classifiers.descending}
 
 
-def fit(slices, *, classifier, vectors, maximum) -> dict[int, tuple]:
-    """Return each class's arrangement of the vectors and its classifier.
+def fit(lessons, *, classifier, vectors, maximum) -> dict[int | str, tuple]:
+    """Return the arrangement of the vectors and the classifier of each class, and of ANY other.
 
-    Classes with fewer than FEWEST vectors of a kind share a classifier, trained on the vectors of
-    all classes: sorted, as places in a raw vector mean something else in each class.
+    That is of classes with fewer than FEWEST vectors of a kind, trained on the vectors of all
+    classes: sorted, as places in a raw vector mean something else in each class.
     """
-    sample = classifiers.Sample(maximum, classifiers.confidences)
-    for piece in slices:
-        logits = untouched(piece.refs_logits, "logits", models=True)
-        for kind, mask in (("in", piece.refs_in), ("out", piece.refs_out)):
-            answers = among(logits, mask)  # (k, n, C)
-            rank = classifiers.ranks(piece.examples, answers)
-            for label in np.unique(piece.labels):
-                own = piece.labels == label
-                sample.add((label, kind), answers[:, own], rank[:, own])
+    sample = sampled(lessons, maximum)
     labels = {label for label, _ in sample.kept}
-    few = {y for y in labels if min(sample.size((y, kind)) for kind in ("in", "out")) < FEWEST}
-    fitted = {}
-    for label in labels - few:
-        members, others = map(ARRANGED[vectors], sample.pair((label, "in"), (label, "out")))
-        fitted[label] = vectors, classifiers.train(classifier, members, others)
-    return fitted | (dict.fromkeys(few, of_all_classes(sample, labels, classifier)) if few else {})
+    fitted = {ANY: of_all_classes(sample, labels, classifier)}
+    for label in labels:
+        if min(sample.size((label, "in")), sample.size((label, "out"))) >= FEWEST:
+            members, others = map(ARRANGED[vectors], sample.pair((label, "in"), (label, "out")))
+            fitted[label] = vectors, classifiers.train(classifier, members, others)
+    return fitted
+
+
+def sampled(lessons, maximum: int) -> classifiers.Sample:
+    """Return the sample of confidence vectors of each class, of members ("in") and others."""
+    sample = classifiers.Sample(maximum, classifiers.confidences)
+    for lesson in lessons:
+        logits = untouched(lesson.refs_logits, "logits", models=True)  # (R, n, C)
+        rank = classifiers.ranks(lesson.examples, logits)
+        for kind, mask in (("in", lesson.refs_in), ("out", lesson.refs_out)):
+            for label in np.unique(lesson.labels):
+                own = mask & (lesson.labels == label)
+                sample.add((label, kind), logits[own], rank[own])
+    return sample
 
 
 def of_all_classes(sample, labels, classifier) -> tuple:
-    """Return the arrangement and the classifier of classes that have too few vectors."""
+    """Return the arrangement and the classifier for classes that have too few vectors."""
     for kind in ("in", "out"):
         sample.merge(kind, [(label, kind) for label in labels])
     members, others = map(classifiers.descending, sample.pair("in", "out"))

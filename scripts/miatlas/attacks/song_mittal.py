@@ -3,36 +3,37 @@
 import numpy as np
 
 from miatlas.attacks.by_class import Moments, look_up
-from miatlas.attacks.gaussian import among, log_density
+from miatlas.attacks.gaussian import log_density
 from miatlas.attacks.likelihoods import untouched
 from miatlas.statistics import confidence_from_phi, logit_scaled_confidence, loss_from_phi
 
+LESSONS = ("labels", "refs_logits", "refs_in", "refs_out")
 LEAST = np.finfo(np.float64).tiny  # of an entropy whose logarithm is taken
 
 
-def score(target_logits, labels, refs_logits, refs_in, refs_out, fitted) -> np.ndarray:
+def score(target_logits, labels, fitted) -> np.ndarray:
     """Return log f_in(log Mentr) - log f_out(log Mentr), (N,); higher = member.
 
-    f_in and f_out are Gaussians, fitted for each class to log Mentr of its examples under their IN
-    and their OUT references. The density is our choice, as the paper has a threshold per class: the
+    f_in and f_out are Gaussians, fitted for each class to log Mentr of the shadow models' members
+    and of their non-members. The density is our choice, as the paper has a threshold per class: the
     modified entropy spans decades and its logarithm is nearly -2 phi for sure answers. Logits
-    (N, C), of the references (R, N, C), or with queries before C, of which the first is used.
+    (N, C), or with queries before C, of which the first is used.
     """
     observed = np.log(modified_entropy(untouched(target_logits, "logits"), labels))
     mu_in, s_in, mu_out, s_out = look_up(fitted, labels).T
     return log_density(observed, mu_in, s_in) - log_density(observed, mu_out, s_out)
 
 
-def fit(slices, **_) -> dict[int, tuple[float, ...]]:
-    """Return mu_in, s_in, mu_out, s_out of log Mentr of each class; reads the references."""
+def fit(lessons, **_) -> dict[int, tuple[float, ...]]:
+    """Return mu_in, s_in, mu_out, s_out of log Mentr of each class; refs_logits (R, n, C)."""
     ins, outs = Moments(), Moments()
-    for piece in slices:
-        logits = untouched(piece.refs_logits, "logits", models=True)
-        for side, mask in ((ins, piece.refs_in), (outs, piece.refs_out)):
-            entropies = modified_entropy(among(logits, mask), piece.labels)
-            side.add(piece.labels, np.log(entropies))
+    for lesson in lessons:
+        logits = untouched(lesson.refs_logits, "logits", models=True)
+        entropies = np.log(modified_entropy(logits, lesson.labels))
+        ins.add(lesson.labels, entropies, lesson.refs_in)
+        outs.add(lesson.labels, entropies, lesson.refs_out)
     normal_in, normal_out = ins.result(), outs.result()
-    return {label: normal_in[label] + normal_out[label] for label in normal_in}
+    return {y: normal_in[y] + normal_out[y] for y in normal_in.keys() & normal_out.keys()}
 
 
 def modified_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
