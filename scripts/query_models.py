@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from miatlas import devices
 from miatlas.ensemble import Ensemble, stacks
 from miatlas.inputs import standardised
 from miatlas.logs import logged
@@ -30,7 +31,7 @@ def main(
 ) -> None:
     """Write member, evaluated (K, N), labels, role (N,), phi (K, N, Q) and logits (K, N, C)."""
     torch.set_num_threads(threads)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = devices.take()
     data = read_h5(population, ["x", "labels", "mean", "deviation"])
     facts = attributes(population)
     x = standardised(data["x"], float(facts["scale"]), data["mean"], data["deviation"], device)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from miatlas import training
+from miatlas import devices, training
 from miatlas.batches import Data, Model
 from miatlas.ensemble import stacks
 from miatlas.inputs import standardised
@@ -34,7 +34,7 @@ def main(
 ) -> None:
     """Write the stacked weights of the block's models, and their history by epoch."""
     torch.set_num_threads(threads)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = devices.take()
     data, shape, classes = load(population, roles, device)
     recipe, numbers = settings["recipe"], range(*settings["models"])
     architecture = import_module(f"miatlas.architectures.{recipe['architecture']['name']}")
