@@ -92,6 +92,16 @@ class Ensemble:
         cut = lambda tensors: {name: tensor[models] for name, tensor in tensors.items()}  # noqa: E731
         return Ensemble(self.network, cut(self.parameters), cut(self.buffers))
 
+    def features(self) -> "Ensemble":
+        """Return the same models cut off at their features: they answer (K, B, d), not logits.
+
+        Raises ValueError if the network has no `features`.
+        """
+        if not hasattr(self.network, "features"):
+            raise ValueError(f"the network {type(self.network).__name__} has no features(x)")
+        inside = lambda tensors: {f"network.{name}": t for name, t in tensors.items()}  # noqa: E731
+        return Ensemble(_Body(self.network), inside(self.parameters), inside(self.buffers))
+
     def _call(self, x, axis):
         if self.models == 1:
             stacked = self.parameters | self.buffers
@@ -105,6 +115,18 @@ class Ensemble:
             return functional_call(self.network, (parameters, buffers), (x,))
 
         return vmap(one, in_dims=(0, 0, axis))(self.parameters, self.buffers, x)
+
+
+class _Body(torch.nn.Module):
+    """A network whose answer is its features, one vector an example."""
+
+    def __init__(self, network: torch.nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x):
+        """(B, ...) -> (B, d)."""
+        return self.network.features(x).flatten(1)
 
 
 def build(make, seeds: list[int], device) -> Ensemble:

@@ -1,0 +1,1 @@
+"""Probes: what models are asked beyond the queries, one module a probe."""
