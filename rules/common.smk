@@ -19,6 +19,10 @@ except ValueError as error:
     sys.exit(f"\nmiatlas: {error}\n")  # as it is, without the place in this file
 
 
+# Jobs ask for a GPU only where the machine or the profile has any: --resources gpu=4.
+GPU = min(1, workflow.global_resources.get("gpu").value or 0)
+
+
 def settings(function):
     """Give a rule the settings that `function` of miatlas.jobs takes from the study."""
     return lambda wildcards: jobs.canonical(function(STUDY, **wildcards))
@@ -32,6 +36,11 @@ def digest(script, module=None, of=None):
         return digest_of(SCRIPTS, script, *named)
 
     return code
+
+
+def growing(amount):
+    """A resource of which a job gets more with every attempt."""
+    return lambda wildcards, attempt: amount * attempt
 
 
 def signals(cohort):

@@ -12,8 +12,8 @@ rule prepare_population:
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=growing(8000),
+        runtime=growing(60),
     params:
         settings=settings(jobs.population_settings),
         code=digest(

@@ -20,8 +20,9 @@ rule train_models:
     conda:
         "../envs/training.yaml"
     resources:
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=growing(4000),
+        runtime=growing(720),
+        gpu=GPU,
     params:
         settings=settings(jobs.training_settings),
         code=digest(

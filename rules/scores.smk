@@ -14,8 +14,8 @@ rule score_attack:
     conda:
         "../envs/analysis.yaml"
     resources:
-        mem_mb=STUDY["memory_mb"],
-        runtime=120,
+        mem_mb=growing(STUDY["memory_mb"]),
+        runtime=growing(120),
     params:
         settings=settings(jobs.score_settings),
         code=digest(

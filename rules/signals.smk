@@ -18,8 +18,9 @@ rule query_models:
     conda:
         "../envs/training.yaml"
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
+        gpu=GPU,
     params:
         settings=settings(jobs.signal_settings),
         code=digest(
