@@ -1,0 +1,24 @@
+"""Attack L (ye2022 §4.5): models retrained without the example, the ideal that D comes near."""
+
+from typing import Literal
+
+import numpy as np
+
+from miatlas.attacks import attack_r
+
+COHORT = "leave_one_out"  # what the shadow models must be: the target, retrained
+
+
+def score(
+    target_phi, refs_phi, refs_out,
+    *, smoothing: Literal[
+        "empirical", "linear", "logit_gaussian", "min_linear_logit", "mean_linear_logit"
+    ] = "linear",
+) -> np.ndarray:  # fmt: skip
+    """Return -alpha, the rank of the loss among its losses under retrained models; higher = member.
+
+    The models are trained as the target was, on its training set without the example (for a
+    non-member, on the training set itself), so that only the training's randomness is left in the
+    threshold. target_phi (N, Q), refs_phi (R, N, Q), query 0 of either; refs_out (R, N).
+    """
+    return attack_r.score(target_phi, refs_phi, refs_out, smoothing=smoothing)
