@@ -1,4 +1,4 @@
-"""Attacks S, P and R: every smoothing against its threshold solved for, and the rates it keeps."""
+"""Attacks S, P, R, D and L: every smoothing against its threshold solved for, the rates kept."""
 
 from types import SimpleNamespace
 
@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import brentq
 from scipy.stats import binom, norm
 
-from miatlas.attacks import attack_p, attack_r, attack_s, loss, ye2022
+from miatlas.attacks import attack_d, attack_l, attack_p, attack_r, attack_s, loss, ye2022
 
 SMOOTHINGS = ("empirical", "linear", "logit_gaussian", "min_linear_logit", "mean_linear_logit")
 
@@ -182,3 +182,54 @@ def test_references_that_agree_to_the_last_bit_and_extreme_answers_give_numbers(
         found = attack_r.score(target, refs, np.ones((4, 5), bool), smoothing=smoothing)
         assert np.isfinite(found).all()
         assert (np.diff(found) >= 0).all()
+
+
+@pytest.mark.parametrize("smoothing", SMOOTHINGS)
+def test_d_and_l_are_the_alpha_among_models_made_for_the_target(smoothing):
+    generator = np.random.default_rng(7)
+    drawn = np.argsort(generator.random((9, 40)), axis=0) < 3  # students that drew the example
+    target, refs = generator.normal(size=(40, 2)), generator.normal(size=(9, 40, 2))
+    outs = attack_d.score(target, refs, ~drawn, smoothing=smoothing)
+    every = attack_d.score(target, refs, ~drawn, drawn, smoothing=smoothing, refs="all")
+    retrained = attack_l.score(target, refs, ~drawn, smoothing=smoothing)
+    for i in range(40):
+        own = np.log1p(np.exp(-target[i, :1]))
+        losses = np.log1p(np.exp(-refs[:, i, 0]))
+        for found, used in ((outs, ~drawn[:, i]), (retrained, ~drawn[:, i]), (every, losses > 0)):
+            expected = ye2022.alpha(smoothing, own, np.sort(losses[used])[:, None])[0]
+            assert found[i] == pytest.approx(-expected, rel=1e-9, abs=1e-12)
+    assert attack_d.needs({"refs": "all"}) - attack_d.needs({"refs": "out"}) == {"refs_in"}
+
+
+@pytest.mark.parametrize("made_for_target", [attack_d, attack_l])
+def test_d_and_l_keep_the_rate_for_each_target_and_r_only_on_average(made_for_target):
+    """ye2022 Eq. 35: given the target's data. Targets differ in how well they do on everything;
+    models made for a target share that, other references have their own."""
+    generator, n, k, alpha = np.random.default_rng(8), 2000, 19, 0.1
+    out, realised = np.ones((k, n), bool), {"own": [], "others": []}
+    for _ in range(20):
+        hard, level = 3 * generator.normal(size=n), 2 * generator.normal()
+        target = hard + level + generator.normal(size=n)
+        for whose, levels in (("own", level), ("others", 2 * generator.normal(size=(k, 1)))):
+            refs = hard + levels + generator.normal(size=(k, n))
+            attack = made_for_target if whose == "own" else attack_r
+            found = attack.score(target[:, None], refs[..., None], out)
+            realised[whose].append((found >= -alpha).sum())
+    low, high = binom.interval(1 - 1e-6, n, alpha)
+    assert all(low <= count <= high for count in realised["own"])
+    assert np.std(realised["others"]) > 3 * np.sqrt(n * alpha * (1 - alpha))
+    assert np.mean(realised["others"]) / n == pytest.approx(alpha, abs=0.1)
+
+
+def test_s_keeps_four_bytes_of_each_out_answer_and_ranks_exactly():
+    generator, n, k = np.random.default_rng(9), 300, 4
+    phi = generator.normal(size=(k + 1, n, 1)).astype(np.float32)
+    phi[0, :50] = phi[1, :50]  # a tie with one of the references
+    piece = SimpleNamespace(
+        refs_phi=phi[1:], refs_out=np.ones((k, n), bool), labels=np.arange(n) % 3
+    )
+    fitted = attack_s.fit([piece], smoothing="empirical")
+    assert sum(values.nbytes for values in fitted.values()) == 4 * k * n
+    found = attack_s.score(phi[0], piece.labels, None, None, fitted, smoothing="empirical")
+    for i in range(n):
+        assert found[i] == -np.mean(phi[1:, i % 3 :: 3, 0] >= phi[0, i, 0])
