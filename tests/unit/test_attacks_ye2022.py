@@ -116,6 +116,25 @@ def test_p_is_the_alpha_among_the_held_out_losses_and_orders_as_the_loss(smoothi
     assert (np.diff(found[order]) >= -1e-15).all()
 
 
+def test_p_takes_the_first_held_out_examples_of_every_class():
+    generator = np.random.default_rng(8)
+    target, held_out = generator.normal(size=(40, 1)), generator.normal(size=(60, 1))
+    labels = generator.permutation(np.repeat([0, 3, 5], [10, 20, 30]))
+    kept, seen = [], {0: 0, 3: 0, 5: 0}
+    for i, label in enumerate(labels):
+        seen[label] += 1
+        if seen[label] <= 7:
+            kept.append(i)
+    assert len(kept) == 21
+    found = attack_p.score(target, held_out, labels, per_class=7)
+    assert (found == attack_p.score(target, held_out[kept])).all()
+    assert (found != attack_p.score(target, held_out)).any()
+    with pytest.raises(ValueError, match="per_class: 11, but of class 0 there are 10"):
+        attack_p.score(target, held_out, labels, per_class=11)
+    assert "held_out_labels" in attack_p.needs({"per_class": 7})
+    assert "held_out_labels" not in attack_p.needs({"per_class": None})
+
+
 def test_r_counts_the_references_that_are_asked_for():
     generator = np.random.default_rng(5)
     ranks = np.argsort(generator.random((12, 40)), axis=0)

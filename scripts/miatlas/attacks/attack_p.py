@@ -1,22 +1,45 @@
 """Attack P (ye2022 §4.2, Eq. 22): population data give a threshold to each target model."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
 from miatlas.attacks import ye2022
+from miatlas.options import positive
 
 
 def score(
-    target_phi, target_held_out_phi,
+    target_phi, target_held_out_phi, held_out_labels=None,
     *, smoothing: Literal[
         "empirical", "linear", "logit_gaussian", "min_linear_logit", "mean_linear_logit"
     ] = "linear",
+    per_class: Annotated[int, positive] | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Return -alpha, the rank of the loss among the target's held-out losses; higher = member.
 
-    target_phi (N, Q), target_held_out_phi (H, Q), query 0 of either. Unsmoothed, it orders the
-    examples of one target as the loss does: what it adds is a threshold that fits every target.
+    target_phi (N, Q), target_held_out_phi (H, Q), query 0 of either; held_out_labels (H,). It
+    orders the examples of one target as the loss does: what it adds is a threshold that fits every
+    target. `per_class` keeps the first that many held-out examples of each class (the paper takes
+    400 or 1000, App. A.2; default: all); ValueError if a class has fewer.
     """
-    population = np.sort(ye2022.observed(target_held_out_phi[:, 0]))[:, None]
+    losses = ye2022.observed(target_held_out_phi[:, 0])
+    chosen = slice(None) if per_class is None else first_of_each(held_out_labels, per_class)
+    population = np.sort(losses[chosen])[:, None]
     return -ye2022.alpha(smoothing, ye2022.observed(target_phi[:, 0]), population)
+
+
+def needs(options: dict) -> set[str]:
+    """Return the arguments of `score` that these options need."""
+    labels = set() if options["per_class"] is None else {"held_out_labels"}
+    return {"target_phi", "target_held_out_phi"} | labels
+
+
+def first_of_each(labels: np.ndarray, count: int) -> np.ndarray:  # (H,) -> (count * classes,)
+    """Return the indices of the first `count` examples of every class that occurs."""
+    places = {label: np.flatnonzero(labels == label) for label in np.unique(labels)}
+    label, fewest = min(((y, len(p)) for y, p in places.items()), key=lambda pair: pair[1])
+    if fewest < count:
+        raise ValueError(
+            f"per_class: {count}, but of class {label} there are {fewest} held-out examples"
+        )
+    return np.concatenate([where[:count] for where in places.values()])
