@@ -1,0 +1,119 @@
+"""Published values: tables of papers as data, and which result of a study stands for which value.
+
+A file `config/published/<paper>.csv` has a line for each number that a table prints: where (paper,
+table, row, column), the value as printed with its unit ("%", or "1" for a plain number), the spread
+printed beside it, and what it is (quantity, FPR of a TPR, attack, data set, architecture, training
+examples, auxiliary models, targets); empty where the paper does not say. Everything is kept as the
+text that was printed: 0.0 and 0.00 are not equally precise.
+"""
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import pandas as pd
+
+PLACE = ("paper", "table", "row", "column")
+MEANING = (
+    "quantity", "fpr", "attack", "dataset", "architecture", "training_examples", "models", "targets"
+)  # fmt: skip
+COLUMNS = (*PLACE, "value", "unit", "spread", "spread_unit", *MEANING, "note")
+QUANTITIES = (
+    "tpr", "auc", "balanced_accuracy", "train_accuracy", "test_accuracy", "accuracy_gap",
+    "agreement_train", "agreement_test", "training_minutes", "inference_seconds", "epsilon",
+    "examples", "uses",
+)  # fmt: skip
+UNITS = {"%": 0.01, "1": 1.0, "minutes": 1.0, "seconds": 1.0, "examples": 1.0, "mark": 1.0}
+CONDITIONS = ("table", "row", "column", *MEANING)
+ASSIGNED = ("audit", "label", "over", "reason")
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A printed value in plain numbers (0.084 for 8.4 %), with half a unit of its last digit.
+
+    spread: what the paper prints behind ±, nan if nothing.
+    """
+
+    value: float
+    rounding: float
+    spread: float = float("nan")
+
+    @property
+    def reach(self) -> float:
+        """Return how far from the value a number may lie and still be what was printed."""
+        return max(self.rounding, self.spread) if self.spread == self.spread else self.rounding
+
+
+def printed(line: dict) -> Printed:
+    """Return the value of a line of a published table."""
+    value, factor = line["value"], UNITS[line["unit"]]
+    digits = len(value.partition(".")[2])
+    spread = float(line["spread"] or "nan") * UNITS[line["spread_unit"] or "1"]
+    return Printed(float(value) * factor, 0.5 * 10.0**-digits * factor, spread)
+
+
+def select(values: pd.DataFrame, paper: str, tables: list[str]) -> list[dict]:
+    """Return the lines of a paper's tables (all of them if `tables` is empty), in their order.
+
+    Raises ValueError if the values are not the text of the file, or a table is not there.
+    """
+    missing = sorted(set(COLUMNS) - set(values.columns))
+    if missing:
+        raise ValueError(f"published values of {paper}: no column {', '.join(missing)}")
+    if not values.map(lambda cell: isinstance(cell, str)).all(axis=None):
+        raise ValueError(f"published values of {paper}: must be read as text, digit by digit")
+    own = values[values["paper"] == paper]
+    there = list(dict.fromkeys(own["table"]))
+    for table in tables:
+        if table not in there:
+            raise ValueError(f"tables: {paper} has no table {table!r}; there is: {there}")
+    return own[own["table"].isin(tables or there)].to_dict("records")
+
+
+def assign(lines: list[dict], rules: list[dict]) -> list[dict]:
+    """Return what the rules assign to each line: `audit`, `label`, `over`, `reason`, or less.
+
+    A rule holds conditions on a line's columns and what it assigns to the lines that meet them all;
+    later rules overrule earlier ones, but reasons add up. A condition is a value, a pattern with *
+    and ?, or a list of either. In `audit` and `label`, {column} stands for the line's own. Raises
+    ValueError for an unknown key and for a rule that no line meets.
+    """
+    result = [{} for _ in lines]
+    for number, rule in enumerate(rules):
+        unknown = sorted(set(rule) - {*CONDITIONS, *ASSIGNED})
+        if unknown:
+            allowed = ", ".join((*CONDITIONS, *ASSIGNED))
+            raise ValueError(f"rows[{number}]: unknown key {unknown[0]!r}; allowed: {allowed}")
+        met = [_meets(line, rule) for line in lines]
+        if not any(met):
+            raise ValueError(f"rows[{number}]: no published value is meant by {rule}")
+        for place, meant in zip(result, met, strict=True):
+            if meant:
+                reasons = [place.get("reason"), rule.get("reason", "")]
+                place.update({key: rule[key] for key in ASSIGNED if key in rule})
+                place["reason"] = "; ".join(filter(None, reasons))
+    for line, place in zip(lines, result, strict=True):
+        place.update({key: _filled(place[key], line) for key in ("audit", "label") if key in place})
+    return result
+
+
+def _meets(line, rule):
+    wanted = {key: rule[key] for key in CONDITIONS if key in rule}
+    return all(
+        any(_same(line[key], one) for one in (want if isinstance(want, list) else [want]))
+        for key, want in wanted.items()
+    )
+
+
+def _same(found: str, wanted) -> bool:
+    try:
+        return float(found) == float(wanted)
+    except ValueError:
+        return fnmatchcase(found, str(wanted))
+
+
+def _filled(text, line):
+    try:
+        return text.format(**line)
+    except (KeyError, IndexError, ValueError) as error:
+        raise ValueError(f"rows: {text!r} cannot be filled in from a published value") from error

@@ -1,0 +1,202 @@
+"""The published values: shape of the files, values read off the papers, what they say together."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from miatlas import published
+from miatlas.populations.catalogue import SOURCES
+
+FOLDER = Path(__file__).parents[2] / "config" / "published"
+TABLES = {
+    "carlini2022": ["I", "II", "III", "IV", "V", "VI", "VII", "VIII"],
+    "ye2022": ["2", "3", "4", "5", "6"],
+    "shi2024": ["1", "2", "3", "4", "5", "6", "7", "8", "9"],
+}
+SIZES = {
+    "carlini2022": [9 * 13 - 18, 13, 8, 9, 13, 10, 10, 10],
+    "ye2022": [24, 30, 18, 12, 12],
+    "shi2024": [30, 14, 84, 56, 32, 7 * 4 - 1, 32, 20, 15],
+}
+
+
+def read(paper):
+    return pd.read_csv(FOLDER / f"{paper}.csv", dtype=str, keep_default_na=False)
+
+
+VALUES = {paper: read(paper) for paper in TABLES}
+EVERY = pd.concat(VALUES.values(), ignore_index=True)
+
+
+def value(paper, table, row, column):
+    own = VALUES[paper]
+    found = own[(own["table"] == table) & (own["row"] == row) & (own["column"] == column)]
+    assert len(found) == 1, (paper, table, row, column)
+    return found.iloc[0]
+
+
+def test_every_file_is_of_a_paper_that_is_tested():
+    assert {path.stem for path in FOLDER.glob("*")} == set(TABLES)
+
+
+@pytest.mark.parametrize("paper", TABLES)
+def test_files_have_their_columns_and_all_tables(paper):
+    values = VALUES[paper]
+    assert tuple(values.columns) == published.COLUMNS
+    assert set(values["paper"]) == {paper}
+    assert values["table"].drop_duplicates().tolist() == TABLES[paper]
+    assert not values.duplicated(list(published.PLACE)).any()
+    assert not (values == "").loc[:, ["row", "column", "value", "unit", "quantity"]].any(axis=None)
+
+
+@pytest.mark.parametrize("paper", TABLES)
+def test_no_value_of_a_table_is_missing(paper):
+    """Rows × columns of each table, less the dashes and the diagonal."""
+    assert VALUES[paper].groupby("table", sort=False).size().tolist() == SIZES[paper]
+
+
+def test_cells_are_of_the_known_kinds():
+    assert set(EVERY["unit"]) <= set(published.UNITS)
+    assert set(EVERY["quantity"]) == set(published.QUANTITIES)
+    assert set(EVERY["dataset"]) - {""} <= set(SOURCES) | {"wikitext103"}
+    for column in ("value", "spread", "fpr", "training_examples", "models", "targets"):
+        cells = EVERY.loc[EVERY[column] != "", column]
+        assert (cells.astype(float) >= 0).all()
+    assert ((EVERY["fpr"] != "") == (EVERY["quantity"] == "tpr")).all()
+    assert ((EVERY["spread"] != "") == (EVERY["spread_unit"] != "")).all()
+    asked = EVERY["quantity"].isin(["tpr", "auc", "balanced_accuracy", "uses"])
+    assert (EVERY.loc[asked, "attack"] != "").all()
+
+
+def test_values_are_possible():
+    for line in EVERY.to_dict("records"):
+        printed = published.printed(line)
+        if line["unit"] in ("%", "mark") or line["quantity"] == "auc":
+            assert 0 <= printed.value <= 1, line
+        assert printed.rounding > 0
+    rates = EVERY[EVERY["quantity"].isin(["tpr", "auc", "balanced_accuracy"])]
+    best = rates[rates["quantity"] != "tpr"]
+    assert min(published.printed(line).value for line in best.to_dict("records")) > 0.49
+
+
+def test_tpr_rises_with_the_fpr():
+    """In every row of shi2024 Table 3, and of carlini2022 Table I, as on any ROC curve."""
+    tprs = EVERY[(EVERY["quantity"] == "tpr") & EVERY["table"].isin(["3", "I"])]
+    keys = ["paper", "row", "dataset", "architecture"]
+    for _, group in tprs.groupby(keys):
+        ordered = group.sort_values("fpr", key=lambda fpr: fpr.astype(float))
+        found = [published.printed(line) for line in ordered.to_dict("records")]
+        for low, high in pairwise(found):
+            assert low.value - low.rounding <= high.value + high.rounding
+
+
+@pytest.mark.parametrize(
+    ("place", "printed", "spread"),
+    [
+        (("carlini2022", "I", "Ours", "TPR @ 0.001% FPR, C-100"), "11.2", ""),
+        (("carlini2022", "I", "Long et al.", "Balanced Accuracy, C-10"), "53.5", ""),
+        (("carlini2022", "I", "Watson et al.", "TPR @ 0.001% FPR, WT103"), "0.02", ""),
+        (("carlini2022", "III", "2 (mirror)", "TPR @ 0.001% FPR"), "1.8", ""),
+        (("carlini2022", "VII", "IN and OUT: + Logit scaling", "TPR @ 0.1% FPR"), "8.4", ""),
+        (("ye2022", "2", "IV", "Attack P"), "0.55", "0.005"),
+        (("ye2022", "2", "III", "Test Acc."), "75.5", "0.004"),
+        (("ye2022", "3", "GT", "D"), "0.992", ""),
+        (("ye2022", "3", "D", "GT"), "0.372", ""),
+        (("ye2022", "4", "II", "Attack D"), "0.889", "0.011"),
+        (("ye2022", "5", "I", "Attack D"), "0.957", "0.0003"),
+        (("ye2022", "6", "II", "Attack R"), "0.551", "0.011"),
+        (("shi2024", "1", "Adult", "reference train"), "6513", ""),
+        (("shi2024", "3", "Ours", "CIFAR-100 DenseNet-121, TPR @ 1% FPR"), "23.2", ""),
+        (("shi2024", "4", "Yeom et al.", "CINIC-10 VGG-16, Accuracy"), "77.12", ""),
+        (("shi2024", "5", "N=64", "TPR at 1%FPR, LiRA"), "18.33", ""),
+        (("shi2024", "6", "LiRA (N=256)", "Inference cost per attack"), "4942", ""),
+        (("shi2024", "7", "Ours", "CIFAR-100, w/ aug, TPR"), "12.4", ""),
+        (("shi2024", "8", "sigma = 0.6", "AUC"), "0.524", ""),
+        (("shi2024", "9", "9500", "Train Test Acc Gap"), "34.08", ""),
+    ],
+)
+def test_values_drawn_from_the_papers(place, printed, spread):
+    line = value(*place)
+    assert (line["value"], line["spread"]) == (printed, spread)
+
+
+def test_tables_of_one_paper_repeat_each_other():
+    """What two tables print of one experiment is the same where no note says otherwise."""
+    kept = ["dataset", "quantity", "fpr", "attack"]
+    shi = VALUES["shi2024"]
+    for table, column in (("6", "WRN28-10"), ("7", "w/o aug")):
+        main = shi[shi["table"].isin(["3", "4"])].set_index([*kept, "architecture"])["value"]
+        others = shi[(shi["table"] == table) & (shi["quantity"].isin(["tpr", "auc"]))]
+        others = others[others["column"].str.contains(column) | (table == "6")]
+        for line in others.to_dict("records"):
+            if line["attack"] == "lira_online" or "N=10" in line["row"] or line["note"]:
+                continue
+            key = (*(line[name] for name in kept), line["architecture"])
+            assert float(main[key]) == float(line["value"]), line
+
+
+def test_training_sizes_are_those_of_the_first_table():
+    shi = VALUES["shi2024"]
+    sizes = shi[(shi["table"] == "1") & (shi["column"] == "target train")]
+    sizes = dict(zip(sizes["dataset"], sizes["value"], strict=True))
+    for line in shi[shi["table"].isin(["2", "3", "4", "5", "6", "7"])].to_dict("records"):
+        assert line["training_examples"] == sizes[line["dataset"]]
+
+
+def test_printed_values_know_their_digits():
+    line = {"unit": "%", "spread": "", "spread_unit": ""}
+    coarse = published.printed({**line, "value": "0.0"})
+    fine = published.printed({**line, "value": "0.00"})
+    assert coarse.rounding == pytest.approx(0.0005)
+    assert fine.rounding == pytest.approx(0.00005)
+    accuracy = published.printed({**line, "value": "96.2", "spread": "0.031", "spread_unit": "1"})
+    assert accuracy.value == pytest.approx(0.962)
+    assert accuracy.reach == pytest.approx(0.031)
+    assert published.printed({**line, "value": "7", "unit": "minutes"}).reach == pytest.approx(0.5)
+
+
+def test_select_refuses_what_is_not_there():
+    with pytest.raises(ValueError, match="'9'"):
+        published.select(VALUES["ye2022"], "ye2022", ["9"])
+    with pytest.raises(ValueError, match="no column note"):
+        published.select(VALUES["ye2022"].drop(columns="note"), "ye2022", [])
+    numbers = pd.read_csv(FOLDER / "ye2022.csv")
+    with pytest.raises(ValueError, match="as text"):
+        published.select(numbers, "ye2022", [])
+    assert len(published.select(EVERY, "ye2022", ["5", "6"])) == 24
+
+
+LINES = published.select(VALUES["ye2022"], "ye2022", ["5", "6"])
+
+
+def test_rules_overrule_earlier_ones_and_add_reasons():
+    rules = [
+        {"audit": "{dataset}_{training_examples}"},
+        {"dataset": "mnist", "reason": "fewer models"},
+        {"attack": "attack_d", "label": "distilled_{models}", "reason": "three students"},
+        {"table": 6, "row": "II", "column": "Attack *", "audit": "other"},
+    ]
+    places = published.assign(LINES, rules)
+    of = {(x["table"], x["row"], x["column"]): p for x, p in zip(LINES, places, strict=True)}
+    assert of["5", "I", "Attack S"] == {"audit": "cifar100_2500", "reason": ""}
+    assert of["6", "I", "Attack S"] == {"audit": "mnist_2500", "reason": "fewer models"}
+    assert of["6", "II", "Test Acc."]["audit"] == "mnist_5000"
+    distilled = {"audit": "other", "label": "distilled_1000"}
+    assert of["6", "II", "Attack D"] == {**distilled, "reason": "fewer models; three students"}
+
+
+def test_conditions_compare_numbers_as_numbers():
+    carlini = published.select(VALUES["carlini2022"], "carlini2022", ["III"])
+    places = published.assign(carlini, [{"fpr": 1e-3, "models": [128, 256.0], "audit": "x"}])
+    assert [bool(place) for place in places] == [True, False] * 4
+
+
+def test_rules_that_mean_nothing_are_refused():
+    with pytest.raises(ValueError, match=r"rows\[1\]: no published value"):
+        published.assign(LINES, [{"audit": "x"}, {"dataset": "cifar10", "audit": "x"}])
+    with pytest.raises(ValueError, match="unknown key 'data'"):
+        published.assign(LINES, [{"data": "mnist", "audit": "x"}])
+    with pytest.raises(ValueError, match="cannot be filled"):
+        published.assign(LINES, [{"audit": "{data}"}])
