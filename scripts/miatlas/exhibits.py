@@ -22,12 +22,14 @@ class Evidence:
     target_cohort, shadow_cohort. curves: their ROC tables, with columns CURVE_COLUMNS; target is
     "pooled" or an index. signals, for an exhibit of one cohort: phi (M, N) of the untouched
     query, member (M, N), labels (N,), role (N,), class_names; cohort, its name, may be there.
+    scores, by (audit, label): scores, member, evaluated (T, N) and targets (T,), as they are filed.
     """
 
     names: dict[str, str]
     metrics: list[dict] = field(default_factory=list)
     curves: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CURVE_COLUMNS))
     signals: dict | None = None
+    scores: dict[tuple[str, str], dict] = field(default_factory=dict)
 
     def audits(self) -> list[str]:
         """Return the audits, in the order of their results."""
