@@ -67,13 +67,13 @@ def prepare(folder: str, models: int, examples: int, queries: int) -> dict:
 
 def attack(folder: str, variance: str, memory_mb: int) -> dict:
     """Score as the workflow does, streaming from the file."""
-    from miatlas import entries, scoring
+    from miatlas import audits, entries, scoring
     from miatlas.attacks import lira_online
 
     entry = entries.attack({"attack": "lira_online", "variance": variance}, "attacks.lira")
     signals = timed_signals(folder)
     start = time.perf_counter()
-    audit = scoring.audit(signals, signals, same=True, design="half", targets=1, seed=SEED)
+    audit = audits.audit(signals, signals, design="half", targets=1, seed=SEED)
     scores = scoring.score(lira_online, entry["options"], audit, memory_mb)[0]
     return _result(folder, "attack", variance, scores, start, signals)
 

@@ -28,12 +28,14 @@ def settings(function):
     return lambda wildcards: jobs.canonical(function(STUDY, **wildcards))
 
 
-def digest(script, module=None, of=None):
-    """Give a rule the digest of its script, and of the module that its settings name."""
+def digest(script, *modules, of=None):
+    """Give a rule the digest of its script, and of the modules that its settings name."""
 
     def code(wildcards):
-        named = [module.format(**of(STUDY, **wildcards))] if module else []
-        return digest_of(SCRIPTS, script, *named)
+        named = of(STUDY, **wildcards) if of else {}
+        return digest_of(
+            SCRIPTS, script, *(module.format(**named) for module in modules)
+        )
 
     return code
 
@@ -50,6 +52,34 @@ def signals(cohort):
         cohort=cohort,
         block=studies.blocks(STUDY, cohort),
     )
+
+
+def made_of(kind, suffix):
+    """Give a rule the files of the models that a block's own are made of, if there are any."""
+
+    def files(wildcards):
+        found = studies.originals(STUDY, wildcards.cohort, wildcards.block)
+        if found is None:
+            return []
+        return collect(
+            f"<results>/cohorts/{{cohort}}/{kind}/{{block}}.{suffix}",
+            cohort=found[0],
+            block=found[1],
+        )
+
+    return files
+
+
+def answers(wildcards):
+    """What an attack reads: the signals of the audit's cohorts, and their answers to its probes."""
+    audit, files = STUDY["audits"][wildcards.audit], {}
+    for side in ("target", "shadow", "reference"):
+        files[side] = signals(audit[side]) if audit[side] else []
+        files[f"{side}_probes"] = [
+            f"<results>/cohorts/{audit[side]}/probes/{probe}/{block}.h5"
+            for probe, block in studies.probed(STUDY, *wildcards, side)
+        ]
+    return files
 
 
 def histories(cohort):

@@ -6,6 +6,11 @@ rule train_models:
         population=population_of,
         roles=rules.assign_roles.output.roles,
         membership=rules.draw_membership.output.membership,
+        teachers=branch(
+            lookup("cohorts/{cohort}/teacher", within=STUDY),
+            then=made_of("signals", "h5"),
+            otherwise=[],
+        ),
     output:
         weights=ensure(
             "<results>/cohorts/{cohort}/models/{block}.safetensors", non_empty=True

@@ -3,8 +3,7 @@
 
 rule score_attack:
     input:
-        target=lambda w: signals(STUDY["audits"][w.audit]["target"]),
-        shadow=lambda w: signals(STUDY["audits"][w.audit]["shadow"]),
+        unpack(answers),
     output:
         scores=ensure("<results>/audits/{audit}/{label}.h5", non_empty=True),
     log:

@@ -1,4 +1,5 @@
-"""Signals. Queries the models of one block; takes over the signals of external cohorts."""
+"""Signals. Queries the models of one block, probes them where an attack asks for it, and takes over
+the signals of external cohorts."""
 
 
 rule query_models:
@@ -30,6 +31,38 @@ rule query_models:
         ),
     script:
         "../scripts/query_models.py"
+
+
+rule probe_models:
+    input:
+        population=population_of,
+        weights=rules.train_models.output.weights,
+    output:
+        answers=ensure(
+            "<results>/cohorts/{cohort}/probes/{probe}/{block}.h5", non_empty=True
+        ),
+    log:
+        "<logs>/probe_models/{cohort}/{probe}/{block}.log",
+    benchmark:
+        "<benchmarks>/probe_models/{cohort}/{probe}/{block}.tsv"
+    wildcard_constraints:
+        cohort=either(studies.trained(STUDY)),
+    conda:
+        "../envs/training.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(240),
+        gpu=GPU,
+    params:
+        settings=settings(jobs.probe_settings),
+        code=digest(
+            "probe_models.py",
+            "miatlas/architectures/{architecture[name]}.py",
+            "miatlas/probes/{probe}.py",
+            of=jobs.probe_settings,
+        ),
+    script:
+        "../scripts/probe_models.py"
 
 
 rule accept_signals:

@@ -6,20 +6,24 @@ import numpy as np
 
 from miatlas import membership as designs
 from miatlas.logs import logged
-from miatlas.store import read_h5, write_h5
+from miatlas.store import attributes, read_h5, write_h5
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-def main(*, roles: str, membership: str, settings: dict) -> None:
-    """Write member and evaluated, both (K, N) bool, with the nominal size of a training set."""
+def main(*, roles: str, membership: str, settings: dict, targets: list[str] = ()) -> None:
+    """Write member and evaluated, both (K, N) bool, with the nominal size of a training set.
+
+    `targets`: the membership of another cohort's blocks, for designs that start from it.
+    """
     role = read_h5(roles, ["role"])["role"]
     pool = np.flatnonzero(role == designs.POOL)
     draws = designs.Draws(settings["seed"], settings["cohort"], settings["population"])
     options = {key: value for key, value in settings["design"].items() if key != "name"}
     design = getattr(designs, settings["design"]["name"])
-    drawn = design(pool, range(*settings["models"]), draws, **options)
+    others = [of(targets, pool)] if targets else []
+    drawn = design(pool, range(*settings["models"]), draws, *others, **options)
     arrays = {}
     for name in ("member", "evaluated"):
         arrays[name] = np.zeros((len(drawn.member), len(role)), bool)
@@ -28,6 +32,18 @@ def main(*, roles: str, membership: str, settings: dict) -> None:
     print(f"training sets of {arrays['member'].sum(1).tolist()} examples")
 
 
+def of(targets: list[str], pool: np.ndarray) -> designs.Membership:
+    """Return the membership of the cohort that a design starts from."""
+    blocks = [read_h5(path, ["member", "evaluated"]) for path in targets]
+    rows = [np.concatenate([b[name] for b in blocks])[:, pool] for name in blocks[0]]
+    return designs.Membership(*rows, int(attributes(targets[0])["size"]))
+
+
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
-        main(**snakemake.input, **snakemake.output, settings=snakemake.params.settings)
+        main(
+            roles=snakemake.input.roles,
+            targets=list(snakemake.input.get("targets", [])),
+            **snakemake.output,
+            settings=snakemake.params.settings,
+        )

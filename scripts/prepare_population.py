@@ -21,6 +21,9 @@ def main(*, population: str, settings: dict) -> None:
     if settings["subset"]:
         stream = rng(settings["seed"], "subset", settings["name"])
         chosen = base.subset(chosen, settings["subset"], stream)
+    if settings["label_noise"]:
+        stream = rng(settings["seed"], "label noise", settings["name"])
+        chosen = base.with_label_noise(chosen, settings["label_noise"], stream)
     if settings["canaries"]:
         chosen = with_canaries(chosen, settings)
     mean, deviation = channel_moments(chosen)

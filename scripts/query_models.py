@@ -1,17 +1,14 @@
 """Query the models of one block and write their signals."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from miatlas import devices
-from miatlas.ensemble import Ensemble, stacks
-from miatlas.inputs import standardised
 from miatlas.logs import logged
 from miatlas.signals import extract
-from miatlas.store import attributes, read_h5, read_weights, write_h5
+from miatlas.store import attributes, read_h5, write_h5
+from miatlas.trained import load
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -31,22 +28,14 @@ def main(
 ) -> None:
     """Write member, evaluated (K, N), labels, role (N,), phi (K, N, Q) and logits (K, N, C)."""
     torch.set_num_threads(threads)
-    device = devices.take()
-    data = read_h5(population, ["x", "labels", "mean", "deviation"])
-    facts = attributes(population)
-    x = standardised(data["x"], float(facts["scale"]), data["mean"], data["deviation"], device)
-    architecture = import_module(f"miatlas.architectures.{settings['architecture']['name']}")
-    options = {key: value for key, value in settings["architecture"].items() if key != "name"}
-    network = architecture.build(tuple(x.shape[1:]), int(data["labels"].max()) + 1, **options)
-    group = Ensemble.from_weights(network, read_weights(weights), device)
-    stacked = stacks(settings["engine"], architecture, tuple(x.shape[1:]), device)
+    group, x, labels, stacked = load(population, weights, settings)
     arrays = {
         **read_h5(membership, ["member", "evaluated"]),
         **read_h5(roles, ["role"]),
-        "labels": data["labels"],
-        **extract(group, x, data["labels"], settings["queries"], stacked),
+        "labels": labels,
+        **extract(group, x, labels, settings["queries"], stacked),
     }
-    write_h5(signals, arrays, provenance(settings, facts), chunks(arrays))
+    write_h5(signals, arrays, provenance(settings, attributes(population)), chunks(arrays))
     print(f"{settings['cohort']}: phi {arrays['phi'].shape}, logits {arrays['logits'].shape}")
 
 

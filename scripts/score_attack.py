@@ -3,7 +3,9 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from miatlas import scoring
+import numpy as np
+
+from miatlas import audits, scoring
 from miatlas.logs import logged
 from miatlas.store import Signals, write_h5
 
@@ -11,27 +13,31 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-def main(
-    *, target: list[str], shadow: list[str], scores: str, settings: dict, memory_mb: int = 1024
-) -> None:
-    """Write scores (T, N), higher = member, with member, evaluated (T, N) and targets (T,)."""
-    of_target = Signals(target)
-    of_shadow = of_target if settings["same_cohort"] else Signals(shadow)
-    audit = scoring.audit(
+def main(*, answers: dict[str, list[str]], scores: str, settings: dict, memory_mb: int = 1024):
+    """Write scores (T, N), higher = member, with member, evaluated (T, N) and targets (T,).
+
+    answers: the files of the cohorts target, shadow and reference (which may have none), and of
+    their probes: target_probes, ...
+    """
+    of_target, of_shadow, of_reference = (
+        Signals(answers[side], answers[f"{side}_probes"]) if answers[side] else None
+        for side in ("target", "shadow", "reference")
+    )
+    if settings["target_cohort"] == settings["shadow_cohort"]:
+        of_target = of_shadow
+    keys = ("design", "targets", "seed", "references", "per_target", "leave_one_out")
+    audit = audits.audit(
         of_target,
         of_shadow,
-        same=settings["same_cohort"],
-        design=settings["design"],
-        targets=settings["targets"],
-        seed=settings["seed"],
-        references=settings["references"],
+        reference=of_reference,
+        **{key: settings[key] for key in keys},
     )
     attack = import_module(f"miatlas.attacks.{settings['attack']}")
     result = scoring.score(attack, settings["options"], audit, memory_mb)
     arrays = {
         "scores": result,
         "member": of_target.member[audit.targets],
-        "evaluated": of_target.evaluated[audit.targets],
+        "evaluated": np.isfinite(result),
         "targets": audit.targets,
     }
     models = of_shadow.shape[0]
@@ -42,8 +48,7 @@ def main(
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
         main(
-            target=list(snakemake.input.target),
-            shadow=list(snakemake.input.shadow),
+            answers={name: list(files) for name, files in snakemake.input.items()},
             **snakemake.output,
             settings=snakemake.params.settings,
             memory_mb=snakemake.resources.mem_mb // 2,  # the rest is Python, scores, copies

@@ -16,7 +16,7 @@ from miatlas.logs import logged
 from miatlas.progress import Progress
 from miatlas.roles import HELD_OUT, TEST
 from miatlas.seeds import torch_seed
-from miatlas.store import attributes, read_h5, write_csv, write_weights
+from miatlas.store import Signals, attributes, read_h5, write_csv, write_weights
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -30,12 +30,18 @@ def main(
     weights: str,
     history: str,
     settings: dict,
+    teachers: list[str] = (),
     threads: int = 1,
 ) -> None:
-    """Write the stacked weights of the block's models, and their history by epoch."""
+    """Write the stacked weights of the block's models, and their history by epoch.
+
+    `teachers`: the signals of the models that these learn from, from their cohort's first on.
+    """
     torch.set_num_threads(threads)
     device = devices.take()
     data, shape, classes = load(population, roles, device)
+    if teachers:
+        data.taught = answers(teachers, device)
     recipe, numbers = settings["recipe"], range(*settings["models"])
     architecture = import_module(f"miatlas.architectures.{recipe['architecture']['name']}")
     options = {key: value for key, value in recipe["architecture"].items() if key != "name"}
@@ -74,6 +80,14 @@ def load(population: str, roles: str, device):
     return data, tuple(x.shape[1:]), int(arrays["labels"].max()) + 1
 
 
+def answers(teachers: list[str], device) -> torch.Tensor:
+    """Return the confidence vectors (T, N, C) of models, by their signals."""
+    signals = Signals(teachers)
+    logits = signals.read("logits", slice(0, signals.shape[1]))
+    logits = logits if logits.ndim == 3 else logits[:, :, 0]
+    return torch.from_numpy(logits).to(device, torch.float32).softmax(-1)
+
+
 def model(settings: dict, number: int, member: np.ndarray) -> Model:
     """Return a model with the seeds that are its own, whatever block it is trained in."""
     seed, cohort = settings["seed"], settings["cohort"]
@@ -83,13 +97,16 @@ def model(settings: dict, number: int, member: np.ndarray) -> Model:
         torch_seed(seed, "weights", cohort, number),
         torch_seed(seed, "order", cohort, number),
         torch_seed(seed, "augmentation", cohort, number),
+        number // settings["teacher"]["students"] if settings["teacher"] else None,
     )
 
 
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
+        files = dict(snakemake.input)
         main(
-            **snakemake.input,
+            teachers=list(files.pop("teachers")),
+            **files,
             **snakemake.output,
             settings=snakemake.params.settings,
             threads=snakemake.threads,

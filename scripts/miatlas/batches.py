@@ -12,28 +12,36 @@ from miatlas import augmentation
 class Data:
     """The population on the training device: x (N, ...) float32 and labels (N,) int64.
 
-    `held_out` and `test` are indices (H,), (T,); both may be empty.
+    `held_out` and `test` are indices (H,), (T,); both may be empty. `taught` (T, N, C) float32 are
+    the answers of T teachers, for models that learn from one of them.
     """
 
     x: torch.Tensor
     labels: torch.Tensor
     held_out: torch.Tensor
     test: torch.Tensor
+    taught: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
 class Model:
-    """One model of a block: its number, its training examples (n,), and the seeds it is made of."""
+    """One model of a block: its number, its training examples (n,), and the seeds it is made of.
+
+    `teacher`: which of the data's teachers it learns from; None: it learns from the labels.
+    """
 
     number: int
     examples: np.ndarray
     weights_seed: int
     order_seed: int
     augmentation_seed: int
+    teacher: int | None = None
 
 
 class Batches:
-    """Each model's own batches: x (K, B, ...) augmented and y (K, B), `steps` of them an epoch.
+    """Each model's own batches: x (K, B, ...) augmented and y, `steps` of them an epoch.
+
+    y (K, B) are labels, or (K, B, C) the teachers' answers about the untouched examples.
 
     An epoch is ceil(size / batch_size) full batches, drawn from each model's endless sequence of
     permutations of its examples; `size` is the nominal number of training examples.
@@ -62,7 +70,13 @@ class Batches:
             index = order[:, now]
             part = {name: drawn[:, now].flatten(0, 1) for name, drawn in draws.items()}
             x = augmentation.apply(self.data.x[index.flatten()], part)  # (K B, ...)
-            yield x.unflatten(0, index.shape), self.data.labels[index]
+            yield x.unflatten(0, index.shape), self._y(index)
+
+    def _y(self, index):
+        if self.models[0].teacher is None:
+            return self.data.labels[index]
+        teachers = torch.tensor([m.teacher for m in self.models], device=index.device)
+        return self.data.taught[teachers[:, None], index]
 
     def _next(self, k, n):
         """Take the next n examples of model k's endless sequence of permutations."""

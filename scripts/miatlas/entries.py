@@ -12,7 +12,7 @@ from pathlib import Path
 from miatlas.options import checked, declared
 
 LIBRARY = Path(__file__).parent
-DESIGNS = ["half", "paired", "iid", "disjoint", "six_way", "canaries"]
+DESIGNS = ["half", "paired", "iid", "disjoint", "six_way", "canaries", "leave_one_out"]
 OPTIMIZERS = ["sgd", "adam", "adamw"]
 AUGMENTATIONS = [
     "none", "mirror", "shift", "mirror_shift", "mirror_shift_cutout", "crop_rotation"
@@ -71,8 +71,24 @@ def cohort(given, where: str) -> dict:
         entry["design"], DESIGNS, lambda name: ("membership", name), f"{where}.design"
     )
     entry["queries"] = section("queries", entry["queries"], f"{where}.queries")
+    entry["probes"] = _probes(entry["probes"], f"{where}.probes")
+    if entry["teacher"] is not None:
+        entry["teacher"] = section("teacher", entry["teacher"], f"{where}.teacher")
     entry["block"] = entry["block"] or entry["models"]
     return entry
+
+
+def _probes(given, where):
+    """Return the options of every probe: they are what a cohort is asked if it is asked at all."""
+    probes = implementing("probes", "measure")
+    for name in given:
+        one_of(name, probes, where)
+    return {
+        name: checked(
+            given.get(name) or {}, _options(f"probes/{name}", "measure"), f"{where}.{name}"
+        )
+        for name in probes
+    }
 
 
 def attack(given, where: str) -> dict:

@@ -9,6 +9,8 @@ import json
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
+from miatlas.membership import made_for_each_target
+
 
 def models(study: dict, cohort: str, block: str) -> list[int]:
     """Return the first model of a block and the one after its last."""
@@ -49,7 +51,8 @@ def training_settings(study: dict, cohort: str, block: str) -> dict:
     """What the models of a block depend on."""
     recipe = study["recipes"][study["cohorts"][cohort]["recipe"]]
     own = {"seed": study["seed"], "cohort": cohort, "models": models(study, cohort, block)}
-    return {**own, "recipe": recipe, "torch": installed("torch")}
+    teacher = study["cohorts"][cohort]["teacher"]
+    return {**own, "recipe": recipe, "teacher": teacher, "torch": installed("torch")}
 
 
 @cache
@@ -74,21 +77,46 @@ def signal_settings(study: dict, cohort: str, block: str) -> dict:
     }
 
 
+def probe_settings(study: dict, cohort: str, probe: str, block: str) -> dict:
+    """What the answers of a block to a probe depend on."""
+    entry = study["cohorts"][cohort]
+    recipe = study["recipes"][entry["recipe"]]
+    return {
+        "seed": study["seed"],
+        "cohort": cohort,
+        "models": models(study, cohort, block),
+        "architecture": recipe["architecture"],
+        "engine": recipe["engine"],
+        "probe": probe,
+        "options": entry["probes"][probe],
+    }
+
+
 def score_settings(study: dict, audit: str, label: str) -> dict:
     """What the scores of an audit's attack depend on."""
     entry = study["audits"][audit]
-    design = study["cohorts"][entry["target"]].get("design", {"name": "external"})["name"]
+    designs = [study["cohorts"][entry[s]].get("design", {"name": ""}) for s in ("target", "shadow")]
+    design, shadow = designs[0]["name"], designs[1]
     return {
         "seed": study["seed"],
         "audit": audit,
         "label": label,
-        "same_cohort": entry["target"] == entry["shadow"],
         "target_cohort": entry["target"],
         "shadow_cohort": entry["shadow"],
         "design": design,
+        "per_target": per_target(study, audit),
+        "leave_one_out": shadow["name"] == "leave_one_out",
         "targets": entry["targets"],
         **study["attacks"][label],
     }
+
+
+def per_target(study: dict, audit: str) -> dict[str, int]:
+    """How many models of an audit's cohorts were made for each target, where they were."""
+    entry = study["audits"][audit]
+    sides = {side: study["cohorts"][entry[side]] for side in ("shadow", "reference") if entry[side]}
+    made = {side: made_for_each_target(cohort) for side, cohort in sides.items()}
+    return {side: k for side, k in made.items() if k and entry[side] != entry["target"]}
 
 
 def external_settings(study: dict, cohort: str, block: str) -> dict:

@@ -112,8 +112,8 @@ def disjoint(
     """Shadow models never see any of the target's training examples (carlini2022 §VI-D).
 
     The pool is cut in two, once for all cohorts of the population: targets draw `size` examples
-    (default: half the part) from the first, shadow models from the second. Only the first part is
-    evaluated.
+    (default: half the part) from the first, shadow models from the second. Either side is
+    evaluated on its own part.
     """
     order = draws.shared("disjoint").permutation(len(pool))
     cut = round(target_share * len(pool))
@@ -124,11 +124,14 @@ def disjoint(
     for row, m in zip(member, models, strict=True):
         row[draws("disjoint", m).permutation(part)[:size]] = True
     evaluated = np.zeros_like(member)
-    evaluated[:, order[:cut]] = True
+    evaluated[:, part] = True
     return Membership(member, evaluated, size)
 
 
 SIX_WAY = ("target_train", "target_held_out", "shadow_train", "shadow_held_out", "reference_train")
+SIX_WAY_EVALUATED = {
+    "target": ("train", "held_out"), "shadow": ("train", "held_out"), "reference": (),
+}  # fmt: skip
 
 
 def six_way(
@@ -138,15 +141,18 @@ def six_way(
     *,
     side: Literal["target", "shadow", "reference"],
     fractions: list[float] = [0.25, 0.25, 0.15, 0.15, 0.2],
+    per_target: Annotated[int, positive] = 1,
 ) -> Membership:
     """The pool in five parts, the sixth being the test set; sizes as in shi2024 Table 1.
 
-    Model m of the cohorts `target`, `shadow` and `reference` shares partition m, and trains on its
-    side's part. The target's train and held-out parts are evaluated.
+    Target t has the partition t of its own; models t k .. t k + k - 1 of the cohorts `shadow` and
+    `reference`, k = `per_target`, share it and train on their side's part. Targets and shadow
+    models are evaluated on their train and held-out parts, reference models not at all.
     """
-    parts = [six_way_parts(len(pool), draws, m, fractions) for m in models]
+    parts = [six_way_parts(len(pool), draws, m // per_target, fractions) for m in models]
     member = np.stack([part == SIX_WAY.index(f"{side}_train") for part in parts])
-    return Membership(member, np.stack([part < 2 for part in parts]), int(member[0].sum()))
+    own = [SIX_WAY.index(f"{side}_{part}") for part in SIX_WAY_EVALUATED[side]]
+    return Membership(member, np.stack([np.isin(p, own) for p in parts]), int(member[0].sum()))
 
 
 def six_way_parts(n: int, draws: Draws, model: int, fractions) -> np.ndarray:
@@ -164,6 +170,52 @@ def canaries(pool, models, draws, *, group: Annotated[int, positive] = 16) -> Me
     return half(pool, models, draws, group=group)
 
 
+def leave_one_out(
+    pool,
+    models,
+    draws,
+    targets: Membership,
+    *,
+    of: str,
+    examples: Annotated[int, positive],
+    seeds: Annotated[int, positive],
+) -> Membership:
+    """Target t's own training set without one example, `seeds` times (ye2022 §4.5, attack L).
+
+    `targets` is the membership of the cohort `of`. Half of the `examples` drawn for each target are
+    its members: each is left out by `seeds` models. The others are judged by `seeds` models of the training set itself: without an
+    example that it does not hold it stays what it is. A model is evaluated on what it speaks about,
+    one member or all others. A target has (examples / 2 + 1) seeds models.
+    """
+    member, evaluated = np.zeros((2, len(models), len(pool)), bool)
+    for row, about, m in zip(member, evaluated, models, strict=True):
+        target, place = divmod(m, leave_one_out_models(examples, seeds))
+        row[:] = targets.member[target]
+        kinds = np.flatnonzero(row), np.flatnonzero(~row)
+        _enough(examples // 2, min(map(len, kinds)), f"leave_one_out: of target {target}, examples")
+        drawn = draws("leave_one_out", target)
+        ins, outs = (drawn.permutation(kind)[: examples // 2] for kind in kinds)
+        left_out = ins[place // seeds : place // seeds + 1]
+        about[left_out if len(left_out) else outs] = True
+        row[left_out] = False
+    return Membership(member, evaluated, targets.size)
+
+
+def leave_one_out_models(examples: int, seeds: int) -> int:
+    """Return the number of models that the design `leave_one_out` makes for each target."""
+    return (examples // 2 + 1) * seeds
+
+
+def made_for_each_target(cohort: dict) -> int | None:
+    """Return how many models of a cohort (its entry) were made for each target; None: for all."""
+    design = cohort.get("design", {"name": "external"})
+    if cohort.get("teacher"):
+        return cohort["teacher"]["students"]
+    if design["name"] == "leave_one_out":
+        return leave_one_out_models(design["examples"], design["seeds"])
+    return design["per_target"] if design["name"] == "six_way" else None
+
+
 def partners(design: str, model: int) -> set[int]:
     """Return the models of a target's own cohort that must not be references: itself, its pair."""
     return {model, model ^ 1} if design == "paired" else {model}
@@ -177,6 +229,14 @@ def complaint(name: str, options: dict, models: int) -> str | None:
             return f"{models} models are not whole groups of {group} (group must be even)"
     if name == "paired" and models % 2:
         return f"{models} models are not pairs"
+    if name == "leave_one_out":
+        each = leave_one_out_models(options["examples"], options["seeds"])
+        if options["examples"] % 2:
+            return f"{options['examples']} examples are not half members, half others"
+        if models % each:
+            return f"{models} models are not whole targets of (examples / 2 + 1) seeds = {each}"
+    if name == "six_way" and models % options.get("per_target", 1):
+        return f"{models} models are not whole targets of {options['per_target']}"
     return None
 
 

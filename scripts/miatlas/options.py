@@ -74,6 +74,17 @@ def required(source: Path, function: str) -> tuple[str, ...]:
     return names[: len(names) - defaults]
 
 
+@cache
+def constant(source: Path, name: str, default=None):
+    """Return the literal that the module in the file `source` assigns to `name`, or the default."""
+    for node in _tree(source).body:
+        if isinstance(node, ast.Assign) and [t.id for t in node.targets if hasattr(t, "id")] == [
+            name
+        ]:
+            return ast.literal_eval(node.value)
+    return default
+
+
 def checked(given: dict, options: dict[str, Option], where: str) -> dict:
     """Return `given` completed with the defaults; refuse unknown keys and wrong values.
 

@@ -28,16 +28,15 @@ def balanced(
     cohort (default 0..R-1), so that one model has one priority whoever the target is. `references`
     and `needs_in` as in `allowed`, whose ValueErrors are this function's.
     """
-    k_in, k_out = allowed(*counts(member_refs), references, needs_in)
+    k_in, k_out = allowed(*counts(member_refs, ~member_refs), references, needs_in)
     models = np.arange(len(member_refs)) if models is None else models
     priority = priorities(models, 0, member_refs.shape[1], seed)
-    return select(member_refs, k_in, k_out, priority)
+    return select(member_refs, ~member_refs, k_in, k_out, priority)
 
 
-def counts(member_refs: np.ndarray) -> tuple[int, int]:  # (R, N)
+def counts(ins: np.ndarray, outs: np.ndarray) -> tuple[int, int]:  # (R, N), (R, N)
     """Return the smallest number of IN references over the examples, and that of OUT ones."""
-    n_in = member_refs.sum(axis=0)
-    return int(n_in.min()), int(len(member_refs) - n_in.max())
+    return int(ins.sum(axis=0).min()), int(outs.sum(axis=0).min())
 
 
 def allowed(
@@ -72,13 +71,14 @@ def allowed(
 
 
 def select(
-    member_refs: np.ndarray, k_in: int, k_out: int, priority: np.ndarray
+    ins: np.ndarray, outs: np.ndarray, k_in: int, k_out: int, priority: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return refs_in, refs_out (R, n): the k_in IN and k_out OUT references of lowest priority.
 
+    ins, outs (R, n) bool: which models trained on which examples, and which certainly did not.
     Fewer references are always a subset of more. Raises ValueError if an example has too few.
     """
-    return _lowest(member_refs, k_in, priority, "IN"), _lowest(~member_refs, k_out, priority, "OUT")
+    return _lowest(ins, k_in, priority, "IN"), _lowest(outs, k_out, priority, "OUT")
 
 
 def priorities(models: np.ndarray, first: int, stop: int, seed: int) -> np.ndarray:

@@ -2,62 +2,14 @@
 
 import inspect
 import re
-from dataclasses import dataclass
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
 from miatlas import references
-from miatlas.membership import partners
-from miatlas.roles import HELD_OUT
-from miatlas.store import Signals
+from miatlas.audits import Audit
 
 BYTES = 48  # held for each float32 read: float64 copies, of the target, of IN and of OUT references
-
-
-@dataclass
-class Audit:
-    """Targets (T,) of one cohort, attacked with the models of another, or of the same one.
-
-    `exclude` maps a target to the shadow models that must not be its references: itself and its
-    pair where the cohorts are the same, none otherwise.
-    """
-
-    target: Signals
-    shadow: Signals
-    targets: np.ndarray
-    exclude: dict[int, set[int]]
-    seed: int
-    references: int | None = None
-
-    def evaluated(self, target: int) -> np.ndarray:
-        """Return the indices of the examples that count for a target."""
-        return np.flatnonzero(self.target.evaluated[target])
-
-    @property
-    def held_out(self) -> np.ndarray:
-        """Return the indices (H,) of the examples that no model of either cohort trained on."""
-        roles = (self.target.role, self.shadow.role)
-        return np.flatnonzero((roles[0] == HELD_OUT) & (roles[1] == HELD_OUT))
-
-    def reference_rows(self, target: int) -> np.ndarray:
-        """Return the shadow models (R,) that a target is compared with."""
-        return np.setdiff1d(np.arange(self.shadow.shape[0]), list(self.exclude[target]))
-
-
-def audit(target, shadow, *, same: bool, design: str, targets: int | None, seed, references=None):
-    """Return the audit of the first `targets` models (default: ten, or all there are).
-
-    Raises ValueError when there are fewer models, or when the cohorts' examples differ.
-    """
-    models = target.shape[0]
-    wanted = targets or min(10, models)
-    if wanted > models:
-        raise ValueError(f"{wanted} targets, but the target cohort has {models} models")
-    if not np.array_equal(target.labels, shadow.labels):
-        raise ValueError(f"{target.paths[0]} and {shadow.paths[0]}: their examples' labels differ")
-    exclude = {t: partners(design, t) if same else set() for t in range(wanted)}
-    return Audit(target, shadow, np.arange(wanted), exclude, seed, references)
 
 
 def score(attack: ModuleType, options: dict, audit: Audit, memory_mb: int) -> np.ndarray:
@@ -65,11 +17,18 @@ def score(attack: ModuleType, options: dict, audit: Audit, memory_mb: int) -> np
 
     At most about `memory_mb` MiB of signals are held at once, however many examples there are.
     """
-    needs = needed(attack, options)
+    needs, queries = needed(attack, options), options.get("queries", 1)
     scores = np.full((len(audit.targets), audit.target.shape[1]), np.nan)
-    pieces = Pieces(audit, needs, options.get("queries", 1), memory_mb)
+    learns = hasattr(attack, "LESSONS")
+    pieces = Pieces(audit, needs, queries, memory_mb, learns)
+    if learns:
+        taught = {*attack.LESSONS, "refs_in", "refs_out"}
+        material = Pieces(audit, taught, queries, memory_mb, learns)
     for row, target in zip(scores, audit.targets, strict=True):
-        fitted = attack.fit(pieces.of(target), **options) if hasattr(attack, "fit") else None
+        fitted = None
+        if hasattr(attack, "fit"):
+            slices = material.lessons(target) if learns else pieces.of(target)
+            fitted = attack.fit(slices, **options)
         for piece in pieces.of(target):
             arguments = {name: getattr(piece, name) for name in needs if name != "fitted"}
             if "fitted" in needs:
@@ -86,92 +45,143 @@ def needed(attack: ModuleType, options: dict) -> set[str]:
     return {p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
 
 
-SIGNAL = re.compile(r"(target|refs)_(held_out_)?(phi|logits)")
+# Whose answer about what: of the target, of all or of one of its shadow models, of the third cohort.
+ANSWER = re.compile(
+    r"(target|refs|ref|reference)_(held_out_)?(phi|logits|noise|gradients|distances)"
+)
 
 
 class Pieces:
-    """What an attack needs of the signals, slice by slice of the evaluated examples.
+    """What an attack needs of the signals, slice by slice of the examples it is asked about.
 
     Answers about held-out examples are the same in every slice, and held in memory.
     """
 
-    def __init__(self, audit: Audit, needs: set[str], queries: int | None, memory_mb: int):
+    def __init__(
+        self, audit: Audit, needs: set[str], queries: int | None, memory_mb: int, learns=False
+    ):
         self.audit, self.needs, self.queries = audit, needs, queries
-        signals = [match.groups() for match in map(SIGNAL.fullmatch, sorted(needs)) if match]
-        self.arrays = {array for _, held_out, array in signals if not held_out}
-        self.held_out_arrays = {array for _, held_out, array in signals if held_out}
+        # Whoever learns from another cohort takes its models whole: there is nothing to balance.
+        self.first = audit.references if learns and not audit.same else None
+        self.cohorts = {"target": audit.target, "refs": audit.shadow, "ref": audit.shadow,
+                        "reference": audit.reference}  # fmt: skip
+        matches = [match.groups() for match in map(ANSWER.fullmatch, sorted(needs)) if match]
+        self.answers = [(who, what) for who, held_out, what in matches if not held_out]
+        self.held_out_answers = [(who, what) for who, held_out, what in matches if held_out]
         self.compares = bool({"refs_in", "refs_out"} & needs)
         self.step = max(1, int(memory_mb * 2**20 / (BYTES * self._numbers())))
         self.held: dict[tuple, np.ndarray] = {}
         self.held_from = -1
-        self.held_out = {
-            (cohort, name): self._read_held_out(cohort, name)
-            for cohort in (audit.target, audit.shadow)
-            for name in self.held_out_arrays
+        self.about_held_out = {
+            (who, what): self._read_held_out(self.cohorts[who], what)
+            for who, what in self.held_out_answers
         }
 
     def of(self, target: int):
-        """Yield one piece per slice, with what is read of the target and of its references."""
-        examples, rows = self.audit.evaluated(target), self.audit.reference_rows(target)
-        k = self._reference_counts(rows, examples) if self.compares else None
-        for start in range(0, len(self.audit.target.labels), self.step):
-            where = slice(start, min(start + self.step, len(self.audit.target.labels)))
+        """Yield one piece per slice of the target's evaluated examples."""
+        yield from self._pieces(target, self.audit.evaluated(target), self._balanced)
+
+    def lessons(self, target: int):
+        """Yield one piece per slice of the examples that the shadow models are evaluated on.
+
+        Shadow models of the target's own cohort teach what they are asked about, IN and OUT in
+        equal numbers, so that nothing can be counted; those of another cohort all they know.
+        """
+        if self.audit.same:
+            yield from self.of(target)
+        else:
+            rows = self._shadow_rows(target)
+            examples = np.flatnonzero(self.audit.shadow.evaluated[rows].any(axis=0))
+            yield from self._pieces(target, examples, self._known)
+
+    def _pieces(self, target, examples, masks):
+        n, find = self.audit.target.shape[1], None
+        for start in range(0, n, self.step):
+            where = slice(start, min(start + self.step, n))
             inside = examples[(examples >= where.start) & (examples < where.stop)]
             if len(inside):
-                yield self._piece(target, rows, inside, where, k)
+                piece = self._answers(target, inside, where)
+                if self.compares:
+                    find = find or masks(target, examples)
+                    piece.refs_in, piece.refs_out = find(inside, where)
+                yield piece
 
-    def _about_held_out(self, target, rows):
-        """Return what target and references answer about the held-out examples, by name."""
-        shown = {"held_out_labels": self.audit.target.labels[self.audit.held_out]}
-        for name in self.held_out_arrays:
-            shown[f"target_held_out_{name}"] = self.held_out[self.audit.target, name][target]
-            if f"refs_held_out_{name}" in self.needs:
-                used = rows[: self.audit.references]
-                shown[f"refs_held_out_{name}"] = self.held_out[self.audit.shadow, name][used]
-        return shown
-
-    def _piece(self, target, rows, examples, where, k):
-        local = examples - where.start
-        piece = SimpleNamespace(examples=examples, labels=self.audit.target.labels[examples])
-        if self.held_out_arrays:
-            vars(piece).update(self._about_held_out(target, rows))
-        for name in self.arrays:
-            of_targets = self._read(self.audit.target, name, where)
-            setattr(piece, f"target_{name}", of_targets[target][local])
-            if f"refs_{name}" in self.needs:
-                of_shadows = self._read(self.audit.shadow, name, where)
-                setattr(piece, f"refs_{name}", of_shadows[np.ix_(rows, local)])
-        if self.compares:
-            member = self.audit.shadow.member[np.ix_(rows, examples)]
-            priority = references.priorities(rows, where.start, where.stop, self.audit.seed)
-            piece.refs_in, piece.refs_out = references.select(member, *k, priority[:, local])
+    def _answers(self, target, examples, where):
+        """Return what the models answer about some examples, with the examples and labels."""
+        local, labels = examples - where.start, self.audit.target.labels
+        piece = SimpleNamespace(examples=examples, labels=labels[examples])
+        for who, what in self.answers:
+            answers = self._read(self.cohorts[who], what, where)
+            setattr(piece, f"{who}_{what}", taken(answers, self._rows(who, target), local))
+        if self.about_held_out:
+            piece.held_out_labels = labels[self.audit.held_out]
+        for (who, what), answers in self.about_held_out.items():
+            rows = self._rows(who, target)
+            rows = rows[: self.audit.references] if who == "refs" else rows
+            setattr(piece, f"{who}_held_out_{what}", answers[rows])
         return piece
 
-    def _reference_counts(self, rows, examples):
-        fewest = references.counts(self.audit.shadow.member[np.ix_(rows, examples)])
-        return references.allowed(*fewest, self.audit.references, "refs_in" in self.needs)
+    def _rows(self, who, target):
+        """Return the models that answer; of the target and of a single model, its number."""
+        if who == "target":
+            return target
+        if who == "reference":
+            return self.audit.reference_rows(target)[: self.first]
+        return self.audit.shadow_rows(target)[0] if who == "ref" else self._shadow_rows(target)
+
+    def _shadow_rows(self, target):
+        return self.audit.shadow_rows(target)[: self.first]
+
+    def _balanced(self, target, examples):
+        """Return what finds equally many IN and equally many OUT references of every example."""
+        shadow, rows = self.audit.shadow, self._shadow_rows(target)
+
+        def marked(chosen):
+            index = np.ix_(rows, chosen)
+            known = shadow.evaluated[index] if self.audit.leave_one_out else True
+            return shadow.member[index] & known, ~shadow.member[index] & known
+
+        fewest = references.counts(*marked(examples))
+        k = references.allowed(*fewest, self.audit.references, "refs_in" in self.needs)
+
+        def find(inside, where):
+            priority = references.priorities(rows, where.start, where.stop, self.audit.seed)
+            return references.select(*marked(inside), *k, priority[:, inside - where.start])
+
+        return find
+
+    def _known(self, target, _):
+        """Return what finds the members and non-members that each shadow model knows it has."""
+        shadow, rows = self.audit.shadow, self._shadow_rows(target)
+
+        def find(inside, _):
+            member, evaluated = (a[np.ix_(rows, inside)] for a in (shadow.member, shadow.evaluated))
+            return member & evaluated, ~member & evaluated
+
+        return find
 
     def _read(self, cohort, name, where):
         """Read one slice of a cohort, or find it where the last target left it."""
         if self.held_from != where.start:
             self.held, self.held_from = {}, where.start
         if (cohort, name) not in self.held:
-            last = self._queries(cohort) if name == "phi" else None
-            self.held[cohort, name] = cohort.read(name, where, last)
+            self.held[cohort, name] = cohort.read(name, where, self._last(cohort, name))
         return self.held[cohort, name]
 
     def _read_held_out(self, cohort, name):
         """Read the answers (M, H, ...) about the held-out examples; refuse if there are none."""
         if not len(self.audit.held_out):
             raise ValueError(f"{cohort.paths[0]}: has no held-out examples")
-        last = self._queries(cohort) if name == "phi" else None
-        n = cohort.shape[1]
+        n, last = cohort.shape[1], self._last(cohort, name)
         slices = [slice(start, min(start + self.step, n)) for start in range(0, n, self.step)]
         inside = [np.intersect1d(self.audit.held_out, np.arange(n)[s]) - s.start for s in slices]
         parts = [cohort.read(name, s, last)[:, i] for s, i in zip(slices, inside, strict=True)]
         return np.concatenate(parts, axis=1)
 
-    def _queries(self, cohort):
+    def _last(self, cohort, name):
+        """Return the number of queries to read, None for all; only phi has an axis of queries."""
+        if name != "phi":
+            return None
         available = cohort.dimensions("phi")[2]
         if self.queries and self.queries > available:
             raise ValueError(
@@ -181,8 +191,14 @@ class Pieces:
 
     def _numbers(self):
         """Count the numbers that are read of one example, and its references' priorities."""
-        read = {(self.audit.target, name) for name in self.arrays}
-        read |= {(self.audit.shadow, n) for n in self.arrays if f"refs_{n}" in self.needs}
+        read = {(self.cohorts[who], what) for who, what in self.answers}
         shapes = [cohort.dimensions(name) for cohort, name in read]
         numbers = sum(shape[0] * int(np.prod(shape[2:])) for shape in shapes)
         return max(1, numbers + self.compares * self.audit.shadow.shape[0])
+
+
+def taken(answers: np.ndarray, models, examples: np.ndarray) -> np.ndarray:
+    """Return what some models answer about some examples; one model's number drops the axis."""
+    if np.ndim(models) == 0:
+        return answers[models][examples]
+    return answers[np.ix_(models, examples)]

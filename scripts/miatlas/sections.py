@@ -32,11 +32,17 @@ def study(
 
 
 def population(
-    *, source: str, subset: Annotated[int, positive] | None = None, canaries: Any = None
+    *,
+    source: str,
+    subset: Annotated[int, positive] | None = None,
+    label_noise: Annotated[float, between(0, 1)] = 0.0,
+    canaries: Any = None,
 ):
     """A data set: a module of `miatlas/populations` with its options.
 
-    `subset`: keep that many examples, stratified by class. `canaries`: see `canaries` below.
+    `subset`: keep that many examples, stratified by class. `label_noise`: the share of examples
+    outside the official test set whose label is replaced by another class, drawn by lot.
+    `canaries`: see `canaries` below.
     """
 
 
@@ -86,10 +92,20 @@ def cohort(
     held_out: Annotated[float, between(0, 1)] = 0.0,
     test: Annotated[float, between(0, 1)] = 0.0,
     queries: dict = {"count": 1},
+    probes: dict = {},
+    teacher: Any = None,
 ):
     """M models = population × design × recipe, trained and queried `block` models to a job.
 
-    `held_out` and `test` are fractions of the examples outside the official test set.
+    `held_out` and `test` are fractions of the examples outside the official test set. `probes`:
+    options of `miatlas/probes`, which models answer where an attack needs it. `teacher`: see below.
+    """
+
+
+def teacher(*, cohort: str, students: Annotated[int, positive]):
+    """Models trained on the soft answers of others: `students` for each model of the cohort.
+
+    Model m learns from model m // students.
     """
 
 
@@ -123,11 +139,13 @@ def audit(
     target: str,
     attacks: list[str],
     shadow: str | None = None,
+    reference: str | None = None,
     targets: Annotated[int, positive] | None = None,
 ):
     """Target cohort × shadow cohort (default: the same) × attacks, on the first `targets` models.
 
-    `targets` defaults to 10, or to all models of a smaller cohort.
+    `targets` defaults to 10, or to all models of a smaller cohort. `reference`: a third cohort, for
+    attacks that calibrate with models of neither.
     """
 
 

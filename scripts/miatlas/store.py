@@ -111,11 +111,13 @@ class Signals:
     """The signals of one cohort: its blocks' files seen as one, read in slices of examples.
 
     `member` (M, N), `labels` (N,), `role` (N,) and `evaluated` (M, N) are held in memory; `read`
-    returns slices of `phi` (M, n, Q), `logits` (M, n, C) and whatever else the files hold.
+    returns slices of `phi` (M, n, Q), `logits` (M, n, C) and whatever else the files hold. Answers
+    to a probe are in files of their own, `probes`, which may cover the first models only.
     """
 
-    def __init__(self, paths):
+    def __init__(self, paths, probes=()):
         self.paths = [Path(path) for path in paths]
+        self.probes = _by_probe(probes)
         first = self._small(self.paths[0])
         self.labels, self.role = first["labels"], first["role"]
         rows = [first, *(self._small(path) for path in self.paths[1:])]
@@ -137,15 +139,16 @@ class Signals:
 
     def dimensions(self, name: str) -> tuple[int, ...]:
         """Return the shape of one array over all models, e.g. (M, N, Q) for phi."""
-        with opened(self.paths[0]) as file:
+        path = self.probes.get(name, self.paths)[0]
+        with opened(path) as file:
             if name not in file:
-                raise ValueError(_absent(self.paths[0], name, file))
+                raise ValueError(_absent(path, name, file))
             return (self.shape[0], *file[name].shape[1:])
 
     def read(self, name: str, examples: slice, last: int | None = None) -> np.ndarray:
         """Return one array for all models and a slice of examples, up to `last` queries."""
         parts = []
-        for path in self.paths:
+        for path in self.probes.get(name, self.paths):
             with opened(path) as file:
                 index = (slice(None), examples, *([slice(last)] if last else []))
                 part = file[name][index]
@@ -172,6 +175,15 @@ class Signals:
                 "evaluated": file["evaluated"][()].astype(bool) if "evaluated" in file else pool,
                 "answers": {name: file[name].shape[2:] for name in ANSWERS if name in file},
             }
+
+
+def _by_probe(paths) -> dict[str, list[Path]]:
+    """Return the files of each probe, in order; a file holds one array, named like its probe."""
+    files = {}
+    for path in map(Path, paths):
+        with opened(path) as file:
+            files.setdefault(next(iter(file)), []).append(path)
+    return files
 
 
 def check_signals(path) -> None:

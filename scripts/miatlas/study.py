@@ -10,7 +10,7 @@ from copy import deepcopy
 from pathlib import Path
 
 from miatlas import demands, entries
-from miatlas.membership import complaint
+from miatlas.membership import complaint, made_for_each_target
 from miatlas.populations.catalogue import missing_files
 
 DEFAULT_TARGETS = 10
@@ -25,10 +25,9 @@ def read(config: Mapping) -> dict:
         for name in given:
             _check_name(name, f"{kind}s")
         study[f"{kind}s"] = {n: complete(given[n], f"{kind}s.{n}") for n in sorted(given)}
-    for check in (_check_cohort, _check_audit, _check_exhibit):
-        plural = check.__name__.removeprefix("_check_") + "s"
-        for name, entry in study[plural].items():
-            check(study, entry, f"{plural}.{name}")
+    for kind, check in CHECKS:
+        for name, entry in study[kind].items():
+            check(study, entry, f"{kind}.{name}")
     return study
 
 
@@ -60,12 +59,45 @@ def _check_cohort(study, cohort, where):
         raise ValueError(f"{where}.design: the population {cohort['population']} has no canaries")
 
 
+def made_of(cohort: dict) -> str | None:
+    """Return the cohort that another one is made of: its teachers, or the targets retrained."""
+    if cohort.get("teacher"):
+        return cohort["teacher"]["cohort"]
+    return cohort.get("design", {}).get("of")
+
+
+def _check_made_of(study, cohort, where):
+    """A cohort made of another one knows the same examples, and enough models to be made of."""
+    other = made_of(cohort)
+    if other is None:
+        return
+    key = f"{where}.teacher.cohort" if cohort["teacher"] else f"{where}.design.of"
+    entries.one_of(other, trained(study), key)
+    if cohort["teacher"] and cohort["design"].get("of"):
+        raise ValueError(f"{where}: a cohort is either distilled or retrained, not both")
+    original, k = study["cohorts"][other], made_for_each_target(cohort)
+    if made_of(original):
+        raise ValueError(f"{key}: {other} is itself made of another cohort")
+    if cohort["models"] % k or cohort["models"] // k > original["models"]:
+        raise ValueError(
+            f"{where}.models: {cohort['models']} models are not {k} for each of up to"
+            f" {original['models']} models of {other}"
+        )
+    _check_same_examples(original, cohort, where)
+
+
 def _check_audit(study, audit, where):
-    for side in ("target", "shadow"):
-        entries.one_of(audit[side], list(study["cohorts"]), f"{where}.{side}")
+    for side in ("target", "shadow", "reference"):
+        if audit[side] is not None:
+            entries.one_of(audit[side], list(study["cohorts"]), f"{where}.{side}")
     for label in audit["attacks"]:
         entries.one_of(label, list(study["attacks"]), f"{where}.attacks")
-    target, shadow = (study["cohorts"][audit[side]] for side in ("target", "shadow"))
+    cohorts = {
+        side: study["cohorts"][audit[side]]
+        for side in ("target", "shadow", "reference")
+        if audit[side]
+    }
+    target = cohorts["target"]
     if "models" in target:
         audit["targets"] = audit["targets"] or min(DEFAULT_TARGETS, target["models"])
         if audit["targets"] > target["models"]:
@@ -74,27 +106,40 @@ def _check_audit(study, audit, where):
                 f" has {target['models']} models"
             )
     for label in audit["attacks"]:
-        attack = study["attacks"][label]
-        source = entries.LIBRARY / "attacks" / f"{attack['attack']}.py"
         same = audit["target"] == audit["shadow"]
-        if wrong := demands.complaint(source, attack, target, shadow, same):
+        if wrong := demands.complaint(study["attacks"][label], cohorts, same):
             raise ValueError(f"{where}: attacks.{label}.{wrong}")
-    if "models" in target and "models" in shadow:
-        _check_same_examples(target, shadow, where)
+    for side in ("shadow", "reference"):
+        if audit[side] not in (None, audit["target"]):
+            _check_beside(audit, cohorts, side, f"{where}.{side}")
 
 
-def _check_same_examples(target, shadow, where):
-    """Both cohorts know the same examples, in the same roles and parts."""
-    for key in ("population", "held_out", "test"):
-        if target[key] != shadow[key]:
-            raise ValueError(
-                f"{where}.shadow: its {key} is {shadow[key]!r}, the target cohort's {target[key]!r}"
-            )
-    designs = [cohort["design"] for cohort in (target, shadow)]
+def _check_beside(audit, cohorts, side, where):
+    """A cohort beside the target's knows its examples, and has models for every target."""
+    target, other = cohorts["target"], cohorts[side]
+    if "models" not in target or "models" not in other:
+        return
+    if made_of(other) not in (None, audit["target"]):
+        raise ValueError(f"{where}: {audit[side]} was made of {made_of(other)}, not of the targets")
+    _check_same_examples(target, other, where)
     for key in ("target_share", "fractions"):
-        if len({str(design.get(key)) for design in designs}) > 1:
+        pair = {str(cohort["design"].get(key)) for cohort in (target, other)}
+        if len(pair) > 1 and not made_of(other):
+            raise ValueError(f"{where}: target and {side} cohort cut the pool differently ({key})")
+    k = made_for_each_target(other)
+    if k and audit["targets"] * k > other["models"]:
+        raise ValueError(
+            f"{where}: {audit['targets']} targets need {k} models each, but {audit[side]} has"
+            f" {other['models']}"
+        )
+
+
+def _check_same_examples(cohort, other, where):
+    """Both cohorts know the same examples, in the same roles."""
+    for key in ("population", "held_out", "test"):
+        if cohort[key] != other[key]:
             raise ValueError(
-                f"{where}.shadow: target and shadow cohort cut the pool differently ({key})"
+                f"{where}: its {key} is {other[key]!r}, the target cohort's {cohort[key]!r}"
             )
 
 
@@ -105,6 +150,14 @@ def _check_exhibit(study, exhibit, where):
         entries.one_of(name, list(study["audits"]), f"{where}.audits")
         for label, _ in exhibit["attacks"]:
             entries.one_of(label, study["audits"][name]["attacks"], f"{where}.attacks")
+
+
+CHECKS = (
+    ("cohorts", _check_cohort),
+    ("cohorts", _check_made_of),
+    ("audits", _check_audit),
+    ("exhibits", _check_exhibit),
+)
 
 
 def missing(study: dict) -> list[str]:
@@ -135,6 +188,42 @@ def external(study: dict) -> list[str]:
 def exhibits(study: dict, kind: str) -> list[str]:
     """Return the exhibits of a kind: `figure` or `table`."""
     return [name for name, entry in study["exhibits"].items() if entry[kind]]
+
+
+def probed(study: dict, audit: str, label: str, side: str) -> list[tuple[str, int]]:
+    """Return every probe and block of a side's cohort that an audit's attack needs answers of.
+
+    What targets and shadow models of one cohort are asked counts as asked of the shadow models.
+    """
+    attack, entry = study["attacks"][label]["attack"], study["audits"][audit]
+    sides, cohort = {side}, entry[side]
+    if entry["target"] == entry["shadow"]:
+        sides = {"target": set(), "shadow": {"target", "shadow"}}.get(side, sides)
+    asked = set().union(*(demands.probes(attack, s) for s in sides)) if cohort else set()
+    return [(p, b) for p in sorted(asked) for b in _asked_blocks(study, cohort, attack, p)]
+
+
+def _asked_blocks(study, cohort, attack, probe):
+    """One model's answer is that of the first shadow model that is neither target nor its pair."""
+    shared = not made_for_each_target(study["cohorts"][cohort])
+    if shared and demands.one_model_answers(attack, probe):
+        return first_blocks(study, cohort, 3)
+    return blocks(study, cohort)
+
+
+def first_blocks(study: dict, cohort: str, models: int) -> list[int]:
+    """Return the blocks that hold a cohort's first models, `models` of them."""
+    return blocks(study, cohort)[: -(-models // study["cohorts"][cohort]["block"])]
+
+
+def originals(study: dict, cohort: str, block: str) -> tuple[str, list[int]] | None:
+    """Return the cohort that a block is made of, with the blocks up to the last model it needs."""
+    entry = study["cohorts"][cohort]
+    other = made_of(entry)
+    if other is None:
+        return None
+    needed = -(-(int(block) + 1) * entry["block"] // made_for_each_target(entry))
+    return other, first_blocks(study, other, needed)
 
 
 def blocks(study: dict, cohort: str) -> list[int]:

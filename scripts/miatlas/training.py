@@ -83,22 +83,23 @@ def _epoch(group, optimizer, rates, batches, recipe, average):
 
 
 def _step(group, optimizer, x, y, recipe):
-    """One step of every model: x (K, B, ...), y (K, B) -> losses (K,), correct answers (K,)."""
+    """One step of every model: x (K, B, ...), y as of `Batches` -> losses, correct answers (K,)."""
     with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe["precision"] == "bfloat16"):
         logits = group(x).float()  # (K, B, C)
     each = functional.cross_entropy(
         logits.flatten(0, 1),
-        y.flatten(),
+        y.flatten(0, 1),
         reduction="none",
         label_smoothing=recipe["label_smoothing"],
     )
-    losses = each.view(y.shape).mean(1)
+    losses = each.view(logits.shape[:2]).mean(1)
     optimizer.zero_grad()
     losses.sum().backward()  # models share no parameter: each gets its own gradient
     if recipe["gradient_clip"]:
         clip(group, recipe["gradient_clip"])
     optimizer.step()
-    return losses.detach(), (logits.detach().argmax(-1) == y).sum(1)
+    likeliest = y.argmax(-1) if y.dim() == 3 else y
+    return losses.detach(), (logits.detach().argmax(-1) == likeliest).sum(1)
 
 
 def clip(group, limit: float) -> None:

@@ -149,7 +149,8 @@ def test_shadows_never_see_the_targets_side(seed, n, share):
     targets, shadows = sides["target"], sides["shadow"]
     assert not (targets.member.any(0) & shadows.member.any(0)).any()
     assert not (targets.evaluated.any(0) & shadows.member.any(0)).any()
-    assert (targets.evaluated == shadows.evaluated[0]).all()
+    assert (targets.evaluated.all(0) != shadows.evaluated.all(0)).all()  # each side its own part
+    assert (shadows.member <= shadows.evaluated).all()
     cut = round(share * n)
     assert (targets.evaluated.sum(1) == cut).all()
     assert (targets.member <= targets.evaluated).all()
@@ -180,10 +181,10 @@ def test_the_six_way_parts_have_the_published_sizes(sizes):
     n = sum(sizes)
     parts = membership.six_way_parts(n, draws(), 0, [0.25, 0.25, 0.15, 0.15, 0.2])
     assert np.abs(np.bincount(parts) - sizes).max() <= 1
-    for side, part in (("target", 0), ("shadow", 2), ("reference", 4)):
+    for side, part, judged in (("target", 0, [0, 1]), ("shadow", 2, [2, 3]), ("reference", 4, [])):
         drawn = membership.six_way(pool(n), [0], draws(cohort=side), side=side)
         assert (drawn.member[0] == (parts == part)).all()
-        assert (drawn.evaluated[0] == (parts < 2)).all()
+        assert (drawn.evaluated[0] == np.isin(parts, judged)).all()
 
 
 @settings(max_examples=30, deadline=None)
@@ -197,6 +198,14 @@ def test_the_sides_of_a_partition_are_disjoint_and_partitions_differ(seed, n):
     assert (members[0][0] != members[0][1]).any()
 
 
+def test_several_models_for_a_target_share_its_partition():
+    targets = membership.six_way(pool(), range(3), draws(cohort="t"), side="target")
+    shadows = membership.six_way(pool(), range(6), draws(), side="shadow", per_target=2)
+    plain = membership.six_way(pool(), range(3), draws(), side="shadow")
+    assert (shadows.member == plain.member.repeat(2, axis=0)).all()
+    assert not (shadows.evaluated & targets.evaluated.repeat(2, axis=0)).any()
+
+
 @pytest.mark.parametrize("fractions", [[0.5, 0.5], [0.3] * 5, [0.5, 0.5, 0.1, -0.1, 0.0]])
 def test_impossible_fractions_are_refused(fractions):
     with pytest.raises(ValueError, match="six_way: fractions must be 5 positive shares"):
@@ -206,6 +215,61 @@ def test_impossible_fractions_are_refused(fractions):
 def test_fractions_below_one_leave_a_rest_that_no_one_uses():
     parts = membership.six_way_parts(100, draws(), 0, [0.1] * 5)
     assert np.bincount(parts).tolist() == [10] * 5 + [50]
+
+
+# leave_one_out -------------------------------------------------------------------------------
+
+
+def left_out(models, examples=6, seeds=2, seed=0):
+    targets = membership.half(pool(), range(4), draws(seed, "targets"), group=4)
+    drawn = membership.leave_one_out(
+        pool(), models, draws(seed), targets, of="targets", examples=examples, seeds=seeds
+    )
+    return targets, drawn
+
+
+def test_each_member_is_left_out_by_as_many_models_as_judge_every_other():
+    targets, drawn = left_out(range(16))  # two targets of (3 members + 1) x 2 seeds
+    for target in (0, 1):
+        own = slice(8 * target, 8 * target + 8)
+        trained, about = drawn.member[own], drawn.evaluated[own]
+        judged = np.flatnonzero(about.any(axis=0))
+        assert len(judged) == 6
+        assert targets.member[target, judged].sum() == 3
+        for example in judged:
+            speaks = about[:, example]
+            assert speaks.sum() == 2
+            # a model that speaks about an example holds the target's set without it
+            expected = targets.member[target] & (np.arange(POOL_SIZE) != example)
+            assert (trained[speaks] == expected).all()
+
+
+def test_leaving_one_out_does_not_depend_on_the_block():
+    _, whole = left_out(range(16))
+    for m in range(16):
+        _, single = left_out([m])
+        assert (single.member[0] == whole.member[m]).all()
+        assert (single.evaluated[0] == whole.evaluated[m]).all()
+        assert single.size == whole.size == POOL_SIZE // 2
+
+
+def test_more_examples_than_members_are_refused():
+    with pytest.raises(ValueError, match="leave_one_out: of target 0, examples is 60, but"):
+        left_out([0], examples=120)
+
+
+@pytest.mark.parametrize(
+    ("entry", "models"),
+    [
+        ({"design": {"name": "half", "group": 4}}, None),
+        ({"design": {"name": "iid", "size": 5}, "teacher": {"cohort": "x", "students": 3}}, 3),
+        ({"design": {"name": "leave_one_out", "of": "x", "examples": 6, "seeds": 2}}, 8),
+        ({"design": {"name": "six_way", "side": "shadow", "per_target": 2}}, 2),
+        ({"signals": "mine.h5"}, None),
+    ],
+)
+def test_how_many_models_are_made_for_each_target(entry, models):
+    assert membership.made_for_each_target(entry) == models
 
 
 # Roles ---------------------------------------------------------------------------------------
@@ -263,6 +327,10 @@ def test_more_examples_than_there_are_are_refused(design, message):
         ("half", {"group": 3}, 9, "must be even"), ("canaries", {"group": 4}, 6, "groups of 4"),
         ("paired", {}, 8, None), ("paired", {}, 7, "7 models are not pairs"),
         ("iid", {"size": 3}, 7, None), ("six_way", {"side": "target"}, 1, None),
+        ("six_way", {"side": "shadow", "per_target": 3}, 7, "not whole targets of 3"),
+        ("leave_one_out", {"of": "x", "examples": 6, "seeds": 2}, 16, None),
+        ("leave_one_out", {"of": "x", "examples": 6, "seeds": 2}, 12, "whole targets of"),
+        ("leave_one_out", {"of": "x", "examples": 5, "seeds": 2}, 6, "5 examples are not half"),
     ],
 )  # fmt: skip
 def test_numbers_of_models_that_a_design_cannot_have(name, options, models, wrong):

@@ -31,7 +31,7 @@ def test_without_balancing_the_count_of_references_separates_members_perfectly()
 @given(st.integers(0, 2**32), st.integers(3, 12), st.integers(1, 40))
 def test_masks_are_disjoint_subsets_with_one_count(seed, models, examples):
     member = np.random.default_rng(seed).random((models, examples)) < 0.5
-    fewest_in, fewest_out = references.counts(member)
+    fewest_in, fewest_out = references.counts(member, ~member)
     assert (fewest_in, fewest_out) == (member.sum(0).min(), (~member).sum(0).min())
     if fewest_out:
         refs_in, refs_out = references.balanced(member, None, seed, needs_in=False)
@@ -66,11 +66,11 @@ def test_slices_choose_what_the_whole_chooses():
     models = np.arange(1, 16)
     whole = references.balanced(member, None, 7, models)
     pieces = [slice(0, 1), slice(1, 42), slice(42, 100)]
-    counts = [references.counts(member[:, piece]) for piece in pieces]
+    counts = [references.counts(member[:, piece], ~member[:, piece]) for piece in pieces]
     k = references.allowed(min(c[0] for c in counts), min(c[1] for c in counts))
     for piece in pieces:
         priority = references.priorities(models, piece.start, piece.stop, 7)
-        chosen = references.select(member[:, piece], *k, priority)
+        chosen = references.select(member[:, piece], ~member[:, piece], *k, priority)
         assert np.array_equal(chosen[0], whole[0][:, piece])
         assert np.array_equal(chosen[1], whole[1][:, piece])
 
@@ -122,4 +122,4 @@ def test_an_example_with_too_few_references_is_named():
     member[:2, 1] = False
     priority = references.priorities(np.arange(4), 0, 3, 0)
     with pytest.raises(ValueError, match="example 1 of this slice has 2 IN references"):
-        references.select(member, 3, 0, priority)
+        references.select(member, ~member, 3, 0, priority)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
 
-from miatlas import membership, options, scoring
+from miatlas import audits, membership, options, scoring
 from miatlas.statistics import logit_scaled_confidence
 from miatlas.store import Signals, write_h5
 
@@ -50,9 +50,7 @@ def run(name, given, target, shadow=None, memory_mb=64, design="half", targets=3
     declared = options.declared(Path(attack.__file__), "score")
     of_target = Signals(target)
     of_shadow = of_target if shadow is None else Signals(shadow)
-    audit = scoring.audit(
-        of_target, of_shadow, same=shadow is None, design=design, targets=targets, seed=0, **keys
-    )
+    audit = audits.audit(of_target, of_shadow, design=design, targets=targets, seed=0, **keys)
     return scoring.score(attack, options.checked(given, declared, name), audit, memory_mb)
 
 
@@ -66,9 +64,7 @@ def recorded(target, shadow=None, design="half", memory_mb=64, targets=2, **keys
 
     of_target = Signals(target)
     of_shadow = of_target if shadow is None else Signals(shadow)
-    audit = scoring.audit(
-        of_target, of_shadow, same=shadow is None, design=design, targets=targets, seed=0, **keys
-    )
+    audit = audits.audit(of_target, of_shadow, design=design, targets=targets, seed=0, **keys)
     scores = scoring.score(SimpleNamespace(score=score), {"queries": None}, audit, memory_mb)
     return scores, calls, audit
 
@@ -137,7 +133,7 @@ def test_held_out_answers_are_those_of_the_held_out_examples(tmp_path, memory_mb
         calls.append((target_held_out_phi, refs_held_out_phi, held_out_labels, examples))
         return target_phi[:, 0]
 
-    audit = scoring.audit(cohort, cohort, same=True, design="half", targets=2, seed=0)
+    audit = audits.audit(cohort, cohort, design="half", targets=2, seed=0)
     scoring.score(SimpleNamespace(score=score), {}, audit, memory_mb)
     phi = cohort.read("phi", slice(0, 300))[..., :1]
     for target in range(2):

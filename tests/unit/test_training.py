@@ -1,5 +1,6 @@
 """Seeds, not blocks, decide a model; a stack of models trains as plain PyTorch trains each one."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -192,6 +193,36 @@ def test_training_leaves_the_callers_weights_seeds_alone():
     assert all(torch.equal(first[name], again[name]) for name in first)
     torch.manual_seed(0)
     assert torch.equal(MAKERS["mlp"]().head.weight, expected)
+
+
+# Distillation --------------------------------------------------------------------------------
+
+
+def taught_by(teachers):
+    """Return the data with answers of `teachers` models, drawn at random."""
+    generator = torch.Generator().manual_seed(9)
+    return replace(data(), taught=torch.randn(teachers, EXAMPLES, CLASSES, generator=generator)
+                   .mul(2).softmax(-1))  # fmt: skip
+
+
+def test_students_learn_their_own_teachers_answers_as_a_plain_loop_does():
+    on, students = taught_by(3), [replace(m, teacher=m.number // 2) for m in models(range(6))]
+    stack, _ = training.train(MAKERS["mlp"], PLAIN, on, students, 40, True, silent)
+    for k, student in enumerate(students):
+        # the loop's cross-entropy takes probabilities in place of labels: its own teacher's
+        network, _ = plain_loop(
+            MAKERS["mlp"], PLAIN, replace(on, labels=on.taught[student.teacher]), student, 40
+        )
+        for name, parameter in network.named_parameters():
+            torch.testing.assert_close(stack[name][k], parameter.detach(), rtol=0, atol=1e-5)
+
+
+def test_students_do_not_read_the_labels():
+    on, students = taught_by(1), [replace(m, teacher=0) for m in models(range(2))]
+    first, _ = training.train(MAKERS["mlp"], PLAIN, on, students, 40, True, silent)
+    on = replace(on, labels=(on.labels + 1) % CLASSES)
+    again, _ = training.train(MAKERS["mlp"], PLAIN, on, students, 40, True, silent)
+    assert all(torch.equal(first[name], again[name]) for name in first)
 
 
 # Batches -------------------------------------------------------------------------------------
