@@ -38,23 +38,29 @@ def test_alpha_is_where_the_threshold_reaches_the_loss(smoothing):
 
 
 def test_empirical_alpha_counts_ties_in():
-    refs = np.array([0.1, 0.2, 0.2, 0.9])[:, None]
-    x = np.array([0.05, 0.1, 0.15, 0.2, 0.3, 0.9, 2.0])
-    for given in (refs, np.repeat(refs, 7, axis=1)):
+    shared = ye2022.Shared(-np.log(np.expm1([0.9, 0.2, 0.1, 0.2])))
+    refs = shared.pick(np.arange(4))[:, None]
+    x = np.array([0.05, refs[0, 0], 0.15, refs[1, 0], 0.3, refs[3, 0], 2.0])
+    for given in (shared, refs, np.repeat(refs, 7, axis=1)):
         assert ye2022.alpha("empirical", x, given).tolist() == [0, 0.25, 0.25, 0.75, 0.75, 1, 1]
 
 
 @pytest.mark.parametrize("smoothing", SMOOTHINGS)
-def test_alpha_rises_with_the_loss_from_0_to_1_and_shared_references_are_repeated_ones(smoothing):
+@pytest.mark.parametrize("k", [1, 2, 3, 9, 16])
+def test_alpha_rises_with_the_loss_from_0_to_1_and_shared_references_are_repeated_ones(
+    smoothing, k
+):
     x = ye2022.observed(np.array([-1e4, *np.linspace(-800, 800, 400), 1e4]))[::-1]
-    refs = np.sort(np.append(np.random.default_rng(1).exponential(size=8), 0.3))[:, None]
-    refs[3] = refs[4]
+    phi = np.random.default_rng(1).normal(size=k) * 2
+    phi[: k // 3] = phi[-1]
+    refs = ye2022.Shared(phi)
     found = ye2022.alpha(smoothing, x, refs)
     assert found.min() >= 0
     assert found.max() <= 1
     assert found[-1] == pytest.approx(1) or smoothing == "mean_linear_logit"
     assert (np.diff(found[np.argsort(x)]) >= -1e-15).all()
-    repeated = ye2022.alpha(smoothing, x, np.repeat(refs, len(x), axis=1))
+    own = np.sort(ye2022.observed(phi))[:, None]
+    repeated = ye2022.alpha(smoothing, x, np.repeat(own, len(x), axis=1))
     assert repeated == pytest.approx(found, rel=1e-12, abs=1e-15)
 
 
@@ -248,7 +254,7 @@ def test_s_keeps_four_bytes_of_each_out_answer_and_ranks_exactly():
         refs_phi=phi[1:], refs_out=np.ones((k, n), bool), labels=np.arange(n) % 3
     )
     fitted = attack_s.fit([piece], smoothing="empirical")
-    assert sum(values.nbytes for values in fitted.values()) == 4 * k * n
+    assert sum(kept.phi.nbytes for kept in fitted.values()) == 4 * k * n
     found = attack_s.score(phi[0], piece.labels, None, None, fitted, smoothing="empirical")
     for i in range(n):
         assert found[i] == -np.mean(phi[1:, i % 3 :: 3, 0] >= phi[0, i, 0])

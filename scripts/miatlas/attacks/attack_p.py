@@ -22,9 +22,8 @@ def score(
     target. `per_class` keeps the first that many held-out examples of each class (the paper takes
     400 or 1000, App. A.2; default: all); ValueError if a class has fewer.
     """
-    losses = ye2022.observed(target_held_out_phi[:, 0])
     chosen = slice(None) if per_class is None else first_of_each(held_out_labels, per_class)
-    population = np.sort(losses[chosen])[:, None]
+    population = ye2022.Shared(target_held_out_phi[chosen, 0])
     return -ye2022.alpha(smoothing, ye2022.observed(target_phi[:, 0]), population)
 
 

@@ -21,24 +21,21 @@ def score(
     """
     losses, alpha = ye2022.observed(target_phi[:, 0]), np.empty(len(labels))
     for label in np.unique(labels):
-        own, references = labels == label, ye2022.observed(fitted[label])  # of one label at a time
-        alpha[own] = ye2022.alpha(smoothing, losses[own], references[:, None])
+        own = labels == label
+        alpha[own] = ye2022.alpha(smoothing, losses[own], fitted[label])
     return -alpha
 
 
-def fit(slices, **_) -> dict[int, np.ndarray]:
-    """Return phi of each label's examples under their OUT references, the smallest loss first.
+def fit(slices, **_) -> dict[int, ye2022.Shared]:
+    """Return the losses of each label's examples under their OUT references.
 
-    All are kept, as the rank is exact: k float32 numbers an example, k being its OUT references.
-    This, not the slices, bounds the memory: 4 k bytes an example, 128 MB for a million with k = 32.
+    All are kept, as the rank is exact. This bounds the memory, not the slices: four bytes for each
+    OUT reference of each example, 128 MB for a million examples with 32.
     """
     pools = defaultdict(list)
     for piece in slices:
         outs = among(piece.refs_phi[..., 0], piece.refs_out)  # (k, n)
         for label in np.unique(piece.labels):
             pools[label].append(outs[:, piece.labels == label].ravel())
-    fitted = {}
-    for label in sorted(pools):
-        fitted[label] = np.concatenate(pools.pop(label))  # popped: never held twice over
-        fitted[label][::-1].sort()
-    return fitted
+    # popped, so that they are never all held twice over
+    return {label: ye2022.Shared(np.concatenate(pools.pop(label))) for label in sorted(pools)}

@@ -2,8 +2,10 @@
 
 Not an attack itself. A threshold c(alpha) is the alpha-percentile of reference losses (Eqs. 16, 22,
 27); here it is inverted: `alpha` returns the rate at which c(alpha) reaches the observed loss x.
-x (n,); refs (k, n), sorted along k: each example's own references, or (k, 1): the same for all.
+x (n,); refs (k, n), sorted along k: each example's own references, or `Shared`: the same for all.
 """
+
+from functools import cached_property
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -25,6 +27,37 @@ def observed(phi: np.ndarray, statistic: str = "loss") -> np.ndarray:
     return np.clip(values, np.finfo(np.float64).tiny, np.nextafter(LARGEST, 0))
 
 
+class Shared:
+    """Reference losses (k,) that all examples share, kept as phi: in the files' four bytes each.
+
+    They are turned into losses where they are looked at: log2(k) of them to find a rank.
+    """
+
+    def __init__(self, phi: np.ndarray):
+        self.phi = np.sort(phi)[::-1]  # the smallest loss first
+
+    def __len__(self) -> int:
+        return len(self.phi)
+
+    def pick(self, which: np.ndarray) -> np.ndarray:  # (n,) int -> (n,)
+        """Return the losses at these places."""
+        return observed(self.phi[which])
+
+    def rank(self, x: np.ndarray) -> np.ndarray:  # (n,) -> (n,) int
+        """Return how many losses are not above x."""
+        low, high = np.zeros(len(x), int), np.full(len(x), len(self))
+        for _ in range(len(self).bit_length()):
+            middle = (low + high) // 2
+            above = (middle == high) | (self.pick(np.minimum(middle, len(self) - 1)) > x)
+            low, high = np.where(above, low, middle + 1), np.where(above, middle, high)
+        return low
+
+    @cached_property
+    def normal(self) -> tuple[float, float]:
+        """mu, s of the losses' logits."""
+        return normal(self.pick(slice(None)))
+
+
 def alpha(smoothing: str, x: np.ndarray, refs: np.ndarray) -> np.ndarray:
     """Return the alpha (n,) of x among refs, low = member; both as `observed` returns them."""
     return SMOOTHINGS[smoothing](x, refs)
@@ -37,9 +70,8 @@ def empirical(x, refs):
 
 def linear(x, refs):
     """Return the interpolated empirical distribution function, from 0 at 0 to 1 at LARGEST."""
-    knots = anchored(refs)
-    above = rank(x, knots)  # 1 .. k + 1: x lies below the upper anchor
-    low, high = pick(knots, above - 1), pick(knots, above)
+    above = rank(x, refs) + 1  # 1 .. k + 1: x lies above the lower anchor and below the upper
+    low, high = knot(refs, above - 1), knot(refs, above)
     return (above - 1 + (x - low) / (high - low)) / (len(refs) + 1)
 
 
@@ -60,11 +92,11 @@ def mean_linear_logit(x, refs):
     Both rise with alpha: it lies between their own alphas, and is found by halving.
     """
     ends = np.sort([linear(x, refs), logit_gaussian(x, refs)], axis=0)
-    knots, (mu, s) = anchored(refs), normal(refs)
+    mu, s = normal(refs)
     for _ in range(HALVINGS):
         middle = ends.mean(axis=0)
         below = np.minimum((middle * (len(refs) + 1)).astype(int), len(refs))
-        low, high = pick(knots, below), pick(knots, below + 1)
+        low, high = knot(refs, below), knot(refs, below + 1)
         c_linear = low + (middle * (len(refs) + 1) - below) * (high - low)
         c_logit = np.logaddexp(0.0, s * ndtri(middle) - mu)
         reached = (c_linear + c_logit) / 2 <= x
@@ -84,24 +116,23 @@ def logit(x):
 
 
 def normal(refs):
-    """Return mu, s (n,) or (1,) of the references' logits; s has ddof 0 and is at least FLOOR."""
+    """Return mu, s (n,) of the references' logits; s has ddof 0 and is at least FLOOR."""
+    if isinstance(refs, Shared):
+        return refs.normal
     values = logit(refs)
     return values.mean(axis=0), np.maximum(values.std(axis=0), FLOOR)
 
 
-def anchored(refs):  # (k, n) -> (k + 2, n)
-    """Return the references between the anchors 0 and LARGEST."""
-    ends = np.zeros_like(refs[:1])
-    return np.concatenate([ends, refs, ends + LARGEST])
-
-
-def rank(x, refs):  # (n,), (k, n) or (k, 1) -> (n,) int
+def rank(x, refs):  # (n,), refs -> (n,) int
     """Return how many references are not above x."""
-    if refs.shape[1] == 1:
-        return np.searchsorted(refs[:, 0], x, side="right")
-    return (refs <= x).sum(axis=0)
+    return refs.rank(x) if isinstance(refs, Shared) else (refs <= x).sum(axis=0)
 
 
-def pick(refs, which):  # (k, n) or (k, 1), (n,) int -> (n,)
-    """Return one reference of each example."""
-    return np.broadcast_to(refs, (len(refs), len(which)))[which, np.arange(len(which))]
+def knot(refs, which):  # refs, (n,) int from 0 to k + 1 -> (n,)
+    """Return one reference of each example, counted from 1, or an anchor: 0 or LARGEST."""
+    inside = np.clip(which - 1, 0, len(refs) - 1)
+    if isinstance(refs, Shared):
+        value = refs.pick(inside)
+    else:
+        value = np.take_along_axis(refs, inside[None], axis=0)[0]
+    return np.where(which == 0, 0.0, np.where(which > len(refs), LARGEST, value))
