@@ -1,0 +1,211 @@
+"""The three factors, and the limits under CV, TLC and DS: reference values, order, monotonicity."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from miatlas.bounds import decision_sets, disclosures, factors, limits
+
+POINT = (0.3, 0.2, 0.2)  # A, Δ, E
+
+
+def laws(aleatoric=0.3, calibration=0.2, epistemic=0.2, classes=10):
+    a, b = factors.laws(classes, aleatoric, calibration, epistemic)
+    return np.atleast_2d(a), np.atleast_2d(b)
+
+
+def generators(n, seed=0):
+    return [np.random.default_rng([seed, i]) for i in range(n)]
+
+
+def random_laws(n, classes, seed):
+    draws = np.random.default_rng(seed)
+    a = 10 ** draws.uniform(-1.5, 1.5, (n, classes))
+    return a, a * 10 ** draws.uniform(-0.5, 0.5, (n, classes)), draws.integers(classes, size=n)
+
+
+def test_reference_values_of_the_confidence_vector():
+    limit = disclosures.confidence_vector(*laws())
+    assert limit.advantage[0] == pytest.approx(0.6596, abs=5e-5)
+    assert limit.error[0] < 1e-10
+    pinsker_in, pinsker_out, _, huber_out, hellinger, _ = limits.all_bounds(limit.divergences)[:, 0]
+    assert pinsker_in == pytest.approx(1.073, abs=5e-4)
+    assert pinsker_out == pytest.approx(0.879, abs=5e-4)
+    assert huber_out == pytest.approx(0.887, abs=5e-4)
+    assert hellinger == pytest.approx(0.775, abs=5e-4)
+    assert limits.NAMES[limit.name[0]] == "Hellinger"
+    assert limit.bound[0] == hellinger
+
+
+def test_reference_values_of_the_true_label_confidence():
+    limit = disclosures.true_label_confidence(*laws(), [0])
+    assert limit.advantage[0] == pytest.approx(0.318, abs=5e-4)
+    pinsker_in, pinsker_out, _, huber_out, hellinger, _ = limits.all_bounds(limit.divergences)[:, 0]
+    found = (pinsker_in, pinsker_out, huber_out, hellinger)
+    assert found == pytest.approx((0.458, 0.403, 0.527, 0.407), abs=5e-4)
+    assert limit.bound[0] == pinsker_out
+
+
+def test_reference_values_of_the_decision_set():
+    a, b = laws()
+    bit = disclosures.true_label_bit(a, b, [0], 0.2)
+    assert bit.advantage[0] == pytest.approx(0.013, abs=5e-4)
+    both = disclosures.decision_set(a, b, 0.2, generators(1), draws=60_000)
+    one = disclosures.decision_set(a, b, 0.2, generators(1), draws=60_000, label=0)
+    for limit in (both, one):
+        assert limit.error[0] < 0.0025
+        assert limit.advantage[0] == pytest.approx(0.181, abs=4 * limit.error[0])
+        assert limit.bound[0] >= limit.advantage[0]
+
+
+def test_the_bit_is_the_difference_of_two_probabilities():
+    a, b, labels = random_laws(50, 5, seed=1)
+    for threshold in (0.05, 0.3, 0.8):
+        shares = []
+        for alpha in (a, b):
+            own = alpha[np.arange(50), labels]
+            shares.append(stats.beta.sf(threshold, own, alpha.sum(axis=1) - own))
+        limit = disclosures.true_label_bit(a, b, labels, threshold)
+        assert limit.advantage == pytest.approx(np.abs(shares[0] - shares[1]), abs=1e-12)
+        p, q = shares
+        with np.errstate(divide="ignore", invalid="ignore"):
+            kl = p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
+        known = np.minimum(np.minimum(p, 1 - p), np.minimum(q, 1 - q)) > 1e-8
+        assert known.sum() > 20
+        assert limit.divergences.kl_in_out[known] == pytest.approx(kl[known], rel=1e-6, abs=1e-9)
+        assert (limit.bound >= limit.advantage - 1e-12).all()
+
+
+def test_two_classes_make_the_true_label_the_whole_vector():
+    a, b, labels = random_laws(300, 2, seed=2)
+    whole, own = (
+        disclosures.confidence_vector(a, b),
+        disclosures.true_label_confidence(a, b, labels),
+    )
+    assert own.advantage == pytest.approx(whole.advantage, abs=1e-9)
+    assert own.bound == pytest.approx(whole.bound, abs=1e-9)
+    for part, other in zip(own.divergences, whole.divergences, strict=True):
+        assert part == pytest.approx(other, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("threshold", [0.2, 0.45, 0.6, 0.9])
+def test_exact_laws_of_the_set_are_those_of_draws(threshold):
+    for classes in (2,) if threshold < 0.5 else (2, 4):
+        a, b, _ = random_laws(6, classes, seed=3)
+        exact = disclosures.decision_set(a, b, threshold, None)
+        assert (exact.error == 0).all()
+        for i in range(len(a)):
+            found = decision_sets.sampled(a[i], b[i], threshold, generators(1)[0], 50_000)
+            assert found.variation == pytest.approx(exact.advantage[i], abs=5 * found.error + 1e-9)
+            assert found.affinity == pytest.approx(exact.divergences.affinity[i], abs=0.02)
+
+
+def test_the_law_of_a_set_is_that_of_plain_counting():
+    a, b, _ = random_laws(1, 4, seed=4)
+    found = decision_sets.sampled(a[0], b[0], 0.25, generators(1)[0], 200_000)
+    counts = []
+    for alpha, seed in ((a[0], 1), (b[0], 2)):
+        p = np.random.default_rng(seed).dirichlet(alpha, 400_000)
+        codes = (p >= 0.25) @ [1, 2, 4, 8]
+        counts.append(np.bincount(codes, minlength=16) / 400_000)
+    plain = np.abs(counts[0] - counts[1]).sum() / 2
+    assert found.variation == pytest.approx(plain, abs=5 * found.error + 0.004)
+    assert found.affinity == pytest.approx(np.sqrt(counts[0] * counts[1]).sum(), abs=0.005)
+
+
+def test_equal_laws_have_no_advantage_even_by_few_draws():
+    a, _, labels = random_laws(20, 10, seed=5)
+    limit = disclosures.decision_set(a, a, 0.1, generators(20), draws=64)
+    assert (limit.advantage == 0).all()
+    for limit in (
+        disclosures.confidence_vector(a, a),
+        disclosures.true_label_confidence(a, a, labels),
+        disclosures.true_label_bit(a, a, labels, 0.3),
+    ):
+        assert limit.advantage == pytest.approx(np.zeros(20), abs=1e-12)
+        assert limit.bound == pytest.approx(np.zeros(20), abs=1e-6)
+
+
+@pytest.mark.parametrize("classes", [3, 10])
+def test_less_disclosed_is_less_to_win(classes):
+    """Data processing: CV ≥ TLC ≥ its bit, CV ≥ DS ≥ the bit."""
+    a, b, labels = random_laws(400, classes, seed=classes)
+    whole = disclosures.confidence_vector(a, b).advantage
+    own = disclosures.true_label_confidence(a, b, labels).advantage
+    assert (whole >= own - 1e-9).all()
+    for threshold in (0.1, 0.3, 0.6):
+        bit = disclosures.true_label_bit(a, b, labels, threshold).advantage
+        assert (own >= bit - 1e-9).all()
+        few = slice(None) if threshold > 0.5 else slice(60)
+        sets = disclosures.decision_set(a[few], b[few], threshold, generators(60), draws=4000)
+        assert (whole[few] >= sets.advantage - 5 * sets.error - 1e-9).all()
+        assert (sets.advantage + 5 * sets.error + 1e-9 >= bit[few]).mean() > 0.98
+
+
+GRIDS = {
+    "calibration": np.linspace(0.0, 0.42, 30),  # A = 0.3 > Δ / (1 + Δ)
+    "aleatoric": np.linspace(0.17, 0.9, 30),
+    "epistemic": np.linspace(0.02, 0.98, 30),
+}
+
+
+@pytest.mark.parametrize("factor", GRIDS)
+def test_advantage_and_bound_fall_with_each_factor(factor):
+    """They fall as Δ falls, as A rises, as E rises."""
+    given = dict(zip(("aleatoric", "calibration", "epistemic"), POINT, strict=True))
+    a, b = factors.laws(10, **{**given, factor: GRIDS[factor]})
+    step = 1 if factor == "calibration" else -1
+    for limit in (
+        disclosures.confidence_vector(a, b),
+        disclosures.true_label_confidence(a, b, np.zeros(30, int)),
+    ):
+        for curve in (limit.advantage, limit.bound):
+            assert (step * np.diff(curve) >= -1e-6).all()
+            assert abs(curve[-1] - curve[0]) > 0.05
+
+
+def test_factors_and_laws_are_inverse():
+    draws = np.random.default_rng(6)
+    for classes in (2, 10, 100):
+        a = draws.uniform(0.3, 1 - 1 / classes, 200)
+        delta = draws.uniform(-0.9, 0.99, 200)
+        delta *= np.where(delta > 0, a / (1 - a), 1.0)
+        e = draws.uniform(1e-4, 0.999, 200)
+        back = factors.factors(*factors.laws(classes, a, delta, e), np.zeros(200, int))
+        assert back.aleatoric == pytest.approx(a)
+        assert back.calibration == pytest.approx(delta, abs=1e-9)
+        assert back.epistemic == pytest.approx(e)
+        assert back.epistemic_in == pytest.approx(e)
+
+
+def test_factors_are_moments_of_the_laws():
+    (alpha_in,), (alpha_out,) = laws(0.4, 0.25, 0.1)
+    generator = np.random.default_rng(0)
+    p_in, p_out = (generator.dirichlet(alpha, 200_000) for alpha in (alpha_in, alpha_out))
+    assert 1 - p_out[:, 0].mean() == pytest.approx(0.4, abs=0.002)
+    assert p_in[:, 0].mean() / p_out[:, 0].mean() == pytest.approx(1.25, abs=0.005)
+    mean = p_out.mean(axis=0)
+    assert p_out.var(axis=0).sum() / (mean * (1 - mean)).sum() == pytest.approx(0.1, abs=0.002)
+
+
+def test_factors_of_an_example_without_doubt_keep_their_digits():
+    alpha = np.array([[1e12, 0.1, 0.2]])
+    back = factors.factors(alpha, alpha, [0])
+    assert back.aleatoric[0] == pytest.approx(3e-13, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "wrong", [(0.95, 0.1, 0.2), (-0.1, 0.1, 0.2), (0.3, -1.0, 0.2), (0.3, 0.1, 1.0)]
+)
+def test_factors_out_of_range_are_refused(wrong):
+    with pytest.raises(ValueError, match="must lie"):
+        factors.laws(10, *wrong)
+    assert np.isfinite(factors.laws(10, 0.0, 0.5, 0.2)[0]).all()  # cut, not refused
+
+
+def test_draws_are_finite_for_tiny_parameters_and_have_their_moments():
+    log_p = decision_sets.log_draws(np.array([1e-3, 2e-3, 5.0]), 100_000, np.random.default_rng(0))
+    assert np.isfinite(log_p).all()
+    p = np.exp(log_p)
+    assert p.sum(axis=1) == pytest.approx(np.ones(100_000))
+    assert p.mean(axis=0) == pytest.approx(np.array([1e-3, 2e-3, 5.0]) / 5.003, abs=3e-4)
