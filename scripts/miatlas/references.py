@@ -44,17 +44,16 @@ def allowed(
 ) -> tuple[int, int]:
     """Return k_in, k_out given what every example has; `references` caps their sum.
 
-    `references` is half IN, half OUT; where an attack needs no IN references and there are none (a
-    shadow cohort that never saw the target's data) all of them are OUT. None: as many of either
-    kind as every example has. Raises ValueError, naming the numbers, if there are too few.
+    `references` is half IN, half OUT; for an attack that needs no IN references all of them are OUT.
+    None: as many of either kind as every example has. Raises ValueError, naming the numbers, if
+    there are too few.
     """
     if references is None:
         k_in, k_out = fewest_in, fewest_out
-    elif needs_in or fewest_in:
+    elif needs_in:
         if references < 2 or references % 2:
             raise ValueError(f"{references} references cannot be split into half IN and half OUT")
         k_in = k_out = references // 2
-        k_in = k_in if needs_in else min(k_in, fewest_in)
     else:
         k_in, k_out = 0, references
     if k_in > fewest_in or k_out > fewest_out:

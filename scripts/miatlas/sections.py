@@ -130,7 +130,8 @@ def queries(
 def attack(*, attack: str | None = None, references: Annotated[int, positive] | None = None):
     """A label for an attack (default: the one of that name) with its options.
 
-    `references`: use that many reference models, half of them IN and half OUT (default: all).
+    `references`: use that many reference models of every example, half of them IN and half OUT, or
+    all OUT where the attack reads no others (default: as many as every example has).
     """
 
 
@@ -159,10 +160,12 @@ def exhibit(
     audits: list[str] = [],
     attacks: Any = None,
     cohort: str | None = None,
+    cohorts: list[str] = [],
     options: dict = {},
 ):
     """One figure or table: a module of `miatlas/figures` or `miatlas/tables`, and what it shows.
 
-    It reads either the metrics of `audits` × `attacks` (a list of labels, or a mapping from label
-    to the name shown), or the signals of one `cohort`.
+    It reads results of `audits` × `attacks` (a list of labels, or a mapping from label to the name
+    shown; an audit need not have them all), the signals of one `cohort`, the bounds of `cohorts`:
+    whatever its module's READS names.
     """

@@ -97,8 +97,7 @@ def test_the_number_of_references_and_how_it_is_split():
     assert references.allowed(31, 31, 16) == (8, 8)
     assert references.allowed(0, 32, needs_in=False) == (0, 32)
     assert references.allowed(0, 32, 16, needs_in=False) == (0, 16)
-    assert references.allowed(31, 31, 16, needs_in=False) == (8, 8)
-    assert references.allowed(3, 31, 16, needs_in=False) == (3, 8)
+    assert references.allowed(31, 31, 15, needs_in=False) == (0, 15)
 
 
 @pytest.mark.parametrize(
