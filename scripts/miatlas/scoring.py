@@ -45,7 +45,7 @@ def needed(attack: ModuleType, options: dict) -> set[str]:
     return {p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
 
 
-# Whose answer about what: of the target, of all or of one of its shadow models, of the third cohort.
+# Whose answer about what: the target's, its shadow models', one of theirs, the third cohort's.
 ANSWER = re.compile(
     r"(target|refs|ref|reference)_(held_out_)?(phi|logits|noise|gradients|distances)"
 )
@@ -141,7 +141,8 @@ class Pieces:
             known = shadow.evaluated[index] if self.audit.leave_one_out else True
             return shadow.member[index] & known, ~shadow.member[index] & known
 
-        fewest = references.counts(*marked(examples))
+        parts = (examples[i : i + self.step] for i in range(0, len(examples), self.step))
+        fewest = np.min([references.counts(*marked(part)) for part in parts], axis=0)
         k = references.allowed(*fewest, self.audit.references, "refs_in" in self.needs)
 
         def find(inside, where):

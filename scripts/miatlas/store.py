@@ -129,8 +129,10 @@ class Signals:
                     f"{path}: its answers to an example have the shapes {row['answers']},"
                     f" those of {self.paths[0]} {first['answers']}"
                 )
-        self.member = np.concatenate([row["member"] for row in rows])
-        self.evaluated = np.concatenate([row["evaluated"] for row in rows])
+        self.member, self.evaluated = (
+            rows[0][name] if len(rows) == 1 else np.concatenate([row[name] for row in rows])
+            for name in ("member", "evaluated")
+        )
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -165,7 +167,7 @@ class Signals:
     def _small(path):
         check_signals(path)
         with opened(path) as file:
-            member = file["member"][()].astype(bool)
+            member = file["member"][()].astype(bool, copy=False)
             role = file["role"][()] if "role" in file else np.zeros(member.shape[1], np.uint8)
             pool = np.broadcast_to(role == 0, member.shape)
             return {
