@@ -123,8 +123,8 @@ def _check_beside(audit, cohorts, side, where):
         raise ValueError(f"{where}: {audit[side]} was made of {made_of(other)}, not of the targets")
     _check_same_examples(target, other, where)
     for key in ("target_share", "fractions"):
-        pair = {str(cohort["design"].get(key)) for cohort in (target, other)}
-        if len(pair) > 1 and not made_of(other):
+        given = [cohort["design"].get(key) for cohort in (target, other)]
+        if None not in given and given[0] != given[1] and not made_of(other):
             raise ValueError(f"{where}: target and {side} cohort cut the pool differently ({key})")
     k = made_for_each_target(other)
     if k and audit["targets"] * k > other["models"]:

@@ -146,12 +146,20 @@ def test_defaults_are_filled_in():
           "cohorts__two__design": {"name": "disjoint", "side": "shadow"}},
          "audits.both.shadow: .* cut the pool differently .target_share."),
         ({"cohorts__one__design": {"name": "six_way", "side": "target"},
-          "cohorts__two__design": {"name": "half", "group": 2}}, "differently .fractions."),
+          "cohorts__two__design": {"name": "six_way", "side": "shadow", "fractions": [0.2] * 5}},
+         "differently .fractions."),
     ],
 )  # fmt: skip
 def test_cohorts_of_an_audit_know_the_same_examples_in_the_same_parts(changes, message):
     with pytest.raises(ValueError, match=message):
         study.read(given_with(**changes))
+
+
+def test_shadow_models_may_ignore_the_parts_of_the_targets():
+    """LiRA's train on the targets' examples too: here on half of a pool that has five parts."""
+    parts = {"name": "six_way", "side": "target"}
+    read = study.read(given_with(cohorts__one__design=parts))
+    assert read["cohorts"]["two"]["design"]["name"] == "paired"
 
 
 def test_reading_leaves_the_configuration_alone():
