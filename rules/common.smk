@@ -28,14 +28,17 @@ def settings(function):
     return lambda wildcards: jobs.canonical(function(STUDY, **wildcards))
 
 
-def digest(script, *modules, of=None):
-    """Give a rule the digest of its script, and of the modules that its settings name."""
+def digest(script, *modules, of=None, more=None):
+    """Give a rule the digest of its script, and of the modules that its settings name.
+
+    `more` is a function of miatlas.jobs that names further ones.
+    """
 
     def code(wildcards):
         named = of(STUDY, **wildcards) if of else {}
-        return digest_of(
-            SCRIPTS, script, *(module.format(**named) for module in modules)
-        )
+        others = more(STUDY, **wildcards) if more else []
+        named_modules = [module.format(**named) for module in modules]
+        return digest_of(SCRIPTS, script, *named_modules, *others)
 
     return code
 
@@ -116,18 +119,48 @@ def titled(wildcards):
     }
 
 
+def results_of(exhibit, suffix):
+    """One file of each audit and attack that an exhibit shows."""
+    return [
+        f"<results>/audits/{audit}/{label}{suffix}"
+        for audit, label in studies.shown(STUDY, exhibit)
+    ]
+
+
+def accuracies(cohort):
+    """What tells the accuracy of a cohort's models, and the size of their training sets."""
+    first = f"<results>/cohorts/{cohort}/membership/0.h5"
+    return [first, *histories(cohort)]
+
+
+def benchmarks(exhibit):
+    """What the jobs behind an exhibit's results have cost."""
+    jobs_of_blocks = [
+        f"<benchmarks>/{rule}/{cohort}/{block}.tsv"
+        for cohort in studies.cohorts_shown(STUDY, exhibit)
+        for block in studies.blocks(STUDY, cohort)
+        for rule in ("train_models", "query_models")
+    ]
+    shown = studies.shown(STUDY, exhibit)
+    return jobs_of_blocks + [f"<benchmarks>/score_attack/{a}/{l}.tsv" for a, l in shown]
+
+
 def evidence(wildcards):
-    """What an exhibit is drawn from: metrics and curves of its audits, or signals of its cohort."""
-    exhibit = STUDY["exhibits"][wildcards.exhibit]
-    if exhibit["cohort"]:
-        return {"signals": signals(exhibit["cohort"])}
-    labels = [label for label, _ in exhibit["attacks"]]
-    names = {"metrics": "metrics.json", "curves": "roc.csv"}
-    return {
-        key: collect(
-            f"<results>/audits/{{audit}}/{{label}}.{suffix}",
-            audit=exhibit["audits"],
-            label=labels,
-        )
-        for key, suffix in names.items()
+    """What an exhibit is drawn from: the files of every kind of evidence that it reads."""
+    name, entry = wildcards.exhibit, STUDY["exhibits"][wildcards.exhibit]
+    cohorts = studies.cohorts_shown(STUDY, name)
+    find = {
+        "metrics": lambda: results_of(name, ".metrics.json"),
+        "curves": lambda: results_of(name, ".roc.csv"),
+        "scores": lambda: results_of(name, ".h5"),
+        "signals": lambda: signals(entry["cohort"]),
+        "bounds": lambda: collect(
+            "<results>/bounds/{cohort}.csv", cohort=entry["cohorts"]
+        ),
+        "published": lambda: [
+            source(f"config/published/{entry['options']['published']}.csv")
+        ],
+        "scale": lambda: [file for cohort in cohorts for file in accuracies(cohort)],
+        "costs": lambda: benchmarks(name),
     }
+    return {kind: find[kind]() for kind in entry["reads"] if kind in find}

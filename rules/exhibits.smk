@@ -55,7 +55,10 @@ rule make_table:
     params:
         settings=settings(jobs.exhibit_settings),
         code=digest(
-            "make_table.py", "miatlas/tables/{table}.py", of=jobs.exhibit_settings
+            "make_table.py",
+            "miatlas/tables/{table}.py",
+            of=jobs.exhibit_settings,
+            more=jobs.described_attacks,
         ),
     script:
         "../scripts/make_table.py"

@@ -23,16 +23,16 @@ def main(
     csv: str,
     style: str,
     settings: dict,
-    metrics: list[str] = (),
-    curves: list[str] = (),
-    signals: list[str] = (),
+    **evidence: list[str],
 ) -> None:
-    """Write the figure three times, without dates in it, and its numbers."""
+    """Write the figure three times, without dates in it, and its numbers.
+
+    evidence: the files of each kind that the figure reads.
+    """
     matplotlib.use("Agg")
     figures = import_module(f"miatlas.figures.{settings['figure']}")
     with matplotlib.style.context(style):
-        evidence = gather(settings, metrics, curves, signals)
-        figure, numbers = figures.draw(evidence, **settings["options"])
+        figure, numbers = figures.draw(gather(settings, evidence), **settings["options"])
         for path, metadata in zip((svg, pdf, png), UNDATED.items(), strict=True):
             with whole(path) as temporary:
                 figure.savefig(temporary, format=metadata[0], metadata=metadata[1])

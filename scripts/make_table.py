@@ -12,20 +12,13 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-def main(
-    *,
-    html: str,
-    md: str,
-    csv: str,
-    settings: dict,
-    metrics: list[str] = (),
-    curves: list[str] = (),
-    signals: list[str] = (),
-) -> None:
-    """Write the numbers as CSV, the table as shown in Markdown and HTML."""
+def main(*, html: str, md: str, csv: str, settings: dict, **evidence: list[str]) -> None:
+    """Write the numbers as CSV, the table as shown in Markdown and HTML.
+
+    evidence: the files of each kind that the table reads.
+    """
     tables = import_module(f"miatlas.tables.{settings['table']}")
-    evidence = gather(settings, metrics, curves, signals)
-    numbers, shown = tables.tabulate(evidence, **settings["options"])
+    numbers, shown = tables.tabulate(gather(settings, evidence), **settings["options"])
     write_csv(csv, numbers)
     notes = " ".join(shown.attrs.get("notes", []))
     write_text(md, f"{markdown(shown)}\n{notes}\n")

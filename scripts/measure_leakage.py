@@ -20,7 +20,8 @@ def main(*, scores: str, metrics: str, curves: str, settings: dict) -> None:
         result = evaluate(**arrays)
     except ValueError as error:
         raise ValueError(f"{scores}: {error}") from None
-    keys = ("attack", "options", "references", "target_cohort", "shadow_cohort")
+    cohorts = [f"{side}_cohort" for side in ("target", "shadow", "reference")]
+    keys = ("attack", "options", "references", *cohorts)
     extent = {"models": int(facts["models"]), "examples": int(arrays["evaluated"].any(0).sum())}
     write_json(metrics, {**settings, **{key: scored[key] for key in keys}, **extent, **result})
     write_csv(curves, roc_table(**arrays))

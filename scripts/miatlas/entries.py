@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from miatlas.options import checked, declared
+from miatlas.options import checked, constant, declared
 
 LIBRARY = Path(__file__).parent
 DESIGNS = ["half", "paired", "iid", "disjoint", "six_way", "canaries", "leave_one_out"]
@@ -121,13 +121,21 @@ def exhibit(given, where: str) -> dict:
     options = _options(f"{package}/{name}", function)
     entry["options"] = checked(entry["options"], options, f"{where}.options")
     entry["attacks"] = _shown(entry["attacks"], f"{where}.attacks")
-    if bool(entry["cohort"]) == bool(entry["audits"] and entry["attacks"]):
-        raise ValueError(f"{where}: needs either a cohort, or audits and attacks")
-    of_cohort = "evidence.signals" in (LIBRARY / package / f"{name}.py").read_text()
-    if bool(entry["cohort"]) != of_cohort:
-        needs = "a cohort" if of_cohort else "audits and attacks"
-        raise ValueError(f"{where}: the {key} {name} needs {needs}")
+    source = LIBRARY / package / f"{name}.py"
+    entry["reads"] = list(constant(source, "READS", ("metrics", "curves")))
+    for keys, kinds in READ_WITH.items():
+        needed = bool(kinds & set(entry["reads"]))
+        if any(bool(entry[part]) != needed for part in keys):
+            verb = "needs" if needed else "takes no"
+            raise ValueError(f"{where}: the {key} {name} {verb} {' and '.join(keys)}")
     return entry
+
+
+READ_WITH = {  # keys of an exhibit, and the kinds of evidence that are read with them
+    ("audits", "attacks"): {"metrics", "curves", "scores", "costs"},
+    ("cohort",): {"signals"},
+    ("cohorts",): {"bounds"},
+}
 
 
 def _shown(given, where):

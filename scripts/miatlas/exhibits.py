@@ -21,8 +21,12 @@ class Evidence:
     references (total number used, None: all), models (of the shadow cohort), examples,
     target_cohort, shadow_cohort. curves: their ROC tables, with columns CURVE_COLUMNS; target is
     "pooled" or an index. signals, for an exhibit of one cohort: phi (M, N) of the untouched
-    query, member (M, N), labels (N,), role (N,), class_names; cohort, its name, may be there.
+    query, member, evaluated (M, N), labels (N,), role (N,), class_names.
     scores, by (audit, label): scores, member, evaluated (T, N) and targets (T,), as they are filed.
+    costs: a row per audit, label and stage (target, shadow or reference training, queries, scoring)
+    with models, seconds, max_rss_mb. bounds: cohort -> a row an example. published: the values of
+    one paper, as text. scale: cohort -> models, training_examples, epochs, architecture, source,
+    per_target, queries, train_accuracy, test_accuracy (M,).
     """
 
     names: dict[str, str]
@@ -30,6 +34,10 @@ class Evidence:
     curves: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CURVE_COLUMNS))
     signals: dict | None = None
     scores: dict[tuple[str, str], dict] = field(default_factory=dict)
+    costs: pd.DataFrame = field(default_factory=pd.DataFrame)
+    bounds: dict[str, pd.DataFrame] = field(default_factory=dict)
+    published: pd.DataFrame = field(default_factory=pd.DataFrame)
+    scale: dict[str, dict] = field(default_factory=dict)
 
     def audits(self) -> list[str]:
         """Return the audits, in the order of their results."""

@@ -103,6 +103,7 @@ def score_settings(study: dict, audit: str, label: str) -> dict:
         "label": label,
         "target_cohort": entry["target"],
         "shadow_cohort": entry["shadow"],
+        "reference_cohort": entry["reference"],
         "design": design,
         "per_target": per_target(study, audit),
         "leave_one_out": shadow["name"] == "leave_one_out",
@@ -134,12 +135,50 @@ def exhibit_settings(study: dict, exhibit: str) -> dict:
     entry = study["exhibits"][exhibit]
     cohorts = {entry["cohort"]} if entry["cohort"] else set()
     for name in entry["audits"]:
-        cohorts |= {study["audits"][name][side] for side in ("target", "shadow")}
+        cohorts |= set(sides(study, entry)[name].values())
     made_of = "; ".join(f"{name}: {described(study, name)}" for name in sorted(cohorts))
     targets = {name: study["audits"][name]["targets"] or "all" for name in entry["audits"]}
     audits = "".join(f" Audit {name}: {count} targets." for name, count in targets.items())
     own = {"study": study["study"], "exhibit": exhibit}
+    if {"scale", "costs"} & set(entry["reads"]):
+        own |= {
+            "scale": {c: scale(study, c) for c in sorted(cohorts)},
+            "sides": sides(study, entry),
+        }
     return {**own, **entry, "evidence": f"Made from the cohorts {made_of}.{audits}"}
+
+
+def described_attacks(study: dict, exhibit: str) -> list[str]:
+    """The modules that an exhibit reads beside its own: attacks whose code it describes."""
+    entry = study["exhibits"][exhibit]
+    if "attacks" not in entry["reads"]:
+        return []
+    return sorted(
+        {f"miatlas/attacks/{study['attacks'][n]['attack']}.py" for n, _ in entry["attacks"]}
+    )
+
+
+def sides(study: dict, exhibit: dict) -> dict[str, dict[str, str]]:
+    """The cohorts of an exhibit's audits, by side."""
+    named = ("target", "shadow", "reference")
+    audits = {name: study["audits"][name] for name in exhibit["audits"]}
+    return {name: {s: audit[s] for s in named if audit[s]} for name, audit in audits.items()}
+
+
+def scale(study: dict, cohort: str) -> dict:
+    """What a cohort is, as far as the study tells: what numbers of others are compared with."""
+    entry = study["cohorts"][cohort]
+    if "signals" in entry:
+        return {"architecture": "unknown", "source": "unknown"}
+    recipe = study["recipes"][entry["recipe"]]
+    return {
+        "models": entry["models"],
+        "epochs": recipe["epochs"],
+        "architecture": recipe["architecture"]["name"],
+        "source": study["populations"][entry["population"]]["source"],
+        "per_target": made_for_each_target(entry),
+        "queries": entry["queries"]["count"],
+    }
 
 
 def described(study: dict, cohort: str) -> str:

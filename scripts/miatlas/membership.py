@@ -183,9 +183,10 @@ def leave_one_out(
     """Target t's own training set without one example, `seeds` times (ye2022 §4.5, attack L).
 
     `targets` is the membership of the cohort `of`. Half of the `examples` drawn for each target are
-    its members: each is left out by `seeds` models. The others are judged by `seeds` models of the training set itself: without an
-    example that it does not hold it stays what it is. A model is evaluated on what it speaks about,
-    one member or all others. A target has (examples / 2 + 1) seeds models.
+    its members: each is left out by `seeds` models. The others are judged by `seeds` models of the
+    training set itself: without an example that it does not hold it stays what it is. A model is
+    evaluated on what it speaks about, one member or all others. A target has
+    (examples / 2 + 1) seeds models.
     """
     member, evaluated = np.zeros((2, len(models), len(pool)), bool)
     for row, about, m in zip(member, evaluated, models, strict=True):

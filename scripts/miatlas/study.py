@@ -146,10 +146,13 @@ def _check_same_examples(cohort, other, where):
 def _check_exhibit(study, exhibit, where):
     if exhibit["cohort"] is not None:
         entries.one_of(exhibit["cohort"], list(study["cohorts"]), f"{where}.cohort")
+    for name in exhibit["cohorts"]:
+        entries.one_of(name, list(study["cohorts"]), f"{where}.cohorts")
     for name in exhibit["audits"]:
         entries.one_of(name, list(study["audits"]), f"{where}.audits")
-        for label, _ in exhibit["attacks"]:
-            entries.one_of(label, study["audits"][name]["attacks"], f"{where}.attacks")
+    attacked = [label for name in exhibit["audits"] for label in study["audits"][name]["attacks"]]
+    for label, _ in exhibit["attacks"]:
+        entries.one_of(label, list(dict.fromkeys(attacked)), f"{where}.attacks")
 
 
 CHECKS = (
@@ -188,6 +191,24 @@ def external(study: dict) -> list[str]:
 def exhibits(study: dict, kind: str) -> list[str]:
     """Return the exhibits of a kind: `figure` or `table`."""
     return [name for name, entry in study["exhibits"].items() if entry[kind]]
+
+
+def shown(study: dict, exhibit: str) -> list[tuple[str, str]]:
+    """Return every (audit, label) whose results an exhibit shows: those that are there."""
+    entry = study["exhibits"][exhibit]
+    return [
+        (audit, label)
+        for audit in entry["audits"]
+        for label, _ in entry["attacks"]
+        if label in study["audits"][audit]["attacks"]
+    ]
+
+
+def cohorts_shown(study: dict, exhibit: str) -> list[str]:
+    """Return the cohorts that an exhibit's audits are made of, those that the workflow trains."""
+    audits = [study["audits"][name] for name in study["exhibits"][exhibit]["audits"]]
+    names = {audit[side] for audit in audits for side in ("target", "shadow", "reference")}
+    return sorted(names & set(trained(study)))
 
 
 def probed(study: dict, audit: str, label: str, side: str) -> list[tuple[str, int]]:

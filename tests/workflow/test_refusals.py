@@ -119,15 +119,15 @@ SAID = {  # what is changed in the tiny study, and the message
         "exhibits.curves.options: unknown option 'bend'; allowed: band.*",
     ),
     "an exhibit of nothing": (
-        {"exhibits.curves.audits": []}, "exhibits.curves: needs either a cohort, or audits .*"
+        {"exhibits.curves.audits": []}, "exhibits.curves: the figure roc needs audits and attacks"
     ),
     "a figure of the wrong thing": (
         {"exhibits.losses.figure": "roc"},
         "exhibits.losses: the figure roc needs audits and attacks",
     ),
     "an attack that an exhibit's audit has not": (
-        {"exhibits.loss_curve.attacks": ["lira_online"]},
-        "exhibits.loss_curve.attacks: 'lira_online' does not exist; there is: loss",
+        {"exhibits.loss_curve.attacks": ["watson"]},
+        "exhibits.loss_curve.attacks: 'watson' does not exist; there is: loss, lira_online, .*",
     ),
     "no mapping": ({"cohorts": [1]}, r"configuration: option 'cohorts' is \[1\], but .* dict"),
     "an entry that is no mapping": (

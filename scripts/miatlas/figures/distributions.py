@@ -11,6 +11,7 @@ from miatlas.figures import common, shadows
 from miatlas.options import between, positive
 from miatlas.statistics import confidence_from_phi, loss_from_phi
 
+READS = ("signals",)
 PANELS = {
     "confidence": ("confidence $p_y$", confidence_from_phi),
     "loss": ("loss $-\\log\\,p_y$", loss_from_phi),

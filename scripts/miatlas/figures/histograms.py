@@ -11,6 +11,7 @@ from miatlas.figures import common, shadows
 from miatlas.options import between, positive
 from miatlas.statistics import loss_from_phi
 
+READS = ("signals",)
 COLUMNS = ["inlier", "outlier"]
 ROWS = ["easy to fit", "hard to fit"]
 XLABEL = {"loss": "cross-entropy loss", "logit": "logit-scaled confidence $\\phi$"}

@@ -10,7 +10,7 @@ from miatlas.exhibits import Evidence, estimate
 from miatlas.tables import common
 from miatlas.uses import NAMES, uses
 
-READS = ("metrics", "scale")
+READS = ("metrics", "scale", "attacks")
 YES, NO = "●", "○"
 MARKS = f"{YES} used, {NO} not used."
 
