@@ -10,7 +10,9 @@ the smaller classes it stays exact where a model is all but sure and α_0 is 1e1
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import digamma, polygamma
+from scipy.special import digamma
+
+from miatlas.bounds.gammas import trigamma
 
 LOWEST, HIGHEST = np.log(1e-6), np.log(1e16)  # of ln α_0
 RESOLVED = 1e-15  # Σ m_c (ln m_c - g_c), about (C - 1) / (2 α_0): below it there is only rounding
@@ -100,7 +102,7 @@ def fit(summary: Summary, start: np.ndarray | None = None) -> Fit:
             np.maximum(summary.mean_log[i : i + step], SMALLEST_G),
             None if start is None else start[i : i + step],
         )
-        for i in range(0, n, step)
+        for i in range(0, max(n, 1), step)
     ]
     return Fit(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
@@ -149,8 +151,9 @@ def _excess(t, alpha, g_top):
     top = t - others
     gap = -np.log1p(-others / t) + _correction(t) - _correction(top)
     gap = np.maximum(gap, 1e-300)
-    grows = (polygamma(1, t)[:, None] / polygamma(1, alpha)).sum(axis=1)  # d others / dt
-    slope = t * (polygamma(1, t) - polygamma(1, top) * (1.0 - grows)) / gap
+    slope_t = trigamma(t)
+    grows = (slope_t[:, None] / trigamma(alpha)).sum(axis=1)  # d others / dt
+    slope = t * (slope_t - trigamma(top) * (1.0 - grows)) / gap
     value = np.where(possible, np.log(gap) - np.log(-g_top), 50.0)
     usable = possible & np.isfinite(slope) & (slope < 0)
     return value, np.where(usable, slope, -1e-6)
@@ -183,13 +186,13 @@ def inverse_digamma(y: np.ndarray, start: np.ndarray | None = None) -> np.ndarra
     else:
         x = start
     for _ in range(COLD_STEPS if start is None else INVERSE_STEPS):
-        x = np.maximum(x - (digamma(x) - y) / polygamma(1, x), x / 4.0)
+        x = np.maximum(x - (digamma(x) - y) / trigamma(x), x / 4.0)
     return x
 
 
 def _without(values, top):
     keep = np.arange(values.shape[1]) != top
-    return values[keep].reshape(len(values), -1)
+    return values[keep].reshape(len(values), values.shape[1] - 1)
 
 
 def _with(rest, of_top, top):

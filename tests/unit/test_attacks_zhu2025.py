@@ -151,8 +151,8 @@ def test_frequencies_are_probabilities():
 def test_decided_is_the_threshold_on_the_softmax():
     logits = np.random.default_rng(1).normal(0, 2, (50, 6))
     p = special.softmax(logits, axis=-1)
-    assert np.array_equal(lira_ds.decided(logits, np.asarray(0.2)), p >= 0.2)
-    assert lira_ds.decided(logits, np.asarray(0.0)).all()
+    assert np.array_equal(lira_ds.decided(np.log(p), 0.2), p >= 0.2)
+    assert lira_ds.decided(np.log(p), 0.0).all()
 
 
 @pytest.mark.parametrize("coverage", [0.5, 0.9, 0.99])

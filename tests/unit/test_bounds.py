@@ -89,6 +89,7 @@ def test_log_beta_and_the_parts_it_is_made_of():
         exact = [float(mpmath.log1p(mpmath.mpf(v)) - mpmath.mpf(v)) for v in x.tolist()]
     assert gammas.log1pmx(x) == pytest.approx(exact, rel=1e-13)
     z = np.geomspace(1e-3, 1e8, 60)
+    assert gammas.trigamma(z) == pytest.approx(special.polygamma(1, z), rel=1e-12)
     step = 1e-5 * z
     slope = (gammas.remainder(z + step) - gammas.remainder(z - step)) / (2 * step)
     assert gammas.remainder_slope(z) == pytest.approx(slope, rel=1e-5)

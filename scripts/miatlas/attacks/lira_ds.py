@@ -6,6 +6,7 @@ import numpy as np
 
 from miatlas import dirichlet
 from miatlas.attacks.likelihoods import untouched
+from miatlas.conformal import threshold as threshold_of
 from miatlas.options import between, positive
 
 
@@ -26,12 +27,13 @@ def score(
     own frequencies as if they were independent (`log_frequency`). Logits (N, C), of the references
     (R, N, C), or with queries before C, of which the first is used.
     """
-    own, refs = np.asarray(level), np.full(len(refs_logits), level)
+    own, refs = level, np.full(len(refs_logits), level)
     if threshold == "adaptive":
         own = conformal(target_held_out_logits, held_out_labels, coverage)
         refs = np.array([conformal(one, held_out_labels, coverage) for one in refs_held_out_logits])
-    observed = decided(untouched(target_logits, "logits"), own)
-    answers = decided(untouched(refs_logits, "logits", models=True), refs[:, None])
+    observed = decided(dirichlet.log_confidences(untouched(target_logits, "logits")), own)
+    vectors = dirichlet.log_confidences(untouched(refs_logits, "logits", models=True))
+    answers = decided(vectors, refs[:, None])
     log_in, log_out = (log_frequency(observed, answers, m, smoothing) for m in (refs_in, refs_out))
     return log_in - log_out
 
@@ -43,22 +45,15 @@ def needs(options: dict) -> set[str]:
     return always | held_out if options["threshold"] == "adaptive" else always
 
 
-def decided(logits: np.ndarray, threshold: np.ndarray) -> np.ndarray:
-    """Return which classes reach the threshold (...): bool, the shape of logits (..., C)."""
+def decided(log_p: np.ndarray, threshold) -> np.ndarray:
+    """Return which classes reach the threshold (...): bool, the shape of log_p (..., C)."""
     with np.errstate(divide="ignore"):
-        return dirichlet.log_confidences(logits) >= np.log(threshold)[..., None]
+        return log_p >= np.log(threshold)[..., None]
 
 
-def conformal(logits: np.ndarray, labels: np.ndarray, coverage: float) -> np.ndarray:
-    """Return the threshold for sets that hold the true label with probability ≥ `coverage`.
-
-    The k-th smallest p_y of H held-out examples, k = floor((H + 1)(1 - coverage)), 0 for k = 0
-    (split conformal prediction). Logits (H, C), or (H, Q, C), of which query 0 is used.
-    """
-    log_p = dirichlet.log_confidences(untouched(logits, "logits"))
-    p = np.sort(np.exp(log_p[np.arange(len(log_p)), labels]))
-    k = int(np.floor((len(p) + 1) * (1.0 - coverage) + 1e-9))
-    return p[k - 1] if k > 0 else np.asarray(0.0)
+def conformal(logits: np.ndarray, labels: np.ndarray, coverage: float) -> float:
+    """Return a model's threshold by its logits (H, C) or (H, Q, C) of held-out examples."""
+    return threshold_of(dirichlet.log_confidences(untouched(logits, "logits")), labels, coverage)
 
 
 def log_frequency(observed, answers, mask, smoothing: float) -> np.ndarray:

@@ -80,7 +80,8 @@ def log_draws(alpha: np.ndarray, draws: int, generator) -> np.ndarray:  # (C,) -
     shape = (draws, len(alpha))
     log_g = np.log(generator.standard_gamma(alpha + 1.0, shape))
     log_g -= generator.standard_exponential(shape) / alpha
-    return log_g - np.logaddexp.reduce(log_g, axis=-1, keepdims=True)
+    log_g -= log_g.max(axis=-1, keepdims=True)
+    return log_g - np.log(np.exp(log_g).sum(axis=-1, keepdims=True))
 
 
 def _keys(inside, label):

@@ -16,6 +16,8 @@ HALF_LOG_2PI = 0.5 * np.log(2.0 * np.pi)
 LARGE = 30.0  # from here on the series is exact to rounding, up to 150° from the positive axis
 # B_2n / (2n (2n - 1)), the coefficients of R in 1/z, 1/z³, ...
 SERIES = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
+SHIFTS = 10
+TRIGAMMA = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730)  # B_2n, of 1/z³, 1/z⁵, ...
 NEAR = 0.1  # below which the series of log1p is summed
 TERMS = 18
 
@@ -54,6 +56,16 @@ def remainder_slope(z: np.ndarray) -> np.ndarray:
     result = np.asarray(_odd_series(outer, slopes) / outer)
     result[near] = digamma(inner) - np.log(inner) + 0.5 / inner
     return result
+
+
+def trigamma(x: np.ndarray) -> np.ndarray:
+    """Return ψ'(x), x > 0, to 1e-13: some times as fast as the zeta function that SciPy asks."""
+    x = np.asarray(x, np.float64)
+    total = np.zeros_like(x)
+    for k in range(SHIFTS):
+        total += (x + k) ** -2.0
+    z = x + SHIFTS
+    return total + 1.0 / z + 0.5 / z**2 + _odd_series(z, TRIGAMMA) / z**2
 
 
 def _odd_series(z, coefficients):

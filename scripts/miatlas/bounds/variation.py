@@ -10,10 +10,10 @@ exponential of `log_chernoff`, so that this is one integral over a line, whateve
 """
 
 import numpy as np
-from scipy.special import digamma, polygamma, xlogy
+from scipy.special import digamma, xlogy
 
 from miatlas.bounds.divergences import log_chernoff
-from miatlas.bounds.gammas import log_beta
+from miatlas.bounds.gammas import log_beta, trigamma
 
 NODES = 16  # of the coarsest rule; every finer one has as many again between them
 EXACT, DOUBLINGS = 1e-11, 7
@@ -90,7 +90,7 @@ def _path(a, b):
         mean = (d * digamma(z)).sum(axis=-1) - d_0 * digamma(z.sum(axis=-1)) - offset
         low, high = np.where(mean < 0, middle, low), np.where(mean < 0, high, middle)
     z = b + low[:, None] * d
-    variance = (d**2 * polygamma(1, z)).sum(axis=-1) - d_0**2 * polygamma(1, z.sum(axis=-1))
+    variance = (d**2 * trigamma(z)).sum(axis=-1) - d_0**2 * trigamma(z.sum(axis=-1))
     width = 1.0 / np.sqrt(np.maximum(variance, LEAST_VARIANCE))
     far = xlogy(d, np.abs(d)).sum(axis=-1) - xlogy(d_0, np.abs(d_0)) - offset
     against = np.where(d * d_0[:, None] < 0, np.abs(d), 0.0).sum(axis=-1)

@@ -1,0 +1,318 @@
+"""What is measured of a cohort: factors, limits, floors, achieved advantages, calibration."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from miatlas import advantage, conformal, dirichlet, uncertainty
+from miatlas.bounds import disclosures, factors
+from miatlas.bounds.decision_sets import log_draws
+from miatlas.reliability import Reliability
+from miatlas.statistics import logit_scaled_confidence
+
+SETTINGS = {"threshold": 0.25, "draws": 64, "folds": 4}
+
+
+def cohort(models, examples, point=(0.4, 0.4, 0.1), classes=4, seed=0, held_out=0):
+    """Logits ln p of models of a `half` design, p drawn from the laws that the factors describe."""
+    draws = np.random.default_rng(seed)
+    alpha_in, alpha_out = factors.laws(classes, *point)
+    total = examples + held_out
+    ranks = np.argsort(np.argsort(draws.random((models, total)), axis=0), axis=0)
+    member = (ranks < models // 2) & (np.arange(total) < examples)
+    log_in, log_out = (
+        log_draws(alpha, models * total, draws).reshape(models, total, classes)
+        for alpha in (alpha_in, alpha_out)
+    )
+    logits = np.where(member[..., None], log_in, log_out)
+    labels = draws.integers(classes, size=total)
+    shifted = (np.arange(classes) - labels[:, None]) % classes  # the laws are for label 0
+    logits = np.take_along_axis(logits, np.broadcast_to(shifted, logits.shape), axis=-1)
+    return logits, labels, member
+
+
+class Signals:
+    """As `store.Signals`, from arrays."""
+
+    paths = ("cohort.h5",)
+
+    def __init__(self, logits, labels, member, role=None):
+        self.logits, self.labels, self.member = logits, labels, member
+        self.role = np.zeros(len(labels), int) if role is None else role
+        self.evaluated = np.broadcast_to(self.role == 0, member.shape)
+        self.shape, self.reads = member.shape, []
+
+    def dimensions(self, name):
+        return getattr(self, name).shape
+
+    def read(self, name, where):
+        self.reads.append(where)
+        return getattr(self, name)[:, where]
+
+
+def table_of(logits, labels, member, examples=None, **settings):
+    examples = np.arange(len(labels)) if examples is None else examples
+    everywhere = np.ones_like(member)
+    return uncertainty.bounds_table(
+        logits, member, everywhere, labels, examples, **SETTINGS | settings
+    )
+
+
+@pytest.fixture(scope="module")
+def leaky():
+    data = cohort(64, 300)
+    return data, table_of(*data)
+
+
+def test_factors_are_those_the_cohort_was_made_with(leaky):
+    table = leaky[1]
+    assert table["converged"].all()
+    assert table["aleatoric"].mean() == pytest.approx(0.4, abs=0.01)
+    assert table["calibration"].mean() == pytest.approx(0.4, abs=0.03)
+    assert table["epistemic"].mean() == pytest.approx(0.1, abs=0.01)
+    assert table["epistemic_in"].mean() == pytest.approx(0.1, abs=0.01)
+
+
+def test_a_row_is_what_plain_calls_give(leaky):
+    (logits, labels, member), table = leaky
+    for i in (0, 77):
+        alphas = []
+        for mask in (member[:, i], ~member[:, i]):
+            log_p = dirichlet.log_confidences(logits[mask, i])[:, None]
+            summary = dirichlet.summarise(log_p, np.ones((mask.sum(), 1), bool))
+            alphas.append(dirichlet.fit(summary).alpha)
+        whole = disclosures.confidence_vector(*alphas)
+        own = disclosures.true_label_confidence(*alphas, labels[i : i + 1])
+        bit = disclosures.true_label_bit(*alphas, labels[i : i + 1], 0.25)
+        for name, limit in (("cv", whole), ("tlc", own), ("bit", bit)):
+            assert table[f"{name}_optimum"][i] == pytest.approx(limit.advantage[0], abs=2e-6)
+            assert table[f"{name}_bound"][i] == pytest.approx(limit.bound[0], rel=1e-5)
+            kl = limit.divergences.kl_in_out[0]
+            assert table[f"{name}_kl_in_out"][i] == pytest.approx(kl, rel=1e-4)
+
+
+def test_no_bound_is_below_its_optimum_and_less_disclosed_is_less(leaky):
+    table = leaky[1]
+    for name in ("cv", "tlc", "ds", "bit"):
+        assert (table[f"{name}_bound"] >= table[f"{name}_optimum"] - 1e-6).all()
+        assert table[f"{name}_bound_name"].str.len().min() > 3
+    assert (table["cv_optimum"] >= table["tlc_optimum"] - 1e-6).all()
+    assert (table["tlc_optimum"] >= table["bit_optimum"] - 1e-6).all()
+
+
+def test_achieved_advantages_are_below_the_bound_of_the_true_laws(leaky):
+    table = leaky[1]
+    alpha_in, alpha_out = (np.atleast_2d(a) for a in factors.laws(4, 0.4, 0.4, 0.1))
+    best = {
+        "cv": disclosures.confidence_vector(alpha_in, alpha_out).advantage[0],
+        "tlc": disclosures.true_label_confidence(alpha_in, alpha_out, [0]).advantage[0],
+    }
+    for name, value in best.items():
+        error = table[f"{name}_achieved"].std() / np.sqrt(300)
+        assert table[f"{name}_achieved"].mean() <= value + 3 * error
+        assert table[f"{name}_achieved"].mean() > 0.8 * value
+        covered = (table[f"{name}_low"] <= value) & (table[f"{name}_high"] >= value)
+        assert covered.mean() > 0.85
+
+
+def test_the_gap_to_the_optimum_closes_as_models_are_added():
+    alpha_in, alpha_out = (np.atleast_2d(a) for a in factors.laws(4, 0.4, 0.4, 0.1))
+    best = disclosures.confidence_vector(alpha_in, alpha_out).advantage[0]
+    achieved, claimed = [], []
+    for models in (8, 32, 128):
+        table = table_of(*cohort(models, 400, seed=models))
+        achieved.append(table["cv_achieved"].mean())
+        claimed.append(table["cv_optimum"].mean())
+    assert (np.diff(achieved) > -0.02).all()
+    assert (np.diff(claimed) < 0).all()  # fits to few models claim too much
+    assert achieved[0] < best < claimed[0]
+    assert abs(achieved[-1] - best) < abs(achieved[0] - best)
+    assert claimed[-1] == pytest.approx(best, abs=0.05)
+
+
+def test_noise_is_no_advantage_and_is_told_by_the_floor():
+    table = table_of(*cohort(32, 400, point=(0.4, 0.0, 0.1), seed=5))
+    for name in ("cv", "tlc", "ds"):
+        error = table[f"{name}_achieved"].std() / np.sqrt(400)
+        assert abs(table[f"{name}_achieved"].mean()) < 4 * error
+        covered = (table[f"{name}_low"] <= 0) & (table[f"{name}_high"] >= 0)
+        assert 0.85 < covered.mean() < 0.97  # calls share fits: not quite 95 %
+    for name in ("cv", "tlc"):  # what fits make of noise, whoever was a member
+        optimum, floor = table[f"{name}_optimum"], table[f"{name}_floor"]
+        assert optimum.mean() == pytest.approx(floor.mean(), abs=0.02)
+        assert floor.mean() > 0.05
+
+
+def test_the_floor_does_not_see_membership(leaky):
+    (_, _, member), table = leaky
+    noise = table_of(*cohort(64, 300, point=(0.4, 0.0, 0.1)))
+    assert table["cv_floor"].mean() < table["cv_optimum"].mean() / 2
+    assert table["cv_floor"].mean() == pytest.approx(noise["cv_floor"].mean(), abs=0.05)
+    half = uncertainty.split(member, np.arange(300), seed=0)
+    assert (half <= member).all()
+    assert (half.sum(axis=0) == 16).all()
+    assert 0.3 < half[member].mean() < 0.7
+    assert not np.array_equal(half[:, 0], half[:, 1])
+
+
+def test_a_models_own_membership_does_not_move_the_laws_it_is_judged_by():
+    """Swap the kinds of the pair that a fold takes away: calls swap sides, and nothing else."""
+    logits, _, member = cohort(8, 40, seed=3)
+    log_p = dirichlet.log_confidences(logits)
+    inside = member.copy()
+    orders = [advantage.order(mask) for mask in (inside, ~inside)]
+    pair = [ranks[:1] for ranks in orders]
+    kept = [
+        advantage.without(mask, models, np.ones((1, 40), bool))
+        for mask, models in zip((inside, ~inside), pair, strict=True)
+    ]
+    assert (kept[0].sum(axis=0) == 3).all()
+    swapped = inside.copy()
+    for models in pair:
+        np.put_along_axis(swapped, models, ~np.take_along_axis(swapped, models, axis=0), axis=0)
+    lied = [swapped.copy(), ~swapped]
+    for mask in lied:
+        for models in pair:
+            np.put_along_axis(mask, models, False, axis=0)
+    assert np.array_equal(kept[0], lied[0])
+    assert np.array_equal(kept[1], lied[1])
+    for test in (advantage.ratio_test(log_p, *kept), advantage.set_test(log_p > -1, *kept)):
+        assert np.isfinite(test(pair[0][0])).all()
+
+
+def test_without_leaves_what_is_not_valid():
+    mask = np.array([[True, True], [True, False], [False, True]])
+    models = np.array([[0, 2]])
+    assert advantage.without(mask, models, np.array([[True, False]])).tolist() == [
+        [False, True], [True, False], [False, True],
+    ]  # fmt: skip
+    assert advantage.order(mask)[:, 1].tolist() == [0, 2, 1]
+
+
+def test_every_model_is_called_once():
+    """Ten IN models far from ten OUT models: every call is right; the interval is Newcombe's."""
+    logits, labels, member = cohort(20, 30, point=(0.6, 1.4, 0.01), seed=1)
+    table = table_of(logits, labels, member, threshold=0.6, folds=3)
+    assert (table["cv_achieved"] == 1).all()
+    wilson = stats.binomtest(10, 10).proportion_ci(method="wilson")
+    expected = 1 - np.hypot(1 - wilson.low, 1 - wilson.low)
+    assert table["cv_low"].to_numpy() == pytest.approx(np.full(30, expected), abs=1e-5)
+    low, high = advantage.wilson(np.array([0.3]), np.array([20]), 0.95)
+    known = stats.binomtest(6, 20).proportion_ci(method="wilson")
+    assert (low[0], high[0]) == pytest.approx((known.low, known.high))
+
+
+def test_examples_with_few_models_are_left_out_or_unknown():
+    logits, labels, member = cohort(12, 20, seed=2)
+    member = member.copy()
+    member[:, 0] = True
+    member[:, 1] = np.arange(12) < 11
+    member[:, 2] = np.arange(12) < 10
+    table = table_of(logits, labels, member)
+    assert table["example"].tolist() == list(range(2, 20))
+    assert np.isnan(table["cv_achieved"][0])  # two OUT models: a fit, but not without one of them
+    assert table["cv_achieved"][1:].notna().all()
+    assert table["models_in"].tolist()[:2] == [10, 6]
+
+
+def test_what_is_not_evaluated_is_neither_in_nor_out():
+    logits, labels, member = cohort(16, 12, seed=4)
+    evaluated = np.random.default_rng(0).random(member.shape) < 0.8
+    garbage = np.where(evaluated[..., None], logits, 50.0)
+    settings = {**SETTINGS, "folds": 16}
+    tables = [
+        uncertainty.bounds_table(z, member, evaluated, labels, np.arange(12), **settings)
+        for z in (logits, garbage)
+    ]
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_slices_change_nothing_and_hold_bounded_memory():
+    logits, labels, member = cohort(16, 60, seed=6, held_out=20)
+    role = np.where(np.arange(80) < 60, 0, 1)
+    whole = Signals(logits, labels, member, role)
+    table, reliability = uncertainty.measure(whole, draws=32)
+    # 100 bytes × 16 models × 4 classes: a mebibyte holds 163 examples; make them larger instead.
+    sliced = Signals(np.repeat(logits[:, :, None], 2, axis=2), labels, member, role)
+    uncertainty_bytes, uncertainty.BYTES = uncertainty.BYTES, 2**20 // (16 * 4 * 7)
+    try:
+        again, _ = uncertainty.measure(sliced, draws=32, memory_mb=1)
+    finally:
+        uncertainty.BYTES = uncertainty_bytes
+    assert len(sliced.reads) > 8
+    pd.testing.assert_frame_equal(table, again)
+    assert table["example"].tolist() == list(range(60))
+    assert (table["threshold"] == 0.2).all()
+    assert reliability["count"].sum() == 16 * 60
+
+
+def test_a_coverage_chooses_the_threshold_on_held_out_examples():
+    logits, labels, member = cohort(6, 20, seed=7, held_out=50)
+    role = np.where(np.arange(70) < 20, 0, 1)
+    table, _ = uncertainty.measure(Signals(logits, labels, member, role), coverage=0.8, draws=32)
+    p = np.exp(logits[:, 20:][:, np.arange(50), labels[20:]])
+    expected = np.mean([np.sort(one)[int(51 * 0.2 + 1e-9) - 1] for one in p])
+    assert table["threshold"].iloc[0] == pytest.approx(expected, rel=1e-6)
+    own = dirichlet.log_confidences(logits[0, 20:])
+    assert (p[0] >= conformal.threshold(own, labels[20:], 0.8)).mean() >= 0.8
+    with pytest.raises(ValueError, match=r"cohort\.h5.*held-out"):
+        uncertainty.measure(Signals(logits, labels, member), coverage=0.8)
+
+
+def test_no_pool_example_gives_an_empty_table_with_its_columns():
+    logits, labels, member = cohort(6, 5)
+    table = table_of(logits, labels, np.zeros_like(member))
+    assert len(table) == 0
+    assert {"cv_bound", "ds_achieved", "tlc_floor"} <= set(table.columns)
+
+
+def slow_error(confidence, correct, bins=15):
+    error = 0.0
+    for b in range(bins):
+        own = (confidence >= b / bins) & ((confidence < (b + 1) / bins) | (b == bins - 1))
+        if own.any():
+            error += own.mean() * abs(confidence[own].mean() - correct[own].mean())
+    return error
+
+
+def test_calibration_errors_are_the_definition():
+    logits, labels, member = cohort(5, 200, seed=8)
+    evaluated = np.random.default_rng(1).random(member.shape) < 0.9
+    reliability = Reliability(5)
+    for part in np.array_split(np.arange(200), 3):
+        masks = (member[:, part], evaluated[:, part])
+        reliability.add(logits[:, part], *masks, labels[part])
+    p = np.exp(dirichlet.log_confidences(logits))
+    confidence, correct = p.max(axis=-1), p.argmax(axis=-1) == labels
+    for kind, mask in (("in", member & evaluated), ("out", ~member & evaluated)):
+        each = [slow_error(confidence[m][mask[m]], correct[m][mask[m]]) for m in range(5)]
+        assert reliability.error(kind) == pytest.approx(np.mean(each))
+        rows = reliability.table().query("kind == @kind")
+        assert rows["count"].sum() == mask.sum()
+        own = mask & (confidence >= 8 / 15) & (confidence < 9 / 15)
+        assert rows["accuracy"].iloc[8] == pytest.approx(correct[own].mean())
+        assert rows["confidence"].iloc[8] == pytest.approx(confidence[own].mean())
+
+
+def test_calibrated_and_overconfident_models_are_told_apart():
+    draws = np.random.default_rng(9)
+    p = draws.dirichlet(np.ones(3), (1, 20_000))
+    labels = (p[0].cumsum(axis=1) > draws.random((20_000, 1))).argmax(axis=1)
+    errors = []
+    for power in (1.0, 3.0):
+        reliability = Reliability(1)
+        everything = np.ones((1, 20_000), bool)
+        reliability.add(power * np.log(p), everything, everything, labels)
+        errors.append(reliability.error("in"))
+        assert np.isnan(reliability.error("out"))
+    assert errors[0] < 0.02
+    assert errors[1] > 0.1
+
+
+def test_phi_and_logits_tell_the_same_beta():
+    logits, labels, _ = cohort(3, 10)
+    pair = dirichlet.of_confidence(logit_scaled_confidence(logits, labels))
+    p = np.exp(logits)[:, np.arange(10), labels]
+    assert np.exp(pair[..., 0]) == pytest.approx(p)
+    assert np.exp(pair).sum(axis=-1) == pytest.approx(np.ones((3, 10)))
