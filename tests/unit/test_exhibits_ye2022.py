@@ -290,17 +290,23 @@ def test_table_has_a_row_for_each_target_cohort():
         ("m", "S"): 0.2, ("m", "R"): 0.5, ("m_distilled", "D"): 0.6, ("c", "S"): 0.4,
     }  # fmt: skip
     made = {key: result_of(*key, gap, i) for i, (key, gap) in enumerate(runs.items())}
-    evidence = Evidence({"S": "S", "R": "R", "D": "D"}, [result for result, _ in made.values()])
+    train, test = np.array([0.98, 0.99, 1.0]), np.array([0.5, 0.52, 0.48])
+    scale = {"m": {"models": 3, "train_accuracy": train, "test_accuracy": test}, "c": {}}
+    results = [result for result, _ in made.values()]
+    evidence = Evidence({"S": "S", "R": "R", "D": "D"}, results, scale=scale)
     numbers, shown = auc_by_cohort.tabulate(evidence, cohort_names={"m": "MNIST"})
     assert shown["Target models"].tolist() == ["MNIST", "c"]
-    assert shown.iloc[1, 2:].tolist() == ["–", "–"]
+    assert shown.iloc[0, 1:3].tolist() == ["99.0 ± 1.0 %", "50.0 ± 2.0 %"]
+    assert shown.iloc[1, [1, 2, 4, 5]].tolist() == ["–"] * 4
     for row in numbers.itertuples():
         each = made[row.audit, row.label][1]
         low, high = stats.t.interval(0.95, 3, np.mean(each), stats.sem(each))
         assert (row.auc, row.auc_low, row.auc_high) == pytest.approx((np.mean(each), low, high))
         assert row.auc_deviation == pytest.approx(np.std(each, ddof=1))
+    assert numbers["train_accuracy"].tolist()[:3] == pytest.approx([0.99] * 3)
+    assert np.isnan(numbers["test_accuracy"].iloc[3])
     value = numbers[numbers["label"] == "D"].iloc[0]
-    assert shown.iloc[0, 3] == f"{value.auc:.3f} [{value.auc_low:.3f}, {value.auc_high:.3f}]"
+    assert shown.iloc[0, 5] == f"{value.auc:.3f} [{value.auc_low:.3f}, {value.auc_high:.3f}]"
 
 
 def test_one_attack_twice_on_one_cohort_is_refused():
