@@ -35,6 +35,7 @@ report: "config/report.rst"
 localrules:
     all,
     figures,
+    list_attacks,
     tables,
 
 

@@ -1,6 +1,15 @@
 """Scores. One attack on the targets of one audit; higher means more likely a member."""
 
 
+rule list_attacks:
+    log:
+        "<logs>/list_attacks.log",
+    conda:
+        "../envs/analysis.yaml"
+    script:
+        "../scripts/list_attacks.py"
+
+
 rule score_attack:
     input:
         unpack(answers),

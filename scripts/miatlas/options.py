@@ -74,6 +74,18 @@ def required(source: Path, function: str) -> tuple[str, ...]:
     return names[: len(names) - defaults]
 
 
+def spelled(source: Path, function: str) -> dict[str, tuple[str, str]]:
+    """Return the options of `function` as they are written: name -> (type with checks, default)."""
+    arguments = _definition(source, function).args
+    pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    return {a.arg: (ast.unparse(a.annotation), ast.unparse(value)) for a, value in pairs}
+
+
+def first_line(source: Path) -> str:
+    """Return the first line of a module's docstring."""
+    return ast.get_docstring(_tree(source)).splitlines()[0]
+
+
 @cache
 def constant(source: Path, name: str, default=None):
     """Return the literal that the module in the file `source` assigns to `name`, or the default."""
