@@ -44,9 +44,9 @@ def allowed(
 ) -> tuple[int, int]:
     """Return k_in, k_out given what every example has; `references` caps their sum.
 
-    `references` is half IN, half OUT; for an attack that needs no IN references all of them are OUT.
-    None: as many of either kind as every example has. Raises ValueError, naming the numbers, if
-    there are too few.
+    `references` is half IN, half OUT; all OUT for an attack that needs no IN references. None: as
+    many of either kind as every example has. Raises ValueError, naming the numbers, if there are
+    too few.
     """
     if references is None:
         k_in, k_out = fewest_in, fewest_out
