@@ -16,6 +16,18 @@ SECTIONS = {
         " the formula as one would first write it, with numpy and scipy.stats.norm, example by"
         " example; it picks its references itself, by the same priorities.",
     ),
+    "streaming": (
+        "Streaming",
+        "Attacks on one target, whose signals are read from HDF5 in slices of examples; the bound"
+        " on what is held of them is the same for all sizes and far below the workflow's default."
+        " One run each. What still grows is what is held of every example: who trained on it (a"
+        " byte a model), its score, and with two attacks what their definition compares everybody"
+        " with. RMIA with the whole population as z keeps its ratios, 24 bytes an example; attack S"
+        " keeps every loss under an OUT reference, 4 bytes each. Below, RMIA's two forms, given all"
+        " ratios, which both sides compute alike: *time* is that of finding the share of z that"
+        " each x dominates, by halving the sorted LR(z), or pair by pair; the one sort takes some"
+        " milliseconds more.",
+    ),
     "workflow": (
         "Workflow",
         "Snakemake's own time, from its start to its end. The bare workflow has as many jobs,"
@@ -51,9 +63,11 @@ def render(results: dict) -> str:
 
 def _section(name, section):
     title, text = SECTIONS[name]
-    entries = section["comparisons"]
+    entries = [entry for entry in section["comparisons"] if "runs" in entry]
+    grown = [entry for entry in section["comparisons"] if "sizes" in entry]
     first = next(iter(entries[0]["runs"].values()))[0]
     lines = [f"## {title}", "", text.format(start=first.get("start_mib", 0)), ""]
+    lines += _growth(grown) if grown else []
     lines += [
         "| what | this project | alternative | time | | ratio | memory (MiB) | | ratio |",
         "|---|---|---|--:|--:|--:|--:|--:|--:|",
@@ -81,6 +95,24 @@ def _row(entry):
     return f"| {' | '.join(cells)} |"
 
 
+def _growth(entries):
+    """Return the table of entries by the number of examples: memory at each size, and its slope."""
+    sizes = list(entries[0]["sizes"])
+    files = [run["signals_mib"] for run in entries[0]["sizes"].values()]
+    at = [f"at {int(n):,} ({mib:,} MiB of signals)" for n, mib in zip(sizes, files, strict=True)]
+    lines = [
+        f"| attack | memory (MiB) {' | '.join(at)} | bytes a further example | time |",
+        f"|---|{'--:|' * (len(sizes) + 2)}",
+    ]
+    for entry in entries:
+        runs = list(entry["sizes"].values())
+        peaks = [run["peak_mib"] for run in runs]
+        slope = (peaks[-1] - peaks[0]) * 2**20 / (int(sizes[-1]) - int(sizes[0]))
+        cells = [f"{entry['title']}, within {entry['within_mb']} MiB", *[f"{p:.0f}" for p in peaks]]
+        lines.append(f"| {' | '.join(cells)} | {slope:.0f} | {_seconds(runs[-1]['seconds'])} |")
+    return [*lines, ""]
+
+
 def _check(entry):
     """Say in words how far the two sides did the same."""
     facts, (own, other) = entry["agreement"], (entry["ours"], entry["alternative"])
@@ -92,17 +124,21 @@ def _check(entry):
             f" (standard error), largest {100 * facts['largest_difference']:.2f}."
         )
     if "largest_score" in facts:
-        reading = [_reading(entry["runs"][side]) for side in (own, other)]
+        largest = f"largest difference {facts['largest_difference']:.1e}"
+        if "reading_seconds" not in entry["runs"][own][0]:
+            whole = [_middle(entry["runs"][side], "seconds") for side in (own, other)]
+            return f"{about}: {largest}; the whole attack took {whole[0]} and {whole[1]}."
+        reading = [_middle(entry["runs"][side], "reading_seconds") for side in (own, other)]
         return (
-            f"{about}: largest difference {facts['largest_difference']:.1e}, of scores up to"
-            f" {facts['largest_score']:.0f}; reading took {reading[0]} and {reading[1]}."
+            f"{about}: {largest}, of scores up to {facts['largest_score']:.0f};"
+            f" reading took {reading[0]} and {reading[1]}."
         )
     times = 1 / entry["ratios"][entry["time"]]
     return f"{about}: {facts[own]:,}, {other} {facts[other]:,}; {times:.2f} times its time."
 
 
-def _reading(runs):
-    values = sorted(run["reading_seconds"] for run in runs)
+def _middle(runs, name):
+    values = sorted(run[name] for run in runs)
     return _seconds(values[len(values) // 2])
 
 

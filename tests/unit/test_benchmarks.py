@@ -78,6 +78,24 @@ def test_scoring_runs_and_its_sides_agree(tmp_path):
         assert entry["agreement"]["largest_difference"] < 1e-9 * entry["agreement"]["largest_score"]
 
 
+def test_streaming_runs_and_both_forms_of_rmia_agree(tmp_path):
+    entries = run(tmp_path, "streaming")["streaming"]["comparisons"]
+    (pairs,) = [entry for entry in entries if "runs" in entry]
+    assert pairs["agreement"]["largest_difference"] == 0
+    assert pairs["agreement"]["largest_score"] > 0.5
+    grown = [entry for entry in entries if "sizes" in entry]
+    assert [list(entry["sizes"]) for entry in grown] == [["500", "3000"]] * 6
+    text = (tmp_path / "README.md").read_text()
+    assert text.count(", within 16 MiB | ") == 6
+
+
+def test_growth_is_told_in_bytes_for_each_further_example():
+    runs = [{"seconds": i, "peak_mib": 79.0 + i, "signals_mib": 5 * i} for i in (1.0, 2.0)]
+    sizes = dict(zip(("1000", "2000"), runs, strict=True))
+    row = page._growth([{"title": "t", "within_mb": 16, "sizes": sizes}])[2]
+    assert row == "| t, within 16 MiB | 80 | 81 | 1049 | 2 s |"  # 2^20 / 1000
+
+
 @pytest.mark.slow
 def test_training_runs_and_its_sides_agree(tmp_path):
     for entry in run(tmp_path, "training")["training"]["comparisons"]:

@@ -32,10 +32,10 @@ def fit(slices, **_) -> dict[int, ye2022.Shared]:
     All are kept, as the rank is exact. This bounds the memory, not the slices: four bytes for each
     OUT reference of each example, 128 MB for a million examples with 32.
     """
-    pools = defaultdict(list)
+    pools, kind = defaultdict(bytearray), None  # these grow in place: nothing is held twice over
     for piece in slices:
         outs = among(piece.refs_phi[..., 0], piece.refs_out)  # (k, n)
+        kind = outs.dtype
         for label in np.unique(piece.labels):
-            pools[label].append(outs[:, piece.labels == label].ravel())
-    # popped, so that they are never all held twice over
-    return {label: ye2022.Shared(np.concatenate(pools.pop(label))) for label in sorted(pools)}
+            pools[label] += outs[:, piece.labels == label].tobytes()
+    return {y: ye2022.Shared(np.frombuffer(pools.pop(y), kind)) for y in sorted(pools)}
