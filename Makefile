@@ -6,9 +6,17 @@ PYTHON ?= python3
 CORES ?= all
 STUDY ?= config/config.yaml
 REPORT ?= results/report.html
-SETTINGS = --cores $(CORES) --configfile $(STUDY) $(if $(DATA_ROOT),--config data_root=$(DATA_ROOT))
+# How many GPUs jobs may use at once: those of this machine, or of CUDA_VISIBLE_DEVICES.
+comma = ,
+ifdef CUDA_VISIBLE_DEVICES
+GPUS ?= $(words $(filter-out -1,$(subst $(comma), ,$(CUDA_VISIBLE_DEVICES))))
+else
+GPUS ?= $(shell nvidia-smi -L 2> /dev/null | grep -c ^GPU)
+endif
+WHAT = --configfile $(STUDY) $(if $(DATA_ROOT),--config data_root=$(DATA_ROOT))
+SETTINGS = --cores $(CORES) --resources gpu=$(GPUS) $(WHAT)
 
-.PHONY: demo report figures test test-all lint bench clean
+.PHONY: demo report figures attacks slurm plan test test-all test-slurm lint bench clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed
@@ -22,11 +30,25 @@ report: .venv/installed
 figures: .venv/installed
 	.venv/bin/snakemake figures $(SETTINGS)
 
+# Every attack: whose it is, what it needs, its options.
+attacks: .venv/installed
+	@.venv/bin/python scripts/list_attacks.py
+
+# The same on a Slurm cluster; edit the profile first.
+slurm: .venv-slurm/installed
+	.venv-slurm/bin/python -m snakemake --profile profiles/slurm $(WHAT)
+
+plan: .venv/installed
+	.venv/bin/python scripts/plan_study.py $(SETTINGS)
+
 test: .venv/installed
-	.venv/bin/python -m pytest -m "not slow"
+	.venv/bin/python -m pytest -m "not slow and not slurm"
 
 test-all: .venv/installed
 	.venv/bin/python -m pytest
+
+test-slurm: .venv-slurm/installed
+	MIATLAS_SLURM=1 .venv/bin/python -m pytest tests/slurm
 
 lint: .venv/installed
 	.venv/bin/ruff check .
@@ -46,4 +68,13 @@ clean:
 	@echo "Installing the dependencies into .venv (once; torch is large: some minutes, 6 GB) ..."
 	@$(PYTHON) -m venv .venv
 	@.venv/bin/pip install --quiet --disable-pip-version-check -r envs/requirements.lock
+	@touch $@
+
+# Snakemake's Slurm plugin beside the default environment, which sees nothing of it: with the plugin
+# every start of Snakemake asks the cluster, and waits where none answers.
+.venv-slurm/installed: .venv/installed envs/slurm.lock
+	@.venv/bin/python -m venv --without-pip .venv-slurm
+	@.venv/bin/python -c 'import site; print(site.getsitepackages()[0])' > \
+		"$$(.venv-slurm/bin/python -c 'import site; print(site.getsitepackages()[0])')/default.pth"
+	@.venv-slurm/bin/python -m pip install --quiet --disable-pip-version-check -r envs/slurm.lock
 	@touch $@

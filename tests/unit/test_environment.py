@@ -21,9 +21,9 @@ def bounds():
     return dict(pairs) | {"python": python}
 
 
-def locked():
-    """Every requirement of the lock file, with its markers."""
-    lines = (ROOT / "envs" / "requirements.lock").read_text().splitlines()
+def locked(file="requirements.lock"):
+    """Every requirement of a lock file, with its markers."""
+    lines = (ROOT / "envs" / file).read_text().splitlines()
     return [Requirement(line) for line in lines if line and not line.startswith(("#", " ", "-"))]
 
 
@@ -57,3 +57,12 @@ def test_locked_versions_lie_within_the_bounds():
             (exact,) = pin.specifier
             assert exact.operator == "=="
             assert specifier.contains(exact.version), f"{name} {exact.version}"
+
+
+def test_the_slurm_plugin_is_locked_apart_from_the_default_environment():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (wanted,) = map(Requirement, project["optional-dependencies"]["slurm"])
+    pins = {pin.name: next(iter(pin.specifier)).version for pin in locked("slurm.lock")}
+    assert wanted.specifier.contains(pins[wanted.name])
+    assert not [pin.name for pin in locked() if "slurm" in pin.name]
+    assert all(name.startswith(wanted.name) for name in pins)  # the rest is in the default lock

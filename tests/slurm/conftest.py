@@ -1,0 +1,81 @@
+"""A real Slurm cluster of one node, and projects that run there through the profile for Slurm."""
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from cluster import HERE, PYTHON, TARGET, ClusterProject, control
+from projects import TINY, change, new_project
+
+BUDGET = 420  # seconds for everything here; then what still runs is stopped and its test fails
+
+
+def pytest_collection_modifyitems(items):
+    """Skip what is here where nobody asked for it: it installs packages and starts daemons."""
+    why = None
+    if not os.environ.get("MIATLAS_SLURM"):
+        why = "installs and starts a Slurm cluster: ask for it with `make test-slurm`"
+    elif os.getuid() != 0 or shutil.which("apt-get") is None:
+        why = "needs root on Debian or Ubuntu, to install and start a Slurm cluster"
+    elif not PYTHON.exists():
+        why = f"there is no {PYTHON}: `make test-slurm` makes it"
+    for item in items:
+        if why and HERE in item.path.parents:
+            item.add_marker(pytest.mark.skip(reason=why))
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """The cluster, for as long as the tests take; returns when the last of them must be over."""
+    control("slurm-up")
+    yield time.monotonic() + BUDGET
+    control("slurm-down")
+
+
+@pytest.fixture(scope="session")
+def prepared(cluster, tmp_path_factory) -> Path:
+    """The tiny study, its data and the membership of one block made on this machine."""
+    project = new_project(tmp_path_factory.mktemp("prepared") / "miatlas", yaml.safe_load(TINY))
+    project.run("results/cohorts/one/membership/0.h5")
+    return project.root
+
+
+@pytest.fixture(scope="session")
+def projects(prepared, tmp_path_factory) -> dict[str, ClusterProject]:
+    """Copies of the prepared project, by what is to happen to them."""
+
+    def new(name, **changes):
+        root = tmp_path_factory.mktemp(name) / "miatlas"
+        shutil.copytree(prepared, root)
+        study = yaml.safe_load(TINY)
+        for path, value in changes.items():
+            change(study, path, value)
+        return ClusterProject(root, study)
+
+    found = {name: new(name) for name in ("whole", "cancelled")}
+    found["failing"] = new("failing", **{"recipes.plain.optimizer.lr": 1e30})
+    begin = "    torch.set_num_threads(threads)\n"
+    for name, seconds in {"overtime": 300, "interrupted": 300, "outage": 15}.items():
+        found[name] = new(name)
+        found[name].edit(
+            "train_models.py", begin, f"{begin}    import time; time.sleep({seconds})\n"
+        )
+    return found
+
+
+@pytest.fixture(scope="session")
+def started(projects) -> dict[str, subprocess.Popen]:
+    """All but one of the projects, running at the same time: most of it is waiting."""
+    return {
+        "cancelled": projects["cancelled"].start(TARGET),
+        "interrupted": projects["interrupted"].start(TARGET),
+        "failing": projects["failing"].start(TARGET),
+        "overtime": projects["overtime"].start(
+            TARGET, "--retries", "0", "--set-resources", "train_models:runtime=1"
+        ),
+        "whole": projects["whole"].start("--resources", "gpu=2"),
+    }
