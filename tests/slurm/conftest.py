@@ -59,6 +59,8 @@ def projects(prepared, tmp_path_factory) -> dict[str, ClusterProject]:
     found = {name: new(name) for name in ("whole", "cancelled")}
     found["failing"] = new("failing", **{"recipes.plain.optimizer.lr": 1e30})
     begin = "    torch.set_num_threads(threads)\n"
+    said = "    import os; print('GPU', os.environ.get('CUDA_VISIBLE_DEVICES'))\n"
+    found["whole"].edit("train_models.py", begin, begin + said)
     for name, seconds in {"overtime": 300, "interrupted": 300, "outage": 15}.items():
         found[name] = new(name)
         found[name].edit(

@@ -74,6 +74,9 @@ def test_the_tiny_study_runs(over, prepared):
     asking = {comment for comment, wanted in requests.items() if "gres/gpu=1" in wanted}
     assert asking == {comment for comment in requests if "train" in comment or "query" in comment}
     assert len(asking) == 6
+    logs = [log.read_text() for log in (project.results / "logs/train_models").glob("*/*.log")]
+    assert len(logs) == 3
+    assert all(log.startswith(("GPU 0\n", "GPU 1\n")) for log in logs)  # each had its own
     drawn = [comment for comment in requests if "draw_membership" in comment]
     assert drawn == ["rule_draw_assign_roles_draw_membership"]  # many small jobs, submitted as one
     assert not (project.results / "logs" / "slurm").exists()  # of what went well Slurm has no word
