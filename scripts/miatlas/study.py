@@ -17,8 +17,11 @@ DEFAULT_TARGETS = 10
 
 
 def read(config: Mapping) -> dict:
-    """Return the study with every default filled in; raise ValueError naming the key at fault."""
-    study = entries.section("study", deepcopy(dict(config)), "configuration")
+    """Return the study with every default filled in; raise ValueError naming the key at fault.
+
+    A key that is null is not there: that is how a file read on top of another takes entries away.
+    """
+    study = entries.section("study", _kept(deepcopy(dict(config))), "configuration")
     _check_name(study["study"], "study")
     for kind in ("population", "recipe", "cohort", "attack", "audit", "exhibit"):
         given, complete = study[f"{kind}s"], getattr(entries, kind)
@@ -29,6 +32,12 @@ def read(config: Mapping) -> dict:
         for name, entry in study[kind].items():
             check(study, entry, f"{kind}.{name}")
     return study
+
+
+def _kept(given):
+    if not isinstance(given, Mapping):
+        return given
+    return {key: _kept(value) for key, value in given.items() if value is not None}
 
 
 def _check_name(name, where):

@@ -162,6 +162,20 @@ def test_shadow_models_may_ignore_the_parts_of_the_targets():
     assert read["cohorts"]["two"]["design"]["name"] == "paired"
 
 
+def test_what_is_null_is_not_there():
+    gone = given_with(audits__mine=None, cohorts__mine=None, exhibits__curves__attacks__loss=None)
+    read = study.read(gone)
+    assert set(read["audits"]) == {"one", "both"}
+    assert "mine" not in read["cohorts"]
+    assert read["exhibits"]["curves"]["attacks"] == [["lira", "LiRA"]]
+    expected = deepcopy(GIVEN)
+    del expected["audits"]["mine"], expected["cohorts"]["mine"]
+    del expected["exhibits"]["curves"]["attacks"]["loss"]
+    assert read == study.read(expected)
+    with pytest.raises(ValueError, match="audits.both.shadow: 'two' does not exist"):
+        study.read(given_with(cohorts__two=None))
+
+
 def test_reading_leaves_the_configuration_alone():
     before = deepcopy(GIVEN)
     study.read(GIVEN)
