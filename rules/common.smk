@@ -154,6 +154,7 @@ def evidence(wildcards):
         "curves": lambda: results_of(name, ".roc.csv"),
         "scores": lambda: results_of(name, ".h5"),
         "signals": lambda: signals(entry["cohort"]),
+        "beside": lambda: [file for name in entry["cohorts"] for file in signals(name)],
         "bounds": lambda: collect(
             "<results>/bounds/{cohort}.csv", cohort=entry["cohorts"]
         ),

@@ -134,7 +134,7 @@ def exhibit(given, where: str) -> dict:
 READ_WITH = {  # keys of an exhibit, and the kinds of evidence that are read with them
     ("audits", "attacks"): {"metrics", "curves", "scores", "costs"},
     ("cohort",): {"signals"},
-    ("cohorts",): {"bounds"},
+    ("cohorts",): {"bounds", "beside"},
 }
 
 

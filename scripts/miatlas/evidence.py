@@ -50,6 +50,14 @@ def _signals(paths, _) -> dict:
     }
 
 
+def _beside(paths, settings) -> dict[str, dict]:
+    """Return the signals of several cohorts, by name."""
+    cohorts = {}
+    for path in paths:
+        cohorts.setdefault(Path(path).parts[-3], []).append(path)
+    return {name: _signals(files, settings) for name, files in cohorts.items()}
+
+
 def _published(paths, _):
     """Return the values of the paper as text: its digits tell the rounding."""
     return pd.read_csv(paths[0], dtype=str, keep_default_na=False)
@@ -105,5 +113,5 @@ def _bounds(paths, _):
 
 READ = {
     "metrics": _metrics, "curves": _curves, "scores": _scores, "signals": _signals,
-    "published": _published, "scale": _scale, "costs": _costs, "bounds": _bounds,
+    "beside": _beside, "published": _published, "scale": _scale, "costs": _costs, "bounds": _bounds,
 }  # fmt: skip

@@ -21,7 +21,8 @@ class Evidence:
     references (total number used, None: all), models (of the shadow cohort), examples,
     target_cohort, shadow_cohort. curves: their ROC tables, with columns CURVE_COLUMNS; target is
     "pooled" or an index. signals, for an exhibit of one cohort: phi (M, N) of the untouched
-    query, member, evaluated (M, N), labels (N,), role (N,), class_names.
+    query, member, evaluated (M, N), labels (N,), role (N,), class_names; beside, by cohort: the
+    same of others.
     scores, by (audit, label): scores, member, evaluated (T, N) and targets (T,), as they are filed.
     costs: a row per audit, label and stage (target, shadow or reference training, queries, scoring)
     with models, seconds, max_rss_mb. bounds: cohort -> a row an example. published: the values of
@@ -33,6 +34,7 @@ class Evidence:
     metrics: list[dict] = field(default_factory=list)
     curves: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CURVE_COLUMNS))
     signals: dict | None = None
+    beside: dict[str, dict] = field(default_factory=dict)
     scores: dict[tuple[str, str], dict] = field(default_factory=dict)
     costs: pd.DataFrame = field(default_factory=pd.DataFrame)
     bounds: dict[str, pd.DataFrame] = field(default_factory=dict)

@@ -133,7 +133,7 @@ def metric_settings(study: dict, audit: str, label: str) -> dict:
 def exhibit_settings(study: dict, exhibit: str) -> dict:
     """What an exhibit depends on, beside the files it reads."""
     entry = study["exhibits"][exhibit]
-    cohorts = {entry["cohort"]} if entry["cohort"] else set()
+    cohorts = {entry["cohort"], *entry["cohorts"]} - {None}
     for name in entry["audits"]:
         cohorts |= set(sides(study, entry)[name].values())
     made_of = "; ".join(f"{name}: {described(study, name)}" for name in sorted(cohorts))

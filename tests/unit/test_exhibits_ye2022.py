@@ -17,6 +17,7 @@ from miatlas.figures import alpha_scatter, auc_by_count, thresholds
 from miatlas.options import checked, declared
 from miatlas.tables import agreement, auc_by_cohort
 
+STUDENTS = 5
 STYLE = Path(__file__).parents[2] / "config" / "miatlas.mplstyle"
 
 
@@ -41,16 +42,28 @@ def signals_of(models=12, pool=300, held_out=80, test=20, share=0.4, seed=0):
     phi = draws.normal(2, 3, n) + 2 * member + draws.normal(size=(models, n))
     role = np.repeat([0, 1, 2], [pool, held_out, test]).astype(np.uint8)
     facts = {"labels": draws.integers(0, 4, n), "role": role, "class_names": None}
-    return Evidence({}, signals={"phi": phi.astype(np.float32), "member": member, **facts})
+    taught = np.repeat(phi, STUDENTS, axis=0) + draws.normal(size=(models * STUDENTS, n)) - 1
+    drawn = np.zeros(taught.shape, bool)
+    drawn[:, :pool] = draws.random((models * STUDENTS, pool)) < share
+    students = {"phi": taught.astype(np.float32), "member": drawn, **facts}
+    own = {"phi": phi.astype(np.float32), "member": member, **facts}
+    return Evidence({}, signals=own, beside={"distilled": students})
 
 
 def loss(phi):
     return np.log1p(np.exp(-np.float64(phi)))
 
 
-def slow_references(signals, attack, model, example):
+def slow_references(evidence, attack, model, example):
     """The losses an attack compares with, model by model and example by example."""
-    found = []
+    if attack == "D":
+        students, rows = (
+            evidence.beside["distilled"],
+            range(model * STUDENTS, (model + 1) * STUDENTS),
+        )
+        outside = [row for row in rows if not students["member"][row, example]]
+        return np.array([loss(students["phi"][row, example]) for row in outside])
+    signals, found = evidence.signals, []
     for m, row in enumerate(signals["phi"]):
         for i, phi in enumerate(row):
             role, label = signals["role"][i], signals["labels"][i]
@@ -66,11 +79,11 @@ def slow_references(signals, attack, model, example):
 
 def test_each_panel_holds_its_attacks_references_and_their_quantile():
     evidence = signals_of()
-    _, data = thresholds.draw(evidence, alpha=0.2, bins=12)
+    _, data = thresholds.draw(evidence, students=STUDENTS, alpha=0.2, bins=12)
     phi = evidence.signals["phi"]
-    assert data.groupby(["attack", "model", "example"]).ngroups == 3 * 4
+    assert data.groupby(["attack", "model", "example"]).ngroups == 4 * 4
     for (attack, model, example), panel in data.groupby(["attack", "model", "example"]):
-        losses = slow_references(evidence.signals, attack, model, example)
+        losses = slow_references(evidence, attack, model, example)
         first = panel.iloc[0]
         assert first["losses"] == len(losses)
         assert first["threshold"] == pytest.approx(np.quantile([0, *losses, 1000], 0.2))
@@ -81,7 +94,7 @@ def test_each_panel_holds_its_attacks_references_and_their_quantile():
 
 
 def test_the_verdict_is_whether_the_loss_is_below_the_threshold():
-    figure, data = thresholds.draw(signals_of(seed=3), alpha=0.4)
+    figure, data = thresholds.draw(signals_of(seed=3), students=STUDENTS, alpha=0.4)
     shown = [axes.texts[0].get_text() for axes in figure.axes]
     rows = data.drop_duplicates(["attack", "model", "example"])
     assert shown == ["member" if r.loss <= r.threshold else "non-member" for r in rows.itertuples()]
@@ -89,7 +102,7 @@ def test_the_verdict_is_whether_the_loss_is_below_the_threshold():
 
 
 def test_thresholds_depend_on_what_the_attacks_name_says():
-    _, data = thresholds.draw(signals_of())
+    _, data = thresholds.draw(signals_of(), students=STUDENTS)
     rows = data.drop_duplicates(["attack", "model", "example"])
     cuts = rows.pivot_table("threshold", ["attack", "model"], "example")
     assert (cuts.loc["P"].std(axis=1) < 1e-12).all()  # one threshold for a model
@@ -111,11 +124,13 @@ def test_examples_are_members_of_all_models_of_the_commonest_class_from_easy_to_
 
 def test_thresholds_refuse_what_they_cannot_show():
     with pytest.raises(ValueError, match="12 models"):
-        thresholds.draw(signals_of(), models=[0, 12])
+        thresholds.draw(signals_of(), students=STUDENTS, models=[0, 12])
     with pytest.raises(ValueError, match="held-out"):
-        thresholds.draw(signals_of(held_out=0))
+        thresholds.draw(signals_of(held_out=0), students=STUDENTS)
+    with pytest.raises(ValueError, match="of 7 models each, 60 are no students"):
+        thresholds.draw(signals_of(), students=7)
     with pytest.raises(ValueError, match="no example in common"):
-        thresholds.draw(signals_of(share=0.0))
+        thresholds.draw(signals_of(share=0.0), students=STUDENTS)
 
 
 def alphas_of(spec, targets=3, examples=60, seed=0, judged=None):
@@ -316,7 +331,9 @@ def test_one_attack_twice_on_one_cohort_is_refused():
 
 
 TINY = {
-    "thresholds": lambda: thresholds.draw(signals_of(2, 12, 1, 0, share=0.7), models=[0]),
+    "thresholds": lambda: thresholds.draw(
+        signals_of(2, 12, 1, 0, share=0.5), students=STUDENTS, models=[0]
+    ),
     "scatter": lambda: alpha_scatter.draw(alphas_of({"S": ("m", 0.1), "P": ("m", 0.1)}, 1, 5)),
     "one": lambda: auc_by_count.draw(
         Evidence({"r": "R"}, [result_of("m", "r", 1, 0, targets=1, examples=6, references=2)[0]])
@@ -346,6 +363,7 @@ def test_options_are_declared():
     for function, listed in modules.items():
         for module in listed:
             options = declared(Path(module.__file__), function)
-            assert checked({}, options, "here").keys() == options.keys()
+            given = {"students": 5} if module is thresholds else {}
+            assert checked(given, options, "here").keys() == options.keys()
     with pytest.raises(ValueError, match="level"):
         checked({"level": 1.5}, declared(Path(agreement.__file__), "tabulate"), "here")

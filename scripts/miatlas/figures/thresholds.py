@@ -14,19 +14,21 @@ from miatlas.options import between, positive
 from miatlas.roles import HELD_OUT, POOL
 from miatlas.statistics import loss_from_phi
 
-READS = ("signals",)
-LARGEST = 1000.0  # the upper anchor of the interpolated distribution, as attacks S, P and R have it
+READS = ("signals", "beside")
+LARGEST = 1000.0  # the upper anchor of the interpolated distribution, as the attacks have it
 TINT, CUT = "#0072B2", "#D55E00"
 ROWS = {
     "S": "S: same class,\nother models",
     "P": "P: held-out,\nsame model",
     "R": "R: same example,\nother models",
+    "D": "D: same example,\nthe model's students",
 }
 
 
 def draw(
     evidence: Evidence,
     *,
+    students: Annotated[int, positive],
     alpha: Annotated[float, between(0.0, 1.0)] = 0.1,
     models: list[int] = [0, 1],
     quantiles: list[float] = [0.1, 0.9],
@@ -35,15 +37,19 @@ def draw(
     """Return the figure and its numbers: a row for each attack, a column for each pair.
 
     Pairs are `models` by the examples that `choose` finds. A panel shows the reference losses of
-    S (Eq. 16), P (Eq. 22) or R (Eq. 27), their threshold c(alpha), and the model's own loss on the
-    example: at or below c(alpha) it is called a member. Columns: attack, model, example, left,
+    S (Eq. 16), P (Eq. 22), R (Eq. 27) or D (Eq. 38), their threshold c(alpha), and the model's own
+    loss on the example: at or below c(alpha) it is called a member. The cohort beside is distilled,
+    with that many `students` of each model. Columns: attack, model, example, left,
     right, share (of the reference losses), losses (their number), threshold, loss.
     """
     signals = evidence.signals
     examples = choose(signals, models, quantiles)
     pairs = [(model, example) for model in models for example in examples]
+    taught = _students(evidence.beside, students, models)
     panels = {
-        (attack, *pair): references(signals, attack, *pair) for attack in ROWS for pair in pairs
+        (attack, *pair): references(taught[pair[0]] if attack == "D" else signals, attack, *pair)
+        for attack in ROWS
+        for pair in pairs
     }
     own = {pair: float(_loss(signals["phi"][pair])) for pair in pairs}
     everything = np.concatenate([*panels.values(), np.array(list(own.values()))])
@@ -82,8 +88,25 @@ def choose(signals: dict, models: list[int], quantiles: list[float]) -> list[int
     return list(dict.fromkeys(int(ranked[place]) for place in places))
 
 
+def _students(beside: dict, each: int, models: list[int]) -> dict[int, dict]:
+    """Return the signals of each model's students; ValueError if it has none."""
+    (cohort,) = beside.values()
+    if len(cohort["phi"]) % each or max(models) >= len(cohort["phi"]) // each:
+        raise ValueError(
+            f"students: of {each} models each, {len(cohort['phi'])} are no students of {models}"
+        )
+    rows = {model: slice(model * each, (model + 1) * each) for model in models}
+    return {m: {key: cohort[key][rows[m]] for key in ("phi", "member")} for m in models}
+
+
 def references(signals: dict, attack: str, model: int, example: int) -> np.ndarray:
-    """Return the losses (n,) that an attack judges one model's loss on one example by."""
+    """Return the losses (n,) that an attack judges one model's loss on one example by.
+
+    signals: of the model's own cohort; for D, of its students.
+    """
+    if attack == "D":
+        outside = ~signals["member"][:, example]
+        return _loss(signals["phi"][outside, example])
     phi, labels = signals["phi"], signals["labels"]
     if attack == "P":
         population = signals["role"] == HELD_OUT
