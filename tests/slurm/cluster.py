@@ -13,12 +13,21 @@ HERE = Path(__file__).parent
 PYTHON = REPOSITORY / ".venv-slurm" / "bin" / "python"
 TARGET = "results/cohorts/one/models/0.safetensors"
 QUICK = ["--slurm-init-seconds-before-status-checks", "5"]  # the profile's are for long jobs
+STARTED: list[subprocess.Popen] = []
 
 
 def control(script: str) -> None:
     """Run one of the scripts beside this file; fail with all it said."""
     done = subprocess.run([HERE / script], capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def stop_all() -> None:
+    """Kill the workflows that have been started and still run."""
+    for process in STARTED:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 class ClusterProject(Project):
@@ -31,6 +40,11 @@ class ClusterProject(Project):
         profile = ["--profile", self.root / "profiles" / "slurm", *QUICK]
         words = [PYTHON, "-m", "snakemake", *own, *study, *profile, *arguments]
         return [str(word) for word in words]
+
+    def start(self, *arguments: str, cores: int = 0) -> subprocess.Popen:
+        """Start the workflow; `stop_all` ends what still runs of it."""
+        STARTED.append(super().start(*arguments))
+        return STARTED[-1]
 
     def finish_by(self, process: subprocess.Popen, deadline: float) -> Run:
         """Wait for a started workflow; one that is too late is killed, and fails the test."""

@@ -2,13 +2,14 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 import yaml
-from cluster import HERE, PYTHON, TARGET, ClusterProject, control
+from cluster import HERE, PYTHON, TARGET, ClusterProject, control, stop_all
 from projects import TINY, change, new_project
 
 BUDGET = 420  # seconds for everything here; then what still runs is stopped and its test fails
@@ -31,9 +32,14 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def cluster():
     """The cluster, for as long as the tests take; returns when the last of them must be over."""
-    control("slurm-up")
-    yield time.monotonic() + BUDGET
-    control("slurm-down")
+    deadline = time.monotonic() + BUDGET
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=1))
+    try:
+        control("slurm-up")
+        yield deadline
+    finally:
+        stop_all()
+        control("slurm-down")
 
 
 @pytest.fixture(scope="session")
