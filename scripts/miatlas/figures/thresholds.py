@@ -21,7 +21,7 @@ ROWS = {
     "S": "S: same class,\nother models",
     "P": "P: held-out,\nsame model",
     "R": "R: same example,\nother models",
-    "D": "D: same example,\nthe model's students",
+    "D": "D: same example,\nstudents",
 }
 
 
