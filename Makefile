@@ -8,7 +8,7 @@ STUDY ?= config/config.yaml
 REPORT ?= results/report.html
 # How many GPUs jobs may use at once: those of this machine, or of CUDA_VISIBLE_DEVICES.
 comma = ,
-ifdef CUDA_VISIBLE_DEVICES
+ifneq ($(origin CUDA_VISIBLE_DEVICES),undefined)
 GPUS ?= $(words $(filter-out -1,$(subst $(comma), ,$(CUDA_VISIBLE_DEVICES))))
 else
 GPUS ?= $(shell nvidia-smi -L 2> /dev/null | grep -c ^GPU)
