@@ -95,7 +95,7 @@ def test_a_job_over_its_time_is_noticed_and_not_tried_again_unless_told(over):
     assert not (project.root / TARGET).exists()
 
 
-def test_a_run_outlives_an_absence_of_the_controller(projects, cluster, over):
+def test_a_run_outlives_an_absence_of_the_controller(projects, cluster):
     project = projects["outage"]
     process = project.start(TARGET)
     project.running(process, cluster)
