@@ -66,6 +66,9 @@ def series(evidence: Evidence, audit_names: dict) -> list[Series]:
         raise ValueError(f"audit_names: no audit {unknown[0]!r} here, only {evidence.audits()}")
     pairs = evidence.pairs()
     audits, labels = {audit for audit, _ in pairs}, {label for _, label in pairs}
+    if _one_each(evidence, pairs, audit_names):
+        audits, order = set(), list(evidence.names)
+        pairs = sorted(pairs, key=lambda pair: order.index(pair[1]))
     result = []
     for audit, label in pairs:
         attack, model = evidence.names[label], audit_names.get(audit, audit)
@@ -73,6 +76,14 @@ def series(evidence: Evidence, audit_names: dict) -> list[Series]:
         name = both if min(len(audits), len(labels)) > 1 else model if len(audits) > 1 else attack
         result.append(Series(audit, label, name))
     return result
+
+
+def _one_each(evidence, pairs, audit_names) -> bool:
+    """Whether audits only differ in the models that each attack was given: one target cohort."""
+    cohorts = {evidence.result(*pair).get("target_cohort") for pair in pairs}
+    return (
+        len(cohorts) == 1 and len({label for _, label in pairs}) == len(pairs) and not audit_names
+    )
 
 
 def tpr_at(curve: pd.DataFrame, fpr: np.ndarray) -> np.ndarray:

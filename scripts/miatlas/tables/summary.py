@@ -5,6 +5,7 @@ from typing import Literal
 import pandas as pd
 
 from miatlas.exhibits import Evidence, estimate
+from miatlas.judged import by_target_cohort
 from miatlas.tables import common
 
 
@@ -12,33 +13,46 @@ def tabulate(
     evidence: Evidence,
     *,
     levels: list[float] = [0.001, 0.01],
+    overall: bool = True,
     over: Literal["mean", "pooled"] = "mean",
+    by: Literal["audit", "target_cohort"] = "audit",
     audit_names: dict = {},
 ):
     """Return the numbers and the table shown, a row for each audit and attack.
 
-    Where there are several audits, each begins with a row that says only its name.
-    `levels`: FPRs, of those evaluated; `over` as in `exhibits.estimate`. `attrs["notes"]` of the
-    table shown are the lines that belong below it.
+    Where there are several audits, each begins with a row that says only its name; `by`
+    target_cohort: those of one target cohort share the rows, and `audit_names` names cohorts.
+    `levels`: FPRs, of those evaluated; `overall`: balanced accuracy and AUC as well; `over` as in
+    `exhibits.estimate`. `attrs["notes"]` of the table shown are the lines that belong below it.
     """
-    numbers, shown, everything, audits = [], [], [], []
-    for audit, label in evidence.pairs():
-        result = evidence.result(audit, label)
-        tprs = {level: estimate(result, "tpr", level, over) for level in levels}
-        accuracy = estimate(result, "balanced_accuracy", over=over)
-        auc = estimate(result, "auc", over=over)
-        row = {"audit": audit, "label": label, "name": evidence.names[label]}
-        for level, tpr in tprs.items():
-            row |= common.values(f"tpr_at_{level:g}", tpr, fpr=True)
-        row |= common.values("balanced_accuracy", accuracy) | common.values("auc", auc)
-        cells = {common.heading(level): common.rate(tpr) for level, tpr in tprs.items()}
-        last = {"Balanced accuracy": common.rate(accuracy), "AUC": common.number(auc)}
-        if len(evidence.audits()) > 1 and audit not in audits:
-            shown.append({"Attack": audit_names.get(audit, audit)})
-        audits.append(audit)
-        shown.append({"Attack": evidence.names[label], **cells, **last})
-        numbers.append(row)
-        everything += tprs.values()
+    numbers, shown, everything, groups = [], [], [], _groups(evidence, by)
+    for group, pairs in groups.items():
+        if len(groups) > 1:
+            shown.append({"Attack": audit_names.get(group, group)})
+        for audit, label in pairs:
+            result, name = evidence.result(audit, label), evidence.names[label]
+            tprs = {level: estimate(result, "tpr", level, over) for level in levels}
+            row, cells = {"audit": audit, "label": label, "name": name}, {"Attack": name}
+            for level, tpr in tprs.items():
+                row |= common.values(f"tpr_at_{level:g}", tpr, fpr=True)
+                cells[common.heading(level)] = common.rate(tpr)
+            if overall:
+                accuracy = estimate(result, "balanced_accuracy", over=over)
+                auc = estimate(result, "auc", over=over)
+                row |= common.values("balanced_accuracy", accuracy) | common.values("auc", auc)
+                cells |= {"Balanced accuracy": common.rate(accuracy), "AUC": common.number(auc)}
+            shown.append(cells)
+            numbers.append(row)
+            everything += tprs.values()
     shown = pd.DataFrame(shown).fillna("")
     shown.attrs["notes"] = common.notes(evidence.metrics, over, everything)
     return pd.DataFrame(numbers), shown
+
+
+def _groups(evidence, by):
+    if by == "target_cohort":
+        return by_target_cohort(evidence)
+    groups = {}
+    for audit, label in evidence.pairs():
+        groups.setdefault(audit, []).append((audit, label))
+    return groups
