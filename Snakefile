@@ -1,6 +1,7 @@
 """miatlas: membership inference, from labelled data to the figures and tables of the papers.
 
 data -> membership -> models -> signals -> scores -> metrics -> exhibits
+                                       -> bounds           ->
 """
 
 from snakemake.utils import min_version
@@ -26,6 +27,7 @@ include: "rules/models.smk"
 include: "rules/signals.smk"
 include: "rules/scores.smk"
 include: "rules/metrics.smk"
+include: "rules/bounds.smk"
 include: "rules/exhibits.smk"
 
 

@@ -65,12 +65,14 @@ def recipe(given, where: str) -> dict:
 def cohort(given, where: str) -> dict:
     """A cohort that the workflow trains, or an external one: a signals file."""
     if isinstance(given, Mapping) and "signals" in given:
-        return section("external_cohort", given, where)
+        entry = section("external_cohort", given, where)
+        return entry | {"bounds": section("bounds", entry["bounds"], f"{where}.bounds")}
     entry = section("cohort", given, where)
     entry["design"] = _named(
         entry["design"], DESIGNS, lambda name: ("membership", name), f"{where}.design"
     )
     entry["queries"] = section("queries", entry["queries"], f"{where}.queries")
+    entry["bounds"] = section("bounds", entry["bounds"], f"{where}.bounds")
     entry["probes"] = _probes(entry["probes"], f"{where}.probes")
     if entry["teacher"] is not None:
         entry["teacher"] = section("teacher", entry["teacher"], f"{where}.teacher")

@@ -120,6 +120,11 @@ def per_target(study: dict, audit: str) -> dict[str, int]:
     return {side: k for side, k in made.items() if k and entry[side] != entry["target"]}
 
 
+def bound_settings(study: dict, cohort: str) -> dict:
+    """What the bounds of a cohort depend on, beside its signals."""
+    return {"seed": study["seed"], "cohort": cohort, "bounds": study["cohorts"][cohort]["bounds"]}
+
+
 def external_settings(study: dict, cohort: str, block: str) -> dict:
     """What the accepted signals of an external cohort depend on, beside the file."""
     return {"cohort": cohort}

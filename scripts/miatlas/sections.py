@@ -94,11 +94,13 @@ def cohort(
     queries: dict = {"count": 1},
     probes: dict = {},
     teacher: Any = None,
+    bounds: dict = {},
 ):
     """M models = population × design × recipe, trained and queried `block` models to a job.
 
     `held_out` and `test` are fractions of the examples outside the official test set. `probes`:
-    options of `miatlas/probes`, which models answer where an attack needs it. `teacher`: see below.
+    options of `miatlas/probes`, which models answer where an attack needs it. `teacher`, `bounds`:
+    see below.
     """
 
 
@@ -109,8 +111,22 @@ def teacher(*, cohort: str, students: Annotated[int, positive]):
     """
 
 
-def external_cohort(*, signals: str):
+def external_cohort(*, signals: str, bounds: dict = {}):
     """A cohort that other software trained and queried: the path of its signals file."""
+
+
+def bounds(
+    *,
+    threshold: Annotated[float, between(0, 1)] = 0.2,
+    coverage: Annotated[float, between(0, 1)] | None = None,
+    draws: Annotated[int, positive] = 256,
+    folds: Annotated[int, positive] = 8,
+):
+    """How a cohort's bounds are computed, where an exhibit reads them (`miatlas.uncertainty`).
+
+    `threshold` of the decision sets, or with a `coverage` the one that held-out examples give;
+    `draws` of each law for the decision sets' limit; `folds` of the cross-validated advantage.
+    """
 
 
 def queries(

@@ -63,6 +63,8 @@ def _check_cohort(study, cohort, where):
         raise ValueError(f"{where}: held_out and test leave no example to train on")
     if study["recipes"][cohort["recipe"]]["early_stopping"] and not cohort["held_out"]:
         raise ValueError(f"{where}.held_out: early stopping needs held-out examples, but it is 0")
+    if cohort["bounds"]["coverage"] is not None and not cohort["held_out"]:
+        raise ValueError(f"{where}.bounds.coverage: needs held-out examples, but held_out is 0")
     population = study["populations"][cohort["population"]]
     if design["name"] == "canaries" and population["canaries"] is None:
         raise ValueError(f"{where}.design: the population {cohort['population']} has no canaries")
