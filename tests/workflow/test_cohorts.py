@@ -96,3 +96,70 @@ def test_a_design_runs_through_to_metrics(done, cohorts, shadow, label):
         assert target["members"] > 0
         assert target["nonmembers"] > 0
         assert 0 < target["auc"]["value"] < 1
+
+
+# Cohorts made for targets, third cohorts, probes -----------------------------------------------
+
+HALVES = {"name": "half", "group": 4}
+MADE = {
+    "distilled": (
+        {"made": cohort(HALVES, 8, teacher={"cohort": "one", "students": 4}, block=4)},
+        "attack_d",
+    ),
+    "leave_one_out": (
+        {
+            "made": cohort(
+                {"name": "leave_one_out", "of": "one", "examples": 6, "seeds": 3}, 24, block=12
+            )
+        },
+        "attack_l",
+    ),
+}
+
+
+@pytest.mark.parametrize(("cohorts", "label"), MADE.values(), ids=MADE)
+def test_a_target_is_attacked_with_models_made_for_it(done, cohorts, label):
+    done.study["cohorts"] |= cohorts
+    done.study["attacks"][label] = {}
+    attack(done.study, "one", [label], shadow="made", targets=2)
+    result = metrics(done, "x", label)
+    assert (result["target_cohort"], result["shadow_cohort"]) == ("one", "made")
+    expected = 3 if label == "attack_l" else 100
+    for target in result["targets"]:
+        assert target["nonmembers"] == pytest.approx(expected, abs=15 if expected > 3 else 0)
+        assert target["members"] == pytest.approx(expected, abs=15 if expected > 3 else 0)
+
+
+def test_shadow_and_reference_models_of_a_six_way_split_serve_ldc(done):
+    six = {"name": "six_way", "per_target": 1}
+    done.study["cohorts"] |= {
+        "t": cohort(six | {"side": "target"}, 2),
+        "s": cohort(six | {"side": "shadow", "per_target": 2}, 4),
+        "r": cohort(six | {"side": "reference", "per_target": 2}, 4),
+    }
+    done.study["attacks"] |= {"ldc": {}, "shokri": {"classifier": "linear"}}
+    attack(done.study, "t", ["ldc", "shokri"], shadow="s", reference="r", targets=2)
+    for label in ("ldc", "shokri"):
+        result = metrics(done, "x", label)
+        assert result["reference_cohort"] == "r"
+        for target in result["targets"]:
+            assert (target["members"], target["nonmembers"]) == (50, 50)
+
+
+def test_probes_are_asked_only_where_an_attack_needs_them(done):
+    """And an attack that is added asks them, without anything else of the cohort being redone."""
+    before = {f: f.stat().st_mtime for f in done.results.glob("cohorts/one/signals/*.h5")}
+    assert not (done.results / "cohorts/one/probes").exists()
+    done.study["cohorts"]["one"]["probes"] = {"noise": {"copies": 5}}
+    done.study["attacks"] |= {"merlin": {}, "long": {}, "gradient_norm": {"form": "lira"}}
+    attack(done.study, "one", ["merlin", "long", "gradient_norm"], targets=2)
+    done.study["attacks"]["gradient_norm"]["variance"] = "global"
+    for label in ("merlin", "long", "gradient_norm"):
+        assert 0 < metrics(done, "x", label)["pooled"]["auc"]["value"] < 1
+    there = {
+        f.relative_to(done.results).as_posix() for f in done.results.glob("cohorts/*/probes/*/*")
+    }
+    names = {f"cohorts/one/probes/{probe}/{block}.h5" for probe in ("noise", "gradients")
+             for block in (0, 1)}  # fmt: skip
+    assert there == names | {"cohorts/one/probes/distances/0.h5"}  # of one shadow model: a block
+    assert {f: f.stat().st_mtime for f in before} == before
