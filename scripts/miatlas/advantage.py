@@ -10,11 +10,11 @@ import numpy as np
 from scipy.special import ndtri
 
 from miatlas.attacks.dirichlet_ratio import laws
-from miatlas.attacks.lira_ds import decided, log_frequency
+from miatlas.attacks.lira_ds import decided, log_ratio
 from miatlas.bounds.gammas import log_beta
 from miatlas.dirichlet import summarise
 
-PRIOR, SMOOTHING = 1.0, 1.0  # as in the attacks of the same disclosure
+PRIOR, SMOOTHING = 1.0, 4.0  # as in the attacks of the same disclosure
 LEAST = 3  # models of a kind, to fit without one of them
 
 
@@ -73,13 +73,7 @@ def ratio_test(log_p, inside, outside):
 def set_test(sets, inside, outside):
     """Return the same of the decision sets (M, n, C)."""
     columns = np.arange(sets.shape[1])
-
-    def ratio(models):
-        observed = sets[models, columns]
-        logs = (log_frequency(observed, sets, mask, SMOOTHING) for mask in (inside, outside))
-        return np.subtract(*logs)
-
-    return ratio
+    return lambda models: log_ratio(sets[models, columns], sets, inside, outside, SMOOTHING)
 
 
 def _interval(hits, alarms, k, level: float = 0.95):

@@ -132,20 +132,26 @@ def test_disclosing_less_leaves_less(sweep):
 
 
 def test_set_frequencies_by_hand():
-    sets = np.array([[1, 0], [1, 0], [1, 1], [0, 1]], bool)[:, None]  # of four references
+    sets = np.array([[1, 0], [1, 0], [1, 1], [0, 1], [1, 0]], bool)[:, None]  # of five references
     observed = np.array([[1, 0]], bool)
-    mask = np.array([[True], [True], [True], [False]])
-    found = lira_ds.log_frequency(observed, sets, mask, smoothing=2.0)
-    independent = (3 + 0.5) / 4 * (2 + 0.5) / 4
-    assert found[0] == pytest.approx(np.log((2 + 2 * independent) / 5))
+    refs_in = np.array([[True], [True], [True], [False], [False]])
+    found = lira_ds.log_ratio(observed, sets, refs_in, ~refs_in, smoothing=3.0)
+    assert found[0] == pytest.approx(np.log((2 / 3 + 3 / 2) / (1 / 2 + 3 / 2)))
 
 
-def test_frequencies_are_probabilities():
-    answers = np.random.default_rng(0).random((9, 1, 3)) < 0.5
-    mask = np.arange(9)[:, None] < 6
-    every = np.array(np.meshgrid(*[[False, True]] * 3)).reshape(3, -1).T
-    total = sum(np.exp(lira_ds.log_frequency(s[None], answers, mask, 1.5))[0] for s in every)
-    assert total == pytest.approx(1)
+def test_a_set_that_no_reference_answered_says_nothing():
+    draws = np.random.default_rng(0)
+    answers = draws.random((9, 40, 3)) < 0.5
+    refs_in = np.arange(9)[:, None] < np.full(40, 5)
+    observed = draws.random((40, 3)) < 0.5
+    found = lira_ds.log_ratio(observed, answers, refs_in, ~refs_in, 1.5)
+    unseen = ~(answers == observed).all(axis=-1).any(axis=0)
+    assert 0 < unseen.sum() < 40
+    assert (found[unseen] == 0).all()
+    swapped = lira_ds.log_ratio(observed, answers, ~refs_in, refs_in, 1.5)
+    assert swapped == pytest.approx(-found)
+    calm = lira_ds.log_ratio(observed, answers, refs_in, ~refs_in, 150.0)
+    assert np.abs(calm).max() < 0.1 < np.abs(found).max()
 
 
 def test_decided_is_the_threshold_on_the_softmax():
@@ -185,6 +191,5 @@ def test_adaptive_thresholds_are_each_models_own():
     taus = [lira_ds.conformal(one, labels, 0.8) for one in held_out]
     observed = np.exp(target) >= taus[10]
     answers = np.exp(refs) >= np.array(taus[:10])[:, None, None]
-    logs = [lira_ds.log_frequency(observed, answers, mask, 1.0) for mask in (refs_in, refs_out)]
-    assert found == pytest.approx(logs[0] - logs[1])
+    assert found == pytest.approx(lira_ds.log_ratio(observed, answers, refs_in, refs_out, 4.0))
     assert lira_ds.needs({"threshold": "fixed"}) < lira_ds.needs({"threshold": "adaptive"})

@@ -178,6 +178,11 @@ def test_factors_and_laws_are_inverse():
         assert back.epistemic_in == pytest.approx(e)
 
 
+def test_factors_broadcast():
+    both = factors.laws(10, 0.3, np.array([0.0, 0.2]), np.full((3, 1), 0.2))
+    assert [alpha.shape for alpha in both] == [(3, 2, 10)] * 2
+
+
 def test_factors_are_moments_of_the_laws():
     (alpha_in,), (alpha_out,) = laws(0.4, 0.25, 0.1)
     generator = np.random.default_rng(0)

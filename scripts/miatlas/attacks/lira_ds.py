@@ -17,14 +17,14 @@ def score(
     threshold: Literal["fixed", "adaptive"] = "fixed",
     level: Annotated[float, between(0.0, 1.0)] = 0.2,
     coverage: Annotated[float, between(0.0, 1.0)] = 0.9,
-    smoothing: Annotated[float, positive] = 1.0,
+    smoothing: Annotated[float, positive] = 4.0,
 ) -> np.ndarray:  # fmt: skip
     """Return log P_in(S) - log P_out(S) of the set S = {c : p_c ≥ τ}, (N,); higher = member.
 
     τ is the `level`, or, `adaptive`, each model's own: the one with which its sets would hold the
     true label for a share `coverage` of the held-out examples (`conformal`). P is the frequency of
-    the set among the references, with `smoothing` observations added that follow the classes'
-    own frequencies as if they were independent (`log_frequency`). Logits (N, C), of the references
+    the set among the references, with as many observations as `smoothing` says added to either kind
+    (`log_ratio`). Logits (N, C), of the references
     (R, N, C), or with queries before C, of which the first is used.
     """
     own, refs = level, np.full(len(refs_logits), level)
@@ -34,8 +34,7 @@ def score(
     observed = decided(dirichlet.log_confidences(untouched(target_logits, "logits")), own)
     vectors = dirichlet.log_confidences(untouched(refs_logits, "logits", models=True))
     answers = decided(vectors, refs[:, None])
-    log_in, log_out = (log_frequency(observed, answers, m, smoothing) for m in (refs_in, refs_out))
-    return log_in - log_out
+    return log_ratio(observed, answers, refs_in, refs_out, smoothing)
 
 
 def needs(options: dict) -> set[str]:
@@ -56,15 +55,18 @@ def conformal(logits: np.ndarray, labels: np.ndarray, coverage: float) -> float:
     return threshold_of(dirichlet.log_confidences(untouched(logits, "logits")), labels, coverage)
 
 
-def log_frequency(observed, answers, mask, smoothing: float) -> np.ndarray:
-    """Return log P(S) of sets (N, C) by the answers (R, N, C) of the references in the mask (R, N).
+def log_ratio(observed, answers, refs_in, refs_out, smoothing: float) -> np.ndarray:
+    """Return log (f_in(S) + ε) - log (f_out(S) + ε) of sets (N, C), (N,).
 
-    P(S) = (#{answers that are S} + smoothing Π_c b_c) / (k + smoothing): b_c is how often the
-    references decide on class c as S does, with half an observation added of either kind.
+    f(S) is the share of the references in the mask (R, N) whose answers (R, N, C) are S, and ε =
+    smoothing / k, with k references of the scarcer kind: a set that none of them answered says
+    nothing, and one that few did says little.
     """
-    k = mask.sum(axis=0)
-    equal = answers == observed
-    each = (equal & mask[..., None]).sum(axis=0)  # (N, C)
-    whole = (equal.all(axis=-1) & mask).sum(axis=0)
-    independent = np.exp(np.log((each + 0.5) / (k[:, None] + 1.0)).sum(axis=-1))
-    return np.log(whole + smoothing * independent) - np.log(k + smoothing)
+    equal = (answers == observed).all(axis=-1)  # (R, N)
+    counts = [mask.sum(axis=0) for mask in (refs_in, refs_out)]
+    least = smoothing / np.minimum(*counts)
+    logs = [
+        np.log((equal & mask).sum(axis=0) / count + least)
+        for mask, count in zip((refs_in, refs_out), counts, strict=True)
+    ]
+    return logs[0] - logs[1]

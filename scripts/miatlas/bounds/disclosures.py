@@ -75,7 +75,8 @@ def _divergences(a, b):
 
 def _of_discrete(law):
     found = limits.Divergences(law.kl_in_out, law.kl_out_in, law.affinity)
-    return _limit(law.variation, law.error, found)
+    limit = _limit(law.variation, law.error, found)
+    return limit._replace(bound=np.maximum(limit.bound, law.variation))  # both may be sampled
 
 
 def _limit(advantage, error, found):

@@ -37,19 +37,19 @@ def laws(
     Mean confidences are cut at SUREST: for A ≤ Δ / (1 + Δ), and for A = 0, the map is not
     invertible. Raises ValueError outside the factors' ranges.
     """
-    a, e = np.asarray(aleatoric, np.float64), np.asarray(epistemic, np.float64)
+    given = (aleatoric, epistemic, calibration, calibration_out)
+    a, e, *errors = np.broadcast_arrays(*(np.asarray(part, np.float64) for part in given))
     if np.any((a < 0) | (a > 1.0 - 1.0 / classes + 1e-12)):
         raise ValueError(f"aleatoric uncertainty must lie in [0, 1 - 1/{classes}]")
     if np.any((e <= 0) | (e >= 1)):
         raise ValueError("epistemic uncertainty must lie in (0, 1), its ends excluded")
-    errors = [np.asarray(error, np.float64) for error in (calibration, calibration_out)]
     if any(np.any(error <= -1) for error in errors):
         raise ValueError("a relative calibration error must lie above -1")
     return tuple(_law(classes, (1.0 + error) * (1.0 - a), 1.0 / e - 1.0) for error in errors)
 
 
 def _law(classes, mean, concentration):
-    mean, concentration = np.broadcast_arrays(np.minimum(mean, SUREST), concentration)
+    mean = np.minimum(mean, SUREST)
     others = np.repeat(((1.0 - mean) / (classes - 1))[..., None], classes - 1, axis=-1)
     return concentration[..., None] * np.concatenate([mean[..., None], others], axis=-1)
 

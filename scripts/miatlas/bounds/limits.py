@@ -102,4 +102,4 @@ def _binary(p, q):
 
 def _term(p, q):
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(p > 0, p * np.log(p / q), 0.0)
+        return np.where(p > 0, p * (np.log(p) - np.log(q)), 0.0)
