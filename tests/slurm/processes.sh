@@ -2,6 +2,7 @@
 # A process is recorded as "name pid start-time", so that a reused number is never taken for it.
 export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 STATE=/var/lib/miatlas-slurm
+CLUSTER=miatlastests
 PIDS=$STATE/run/pids
 for name in ${!SLURM_@} ${!SBATCH_@} ${!SRUN_@} ${!SQUEUE_@} ${!SINFO_@} ${!SCANCEL_@}; do
     unset "$name"
