@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from miatlas.logs import logged
-from miatlas.populations import base
+from miatlas.populations import altered, base
 from miatlas.seeds import rng
 from miatlas.store import write_h5
 
@@ -23,7 +23,10 @@ def main(*, population: str, settings: dict) -> None:
         chosen = base.subset(chosen, settings["subset"], stream)
     if settings["label_noise"]:
         stream = rng(settings["seed"], "label noise", settings["name"])
-        chosen = base.with_label_noise(chosen, settings["label_noise"], stream)
+        chosen = altered.with_label_noise(chosen, settings["label_noise"], stream)
+    if settings["class_overlap"]:
+        stream = rng(settings["seed"], "class overlap", settings["name"])
+        chosen = altered.with_class_overlap(chosen, settings["class_overlap"], stream)
     if settings["canaries"]:
         chosen = with_canaries(chosen, settings)
     mean, deviation = channel_moments(chosen)

@@ -36,12 +36,14 @@ def population(
     source: str,
     subset: Annotated[int, positive] | None = None,
     label_noise: Annotated[float, between(0, 1)] = 0.0,
+    class_overlap: Annotated[float, between(0, 1)] = 0.0,
     canaries: Any = None,
 ):
     """A data set: a module of `miatlas/populations` with its options.
 
     `subset`: keep that many examples, stratified by class. `label_noise`: the share of examples
     outside the official test set whose label is replaced by another class, drawn by lot.
+    `class_overlap`: the weight with which an example of another class is mixed into every input.
     `canaries`: see `canaries` below.
     """
 
@@ -135,11 +137,13 @@ def queries(
     mirror: bool = True,
     shift: Annotated[int, positive] = 4,
     logits: Literal["first", "all"] = "first",
+    temperature: Annotated[float, positive] = 1.0,
 ):
     """The deterministic queries of every example: `count` of them, mirrored ones included or not.
 
     `shift`: the largest shift in pixels (9 shifts use only that one, 81 all up to 4).
-    `logits`: keep the logits of the untouched query, or of all of them.
+    `logits`: keep the logits of the untouched query, or of all of them. `temperature`: what models
+    divide their logits by before they answer.
     """
 
 

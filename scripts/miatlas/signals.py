@@ -10,8 +10,8 @@ def extract(group, x, labels, queries: dict, stacked: bool) -> dict:
     """Return what the K models of an ensemble answer about N examples.
 
     x: (N, ...) float32 on the models' device; labels: (N,) int64 array. `queries`: count, mirror,
-    shift, logits. Returns phi (K, N, Q) float32 and logits (K, N, C) float32 of the untouched query
-    (or (K, N, Q, C) of all). Models answer in evaluation mode (methods §1).
+    shift, logits, temperature. Returns phi (K, N, Q) float32 and logits (K, N, C) float32 of the
+    untouched query (or (K, N, Q, C) of all). Models answer in evaluation mode (methods §1).
     """
     specs = augmentation.queries(
         queries["count"], tuple(x.shape[1:]), mirror=queries["mirror"], shift=queries["shift"]
@@ -24,7 +24,8 @@ def extract(group, x, labels, queries: dict, stacked: bool) -> dict:
         part = group.part(models)
         for where in part.slices(len(x), x):
             for query, spec in enumerate(specs):
-                answer = part.answer(augmentation.query(x[where], spec)).float().cpu().numpy()
+                answer = part.answer(augmentation.query(x[where], spec)).float()
+                answer = (answer / queries["temperature"]).cpu().numpy()
                 phi[models, where, query] = logit_scaled_confidence(answer, labels[None, where])
                 if query < kept:
                     logits[models, where, query] = answer

@@ -16,8 +16,8 @@ MAKERS = {
     "cnn": lambda: cnn.build((1, 8, 8), 5, filters=4),
     "normalised": lambda: wide_resnet.build((1, 8, 8), 5, depth=10, width=1),
 }
-ONE = {"count": 1, "mirror": True, "shift": 1, "logits": "first"}
-NINE = {"count": 9, "mirror": False, "shift": 1, "logits": "all"}
+ONE = {"count": 1, "mirror": True, "shift": 1, "logits": "first", "temperature": 1.0}
+NINE = {"count": 9, "mirror": False, "shift": 1, "logits": "all", "temperature": 1.0}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -160,3 +160,12 @@ def test_inputs_are_standardised_by_channel_and_the_source_is_left_alone():
     assert (standardised(features, 1.0, [0.0], [1.0], "cpu").numpy() == before).all()
     standardised(features, 1.0, [3.0], [2.0], "cpu")
     assert (features == before).all()
+
+
+def test_a_temperature_divides_the_logits_and_phi_is_theirs():
+    x, labels = examples()
+    plain = signals.extract(group(), x, labels, ONE, True)
+    hot = signals.extract(group(), x, labels, ONE | {"temperature": 4.0}, True)
+    np.testing.assert_allclose(4 * hot["logits"], plain["logits"], rtol=1e-6)
+    for (m, i, _), phi in np.ndenumerate(hot["phi"]):
+        assert phi == pytest.approx(phi_slowly(plain["logits"][m, i] / 4, labels[i]), abs=1e-5)

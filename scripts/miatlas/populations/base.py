@@ -83,24 +83,6 @@ def subset(population: Population, n: int, generator: np.random.Generator) -> Po
     return take(population, np.sort(np.concatenate(kept)))
 
 
-def with_label_noise(
-    population: Population, share: float, generator: np.random.Generator
-) -> Population:
-    """Return the population with `share` of the examples outside the test set mislabelled.
-
-    Each of them gets one of the other classes, all equally likely. Raises ValueError for one class.
-    """
-    classes = len(population.class_names)
-    if classes < 2:
-        raise ValueError(f"population {population.source!r}: label noise needs two classes")
-    candidates = np.flatnonzero(~population.test)
-    wrong = generator.choice(candidates, round(share * len(candidates)), replace=False)
-    labels = population.labels.copy()
-    labels[wrong] = (labels[wrong] + generator.integers(1, classes, size=len(wrong))) % classes
-    source = f"{population.source}, {share:g} of the labels replaced"
-    return replace(population, labels=labels, source=source)
-
-
 def insert_canaries(
     population: Population,
     count: int,
