@@ -1,0 +1,331 @@
+"""Exhibits of uncertainty and limits: the numbers they plot, tiny inputs, identical bytes."""
+
+import io
+from pathlib import Path
+
+import matplotlib.style
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from miatlas import metrics, privacy
+from miatlas.bounds import disclosures, factors
+from miatlas.bounds.limits import Divergences, all_bounds, tpr_limit
+from miatlas.exhibits import Evidence
+from miatlas.figures import (
+    bound_scatter,
+    disclosed,
+    gap_by_models,
+    roc_limits,
+    uncertainty_cohorts,
+    uncertainty_theory,
+)
+from miatlas.options import checked, declared
+from miatlas.tables import uncertainty
+
+ROOT = Path(__file__).parents[2]
+LABELS = {"cv": "lira_cv", "tlc": "lira_tlc", "ds": "lira_ds"}
+
+
+@pytest.fixture(autouse=True)
+def _style():
+    with matplotlib.style.context(ROOT / "config" / "miatlas.mplstyle"):
+        yield
+
+
+def bounds_of(examples, gap, seed=0):
+    """A table of bounds as the workflow writes it, of examples whose laws are some way apart."""
+    draws = np.random.default_rng(seed)
+    table = pd.DataFrame({
+        "example": np.arange(examples), "label": draws.integers(10, size=examples),
+        "models_in": 16, "models_out": 16, "converged": True,
+        "aleatoric": draws.uniform(0, 0.9, examples),
+        "calibration": draws.uniform(0, gap, examples),
+        "epistemic": draws.uniform(0, 1, examples), "epistemic_in": draws.uniform(0, 1, examples),
+        "threshold": 0.2, "ece_in": 0.01, "ece_out": 0.05,
+    })  # fmt: skip
+    for scale, name in zip((1.0, 0.5, 0.2), disclosed.NAMES, strict=True):
+        kl = scale * gap * draws.gamma(2.0, 0.5, (2, examples))
+        affinity = np.exp(-kl.min(axis=0) / 4)
+        law = Divergences(*kl, affinity)
+        parts = {f"{name}_{key}": column for key, column in law._asdict().items()}
+        bound = all_bounds(law).min(axis=0)
+        achieved = np.clip(0.5 * bound + draws.normal(0, 0.2, examples), -1, 1)
+        parts |= {
+            f"{name}_bound": bound, f"{name}_bound_name": "Hellinger",
+            f"{name}_optimum": 0.8 * bound, f"{name}_error": 0.0, f"{name}_achieved": achieved,
+            f"{name}_low": achieved - 0.2, f"{name}_high": achieved + 0.2,
+        }  # fmt: skip
+        if name != "ds":
+            parts[f"{name}_floor"] = 0.1 * scale
+        table = table.assign(**parts)
+    return table
+
+
+def evidence_of(gaps, examples=300, targets=3, attacks=("lira_cv", "lira_tlc", "lira_ds")):
+    """Evidence of cohorts {name: gap}, each with an audit of its own name."""
+    results, curves = [], []
+    for seed, (cohort, gap) in enumerate(gaps.items()):
+        for place, label in enumerate(attacks):
+            draws = np.random.default_rng([seed, place])
+            member = draws.permuted(np.tile(np.arange(examples) % 2 == 0, (targets, 1)), axis=1)
+            scores = draws.normal(size=member.shape) + gap / (place + 1) * member
+            game = (scores, member, np.ones_like(member), np.arange(targets))
+            own = {"audit": f"{cohort}_audit", "label": label}
+            facts = {"target_cohort": cohort, "shadow_cohort": cohort, "options": {}}
+            results.append({**metrics.evaluate(*game), **own, **facts})
+            curves.append(metrics.roc_table(*game).assign(**own))
+    bounds = {c: bounds_of(examples, gap, seed) for seed, (c, gap) in enumerate(gaps.items())}
+    names = {label: label.upper() for label in attacks}
+    return Evidence(names, results, pd.concat(curves, ignore_index=True), bounds=bounds)
+
+
+def svg(figure):
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()
+
+
+FAMILIES = [
+    {"name": "noise", "levels": {"two": 0.5, "one": 0.1}, "factor": "aleatoric"},
+    {"name": "kind", "levels": {"one": "plain", "two": "decayed"}},
+]
+
+
+def test_theory_is_the_limits_of_the_factors():
+    figure, data = uncertainty_theory.draw(None, points=5, draws=500)
+    assert [axes.get_xlabel()[:10] for axes in figure.axes] == [
+        "relative c", "aleatoric ", "epistemic ",
+    ]  # fmt: skip
+    assert len(data) == 3 * 3 * 5
+    for row in data[data["disclosure"] == "cv"].itertuples():
+        point = {"aleatoric": 0.3, "calibration": 0.2, "epistemic": 0.2, row.factor: row.value}
+        laws = [np.atleast_2d(alpha) for alpha in factors.laws(10, **point)]
+        limit = disclosures.confidence_vector(*laws)
+        assert row.optimum == pytest.approx(limit.advantage[0], abs=1e-9)
+        assert row.bound == pytest.approx(limit.bound[0])
+    assert (data["bound"] >= data["optimum"] - 1e-9).all()
+    sampled = data[(data["disclosure"] == "ds") & (data["optimum"] > 0.05)]
+    assert (sampled["error"] > 0).all()
+
+
+def test_theory_stays_where_the_map_is_one():
+    for point in ({}, {"calibration": 0.5, "aleatoric": 0.6}, {"classes": 2, "aleatoric": 0.4}):
+        _, data = uncertainty_theory.draw(None, points=3, draws=50, **point)
+        a = data["value"].where(data["factor"] == "aleatoric", point.get("aleatoric", 0.3))
+        delta = data["value"].where(data["factor"] == "calibration", point.get("calibration", 0.2))
+        assert (a > delta / (1 + delta)).all()
+
+
+def test_a_coverage_moves_the_threshold_along_the_curve():
+    _, fixed = uncertainty_theory.draw(None, points=4, draws=400)
+    _, moving = uncertainty_theory.draw(None, points=4, draws=400, coverage=0.9)
+    others = fixed["disclosure"] != "ds"
+    pd.testing.assert_frame_equal(fixed[others], moving[others])
+    changed = fixed.loc[~others, "optimum"] - moving.loc[~others, "optimum"]
+    assert changed.abs().max() > 0.05
+
+
+def test_the_gap_closes_and_the_claims_come_down():
+    _, data = gap_by_models.draw(None, models=[2, 32], examples=600, classes=4, epistemic=0.1)
+    for name, rows in data.groupby("disclosure"):
+        few, many = (rows[rows["models"] == count].iloc[0] for count in (2, 32))
+        assert many["low"] <= many["optimum"]
+        assert few["achieved"] < many["achieved"]
+        assert many["low"] <= many["achieved"] <= many["high"]
+        if name != "ds":
+            assert few["claimed"] > many["claimed"] > many["optimum"] - 0.02
+    laws = [np.atleast_2d(alpha) for alpha in factors.laws(4, 0.3, 0.2, 0.1)]
+    best = disclosures.confidence_vector(*laws).advantage[0]
+    assert data.set_index("disclosure").loc["cv", "optimum"].iloc[0] == pytest.approx(best)
+
+
+def test_cohorts_are_at_their_levels_with_their_means():
+    evidence = evidence_of({"one": 1.0, "two": 0.3})
+    figure, data = uncertainty_cohorts.draw(evidence, families=FAMILIES)
+    assert len(data) == 2 * 2 * 3
+    noise = data[data["family"] == "noise"]
+    assert noise["x"].tolist() == [0.1] * 3 + [0.5] * 3  # in order, whatever the study's
+    assert data[data["family"] == "kind"]["x"].tolist() == [0] * 3 + [1] * 3
+    for row in data.itertuples():
+        table = evidence.bounds[row.cohort]
+        assert row.bound == pytest.approx(table[f"{row.disclosure}_bound"].mean())
+        result = evidence.result(f"{row.cohort}_audit", LABELS[row.disclosure])
+        each = [target["advantage"] for target in result["targets"]]
+        low, high = stats.t.interval(0.95, 2, np.mean(each), stats.sem(each))
+        expected = (np.mean(each), max(low, 0), min(high, 1))
+        assert (row.achieved, row.low, row.high) == pytest.approx(expected)
+    labels = [text.get_text() for text in figure.axes[0].get_xticklabels()]
+    mean = evidence.bounds["one"]["aleatoric"].mean()
+    assert labels[0] == f"0.1\n$A$ {mean:.2g}"
+    assert [text.get_text() for text in figure.axes[1].get_xticklabels()] == ["plain", "decayed"]
+
+
+def test_the_mean_calibration_error_is_that_of_the_means():
+    table = pd.DataFrame({"aleatoric": [0.2, 0.999], "calibration": [0.1, 500.0], "epistemic": 0.5})
+    means = [(0.8 * 1.1 + 0.001 * 501) / 2, 0.801 / 2]
+    assert disclosed.factors_of(table)["calibration"] == pytest.approx(means[0] / means[1] - 1)
+
+
+def test_attacks_are_known_by_name_or_by_option():
+    known = disclosed.disclosures_of(["lira_cv", "lira_tlc_8", "mine", "loss"], {"ds": "mine"})
+    assert known == {"lira_cv": "cv", "lira_tlc_8": "tlc", "mine": "ds"}
+    for wrong, word in (({"xy": "mine"}, "'xy'"), ({"cv": ["no"]}, "'no'")):
+        with pytest.raises(ValueError, match=word):
+            disclosed.disclosures_of(["mine"], wrong)
+
+
+def test_families_that_cannot_be_drawn_are_refused():
+    evidence = evidence_of({"one": 1.0})
+    for family, word in (
+        ({"name": "x"}, "families"),
+        ({"name": "x", "levels": {"one": 1}, "factor": "size"}, "size"),
+        ({"name": "x", "levels": {"three": 1}}, "three"),
+        ({"name": "x", "levels": {"one": 1}, "colour": "red"}, "colour"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=word):
+            uncertainty_cohorts.draw(evidence, families=[family])
+    twice = evidence_of({"one": 1.0}, attacks=("lira_cv", "lira_cv_8"))
+    with pytest.raises(ValueError, match="two results of cv"):
+        uncertainty_cohorts.draw(twice, families=[{"name": "x", "levels": {"one": 1}}])
+    del evidence.metrics[:]
+    with pytest.raises(ValueError, match="no attack"):
+        uncertainty_cohorts.draw(evidence, families=[{"name": "x", "levels": {"one": 1}}])
+
+
+def test_scatter_plots_every_example_once():
+    evidence = evidence_of({"one": 1.0, "two": 0.3}, examples=120)
+    evidence.bounds["one"].loc[:9, "cv_achieved"] = np.nan
+    figure, data = bound_scatter.draw(evidence)
+    assert len(data) == 2 * 3 * 120 - 10
+    own = data[(data["cohort"] == "two") & (data["disclosure"] == "tlc")]
+    assert own["x"].tolist() == evidence.bounds["two"]["tlc_bound"].tolist()
+    panels = [axes for axes in figure.axes if axes.collections]
+    cells = [
+        c for axes in panels for c in axes.collections
+        if c.get_array() is not None and len(c.get_offsets()) > 1
+    ]  # fmt: skip
+    counted = sum(int(c.get_array().sum()) for c in cells if c.get_array().max() >= 1)
+    assert counted >= len(data)
+    x, mean, error = bound_scatter._means(own, 4)
+    parts = np.array_split(own.sort_values("x")["achieved"].to_numpy(), 4)
+    assert mean == pytest.approx([part.mean() for part in parts])
+    assert error == pytest.approx([stats.sem(part) for part in parts])
+    assert (np.diff(x) > 0).all()
+    _, other = bound_scatter.draw(evidence, against="optimum")
+    assert other["x"].to_numpy() == pytest.approx(0.8 * data["x"].to_numpy())
+
+
+def test_limits_are_those_of_the_mean_divergences():
+    evidence = evidence_of({"one": 1.0, "two": 0.3})
+    figure, data = roc_limits.draw(evidence, epsilons=[1.0], delta=0.01)
+    assert len(figure.axes) == 2
+    limit = data[(data["kind"] == "limit") & (data["disclosure"] == "tlc")]
+    limit = limit[limit["audit"] == "two_audit"]
+    table = evidence.bounds["two"]
+    law = Divergences(
+        table["tlc_kl_in_out"].mean(), table["tlc_kl_out_in"].mean(), table["tlc_affinity"].mean()
+    )
+    expected = tpr_limit(limit["fpr"].to_numpy(), law, table["tlc_optimum"].mean())
+    assert limit["tpr"].to_numpy() == pytest.approx(expected)
+    assert (np.diff(limit["tpr"]) >= -1e-12).all()
+    private = data[data["kind"] == "private"]
+    assert private["tpr"].to_numpy() == pytest.approx(
+        privacy.tpr_limit(private["fpr"].to_numpy(), 1.0, 0.01)
+    )
+    curve = data[(data["kind"] == "curve") & (data["label"] == "lira_cv")]
+    pooled = evidence.curve("one_audit", "lira_cv")
+    last = curve[curve["audit"] == "one_audit"].iloc[-1]
+    assert (last["fpr"], last["tpr"]) == (1, 1)
+    assert set(curve["tpr"]) <= set(pooled["tpr"]) | set(
+        evidence.curve("two_audit", "lira_cv")["tpr"]
+    )
+
+
+def test_limits_need_an_attack_on_a_disclosure_and_bounds():
+    evidence = evidence_of({"one": 1.0}, attacks=("loss",))
+    with pytest.raises(ValueError, match="option `disclosures`"):
+        roc_limits.draw(evidence)
+    figure, _ = roc_limits.draw(evidence, disclosures={"tlc": "loss"}, scale="linear")
+    assert figure.axes[0].get_xscale() == "linear"
+    evidence.bounds.clear()
+    with pytest.raises(ValueError, match="no bounds of the cohort 'one'"):
+        roc_limits.draw(evidence, disclosures={"tlc": "loss"})
+
+
+def test_infinite_divergences_leave_the_other_limits():
+    evidence = evidence_of({"one": 1.0})
+    evidence.bounds["one"].loc[0, ["ds_kl_in_out", "ds_kl_out_in"]] = np.inf
+    _, data = roc_limits.draw(evidence)
+    limit = data[(data["kind"] == "limit") & (data["disclosure"] == "ds")]
+    assert np.isfinite(limit["tpr"]).all()
+    assert limit["tpr"].min() < 0.5
+
+
+def test_table_has_a_row_for_each_cohort():
+    evidence = evidence_of({"one": 1.0, "two": 0.3}, attacks=("lira_cv",))
+    numbers, shown = uncertainty.tabulate(evidence, cohort_names={"one": "First"})
+    assert shown["Cohort"].tolist() == ["First", "two"]
+    assert shown["TLC achieved"].tolist() == ["–", "–"]
+    table = evidence.bounds["two"]
+    row = numbers.set_index("cohort").loc["two"]
+    assert row["aleatoric"] == pytest.approx(table["aleatoric"].mean())
+    assert row["ds_bound"] == pytest.approx(table["ds_bound"].mean())
+    assert row["ece_out"] == 0.05
+    result = evidence.result("two_audit", "lira_cv")
+    each = [target["advantage"] for target in result["targets"]]
+    assert row["cv_achieved"] == pytest.approx(np.mean(each))
+    assert shown["CV bound (noise)"][1] == f"{table['cv_bound'].mean():.3f} (0.100)"
+    assert any("95 %" in note for note in shown.attrs["notes"])
+
+
+TINY = {
+    "theory": lambda: uncertainty_theory.draw(None, points=2, draws=20),
+    "gap": lambda: gap_by_models.draw(None, models=[1, 2], examples=6, classes=3),
+    "cohorts": lambda: uncertainty_cohorts.draw(
+        evidence_of({"one": 0.5}, 6, 1), families=[{"name": "x", "levels": {"one": 3}}], floor=False
+    ),
+    "two": lambda: uncertainty_cohorts.draw(
+        evidence_of({"one": 1.0, "two": 0.3}), families=FAMILIES
+    ),
+    "scatter": lambda: bound_scatter.draw(evidence_of({"one": 0.5}, 5, 1)),
+    "limits": lambda: roc_limits.draw(evidence_of({"one": 0.5}, 5, 1)),
+}
+
+
+@pytest.mark.parametrize("case", TINY)
+def test_tiny_inputs_render_and_two_drawings_are_the_same_bytes(case):
+    (first, data), (second, again) = TINY[case](), TINY[case]()
+    assert not data.empty
+    pd.testing.assert_frame_equal(data, again)
+    drawn = svg(first)
+    assert drawn == svg(second)
+    assert b"<text" in drawn
+
+
+def test_a_scatter_without_a_single_achieved_advantage_renders():
+    evidence = evidence_of({"one": 0.5}, 5, 1)
+    for name in disclosed.NAMES:
+        evidence.bounds["one"][f"{name}_achieved"] = np.nan
+    figure, data = bound_scatter.draw(evidence)
+    assert data.empty
+    assert svg(figure)
+
+
+def test_options_are_declared():
+    for module in (
+        uncertainty_theory,
+        uncertainty_cohorts,
+        bound_scatter,
+        roc_limits,
+        gap_by_models,
+    ):
+        options = declared(Path(module.__file__), "draw")
+        given = {"families": []} if "families" in options else {}
+        assert checked(given, options, "here").keys() == options.keys()
+    options = declared(Path(uncertainty.__file__), "tabulate")
+    assert checked({}, options, "here").keys() == options.keys()
+    for wrong in ({"points": 0}, {"threshold": 2.0}, {"x": 1}):
+        with pytest.raises(ValueError, match="here"):
+            checked(wrong, declared(Path(uncertainty_theory.__file__), "draw"), "here")
