@@ -52,6 +52,7 @@ def draw(
     table = pd.concat(tables, ignore_index=True)
     grid[0].set_ylabel("calibrated membership score")
     grid[0].set_ylim(*panels.middle(table["calibrated"], 0.998, both=True))
+    grid[0].set_xlim(panels.middle(table["membership"], 0.998), 0.5)
     figure.supxlabel("membership score on the target", fontsize=8.5)
     figure.legend(
         *grid[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, markerscale=1.4

@@ -46,7 +46,7 @@ def draw(
     table = pd.DataFrame({"target": target, "example": found.example[own], "member": member})
     table = table.assign(membership=x, calibrated=y, group=group_of(x, y, member, thresholds))
     drawn = np.sort(np.random.default_rng(0).permutation(len(table))[:points])
-    figure = common.figure(4.6, 3.6)
+    figure = common.figure(5.4, 3.9)
     axes = figure.add_subplot()
     shares = table["group"].value_counts() / len(table)
     for name, (colour, marker) in reversed(GROUPS.items()):

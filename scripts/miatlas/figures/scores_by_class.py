@@ -49,7 +49,7 @@ def draw(
         threshold = float(np.quantile(outside, 1 - level)) if len(outside) else np.nan
         rows[-1]["threshold"] = rows[-2]["threshold"] = threshold
     table = pd.DataFrame(rows)
-    figure = common.figure(max(common.COLUMN, 1.2 + 0.52 * len(classes)), 3.0)
+    figure = common.figure(max(4.4, 1.2 + 0.52 * len(classes)), 3.0)
     _draw(figure.add_subplot(), table, classes, heading or f"score of {shown}", level)
     return figure, table
 

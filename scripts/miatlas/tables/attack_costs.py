@@ -20,15 +20,17 @@ def tabulate(
     evidence: Evidence,
     *,
     models: dict = {},
+    names: dict = {},
     level: float = 0.01,
     over: Literal["mean", "pooled"] = "mean",
 ):
     """Return the numbers and the table shown, a row for each attack and audit.
 
     `models`: label -> {shadow: n, reference: n}, the models of either side of its audit that one
-    target takes (default: none). The seconds of a stage are for all models of a cohort, and are
-    divided among them: models trained in one block share its time. Columns of the numbers: audit,
-    label, name, models, TPR and AUC with their intervals, training_seconds, inference_seconds.
+    target takes (default: none). `names`: label -> the name shown, in place of the exhibit's. The
+    seconds of a stage are for all models of a cohort, and are divided among them: models trained in
+    one block share its time. Columns of the numbers: audit, label, name, models, TPR and AUC with
+    their intervals, training_seconds, inference_seconds.
     """
     numbers, shown, everything = [], [], []
     for audit, label in evidence.pairs():
@@ -36,12 +38,13 @@ def tabulate(
         tpr = estimate(result, "tpr", level, over)
         auc = estimate(result, "auc", over=over)
         spent = _spent(evidence.costs, audit, label, taken, len(result["targets"]))
-        place = {"audit": audit, "label": label, "name": evidence.names[label]}
+        name = names.get(label, evidence.names[label])
+        place = {"audit": audit, "label": label, "name": name}
         measured = common.values("tpr", tpr, fpr=True) | common.values("auc", auc)
         numbers.append({**place, "models": sum(taken.values()), **measured, **spent})
         shown.append(
             {
-                "Attack": evidence.names[label],
+                "Attack": name,
                 "Auxiliary models": str(sum(taken.values()) or common.NONE),
                 common.heading(level): common.rate(tpr),
                 "AUC": common.number(auc),
