@@ -29,13 +29,16 @@ def test_every_study_reads_and_says_whose_results_are_whose(name):
         assert bool(entry["audits"]) == bool(study.shown(read, exhibit))
 
 
-@pytest.mark.parametrize("name", [name for name in STUDIES if name.startswith("ye2022")])
+@pytest.mark.parametrize(
+    "name", [name for name in STUDIES if name.startswith(("ye2022", "shi2024"))]
+)
 def test_nothing_is_trained_for_nothing(name):
     read = study.read(merged(name))
     used = {audit for entry in read["exhibits"].values() for audit in entry["audits"]}
     assert used == set(read["audits"])
-    audited = {read["audits"][audit][side] for audit in used for side in ("target", "shadow")}
-    assert audited == set(read["cohorts"])
+    sides = ("target", "shadow", "reference")
+    audited = {read["audits"][audit][side] for audit in used for side in sides}
+    assert audited - {None} == set(read["cohorts"])
 
 
 @pytest.mark.parametrize("name", FREE)
@@ -57,3 +60,41 @@ def test_the_small_variant_of_ye2022_keeps_sizes_and_recipes():
         recipe = cohort["recipe"]
         assert small["recipes"][recipe] == full["recipes"][recipe]
         assert cohort["models"] <= full["cohorts"][name]["models"]
+
+
+def test_shi2024_asks_for_the_tables_and_only_its_overlay_for_cinic10():
+    for name, wanted in (
+        ("shi2024", ["adult", "german_credit"]),
+        ("shi2024_small", ["adult", "german_credit", "location30"]),
+        ("shi2024_cinic10", ["adult", "cinic10", "german_credit"]),
+    ):
+        messages = study.missing(study.read(merged(name) | {"data_root": "/nowhere"}))
+        asked = {message.split(":")[0].removeprefix("populations.") for message in messages}
+        assert sorted(asked) == wanted
+
+
+def test_the_small_variant_of_shi2024_keeps_adult_and_credit_as_they_are():
+    full, small = study.read(merged("shi2024")), study.read(merged("shi2024_small"))
+    for name in ("adult", "credit"):
+        for side in ("", "_shadow", "_reference"):
+            cohort = small["cohorts"][name + side]
+            assert cohort == full["cohorts"][name + side]
+            assert small["recipes"][cohort["recipe"]] == full["recipes"][cohort["recipe"]]
+        assert small["audits"][name] == full["audits"][name]
+
+
+def test_shi2024_has_the_parts_of_table_1():
+    """Sizes of the paper, less the held-out examples, which all parts give up alike."""
+    read = study.read(merged("shi2024_cinic10"))
+    examples = {"cifar10": 50_000, "cifar100": 50_000, "adult": 32_561, "german_credit": 800}
+    examples["cinic10"] = 180_000
+    parts = {
+        "cifar10": [12500, 12500, 7500, 7500, 10000], "adult": [8140, 8140, 4884, 4884, 6513],
+        "cifar100": [12500, 12500, 7500, 7500, 10000], "german_credit": [200, 200, 120, 120, 160],
+        "cinic10": [22500, 22500, 13500, 13500, 18000],
+    }  # fmt: skip
+    for cohort in read["cohorts"].values():
+        if cohort["design"]["name"] == "six_way":
+            name = cohort["population"]
+            found = [share * examples[name] for share in cohort["design"]["fractions"]]
+            assert found == pytest.approx(parts[name], abs=1)
