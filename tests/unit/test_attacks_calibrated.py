@@ -43,6 +43,15 @@ def test_sablayrolles_is_the_distance_to_the_midpoint_written_out():
         assert found[i] == pytest.approx(tau - own, rel=1e-12)
 
 
+def test_sablayrolles_on_the_logit_has_the_midpoint_of_the_logits():
+    a = arrays()
+    found = sablayrolles.score(**a, statistic="logit")
+    for i in range(60):
+        ins, outs = (a["refs_phi"][a[f"refs_{kind}"][:, i], i, 0] for kind in ("in", "out"))
+        tau = (ins.sum() / len(ins) + outs.sum() / len(outs)) / 2
+        assert found[i] == pytest.approx(a["target_phi"][i, 0] - tau, rel=1e-12)
+
+
 def test_watson_is_the_distance_to_the_mean_of_the_out_models_written_out():
     a = arrays()
     given = only(a, "target_phi", "refs_phi", "refs_out")

@@ -1,18 +1,23 @@
 """Sablayrolles et al. 2019 (carlini2022 §V-C): the loss against a threshold for each example."""
 
+from typing import Literal
+
 import numpy as np
 
 from miatlas.attacks.gaussian import among
-from miatlas.statistics import loss_from_phi
+from miatlas.attacks.lira import ORIENTED
 
 
-def score(target_phi, refs_phi, refs_in, refs_out) -> np.ndarray:
-    """Return -(loss - tau), tau = (mean IN loss + mean OUT loss) / 2; (N,), higher = member.
+def score(
+    target_phi, refs_phi, refs_in, refs_out, *, statistic: Literal["loss", "logit"] = "loss"
+) -> np.ndarray:
+    """Return -(loss - tau), or phi - tau, tau = (mean IN + mean OUT) / 2; (N,), higher = member.
 
-    target_phi (N, Q), refs_phi (R, N, Q), masks (R, N). All losses are of the untouched example;
+    target_phi (N, Q), refs_phi (R, N, Q), masks (R, N). All values are of the untouched example;
     tau is the midpoint that carlini2022 reads for the threshold of the original paper.
     """
-    loss, losses = loss_from_phi(target_phi[:, 0]), loss_from_phi(refs_phi[..., 0])
-    mu_in, mu_out = among(losses, refs_in).mean(axis=0), among(losses, refs_out).mean(axis=0)
+    observed = ORIENTED[statistic]  # -loss or phi: turned so that members have more of it
+    values = observed(refs_phi[..., 0])
+    mu_in, mu_out = among(values, refs_in).mean(axis=0), among(values, refs_out).mean(axis=0)
     tau = (mu_in + mu_out) / 2
-    return -(loss - tau)
+    return observed(target_phi[:, 0]) - tau
