@@ -307,6 +307,10 @@ def test_hardness_without_hard_examples_and_with_wrong_names():
     _, data = hardness.draw(evidence, threshold=-1e6)
     assert data[data["group"] == "hard"]["tpr"].isna().all()
     assert (data[data["group"] == "hard"]["members"] == 0).all()
+    assert data["below_resolution"].tolist() == (data["group"] == "hard").tolist()
+    figure, few = hardness.draw(evidence, level=1e-4)
+    assert few["below_resolution"].all()
+    assert {bar.get_facecolor()[3] for bar in figure.axes[0].patches} == {0.0}
     with pytest.raises(ValueError, match="no target cohort 'mnist'"):
         hardness.draw(evidence, thresholds={"mnist": -5.0})
 

@@ -35,8 +35,9 @@ def draw(
     `calibrated` (two labels), is above `threshold` (`thresholds`: target cohort -> its own). TPR at
     an FPR of `level`, all targets together, with Clopper-Pearson intervals: of the group's own
     members and non-members, or with the threshold of all examples (`cut`: common). `hidden`:
-    labels without a bar. Columns: cohort, audit, label, name, group, members, nonmembers, tpr,
-    low, high.
+    labels without a bar. Empty bars: the non-members are too few for `level`, the TPR is that at no
+    false positive. Columns: cohort, audit, label, name, group, members, nonmembers, tpr, low,
+    high, below_resolution.
     """
     groups = by_target_cohort(evidence)
     unknown = sorted(set(thresholds) - set(groups))
@@ -68,13 +69,15 @@ def _tpr(scores, member, kind, level, cut):
     members, others = int((member & kind).sum()), int((~member & kind).sum())
     sizes = {"members": members, "nonmembers": others}
     if not members or (cut == "own" and not others):
-        return {**sizes, "tpr": np.nan, "low": np.nan, "high": np.nan}
+        nothing = dict.fromkeys(("tpr", "low", "high"), np.nan)
+        return {**sizes, **nothing, "below_resolution": True}
     if cut == "own":
         found = tpr_at_fpr(roc(scores[kind], member[kind]), level)
-        return {**sizes, **{key: found[key] for key in ("tpr", "low", "high")}}
+        return {**sizes, **{key: found[key] for key in ("tpr", "low", "high", "below_resolution")}}
     hits = int((scores[member & kind] >= threshold_of(scores, member, level)).sum())
     low, high = clopper_pearson(hits, members)
-    return {**sizes, "tpr": hits / members, "low": low, "high": high}
+    coarse = level * (~member).sum() < 1
+    return {**sizes, "tpr": hits / members, "low": low, "high": high, "below_resolution": coarse}
 
 
 def threshold_of(scores, member, level) -> float:
@@ -94,7 +97,9 @@ def _panel(axes, table, title, level):
         reach = np.array([y - 100 * own["low"], 100 * own["high"] - y]).clip(min=0)
         hatch = HATCHES[index % len(HATCHES)]
         bars = {"facecolor": (look["color"], 0.45), "edgecolor": look["color"], "hatch": hatch}
-        axes.bar(x, y, 0.9 * width, label=own["name"].iloc[0], **bars)
+        drawn = axes.bar(x, y, 0.9 * width, label=own["name"].iloc[0], **bars)
+        for bar, empty in zip(drawn, own["below_resolution"], strict=True):
+            bar.set(**({"facecolor": "none", "hatch": "", "linestyle": ":"} if empty else {}))
         axes.errorbar(x, y, reach, fmt="none", ecolor="0.2", elinewidth=0.7, capsize=1.5)
     axes.axhline(100 * level, label="chance", **common.CHANCE)
     counts = table.groupby("group", sort=False)["members"].first()

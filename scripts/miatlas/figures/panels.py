@@ -63,5 +63,5 @@ def shared_legend(drawn: Figure, grid: list[Axes]) -> None:
         for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
             names.setdefault(name, handle)
     names |= {"chance": names.pop("chance")} if "chance" in names else {}
-    columns = min(len(names), 4 if drawn.get_figwidth() > 5 else 2)
+    columns = min(len(names), 6 if drawn.get_figwidth() > 5 else 2)
     drawn.legend(names.values(), names, loc="outside upper center", ncols=columns)
