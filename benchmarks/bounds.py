@@ -1,8 +1,8 @@
 """Bounds: Dirichlet laws of 50,000 examples × 10 classes, IN and OUT among 64 models.
 
-Both sides read the same logits, held in memory, and fit the same two laws to each example by maximum
-likelihood. The loop is Minka's own Newton method (2000, "Estimating a Dirichlet distribution") as
-one would first write it with numpy and scipy.special, one example after the other.
+Both sides read the same logits, held in memory, and fit the same two laws to each example by
+maximum likelihood. The loop is Minka's own Newton method (2000, "Estimating a Dirichlet
+distribution") as one would first write it with numpy and scipy.special, example by example.
 """
 
 import sys

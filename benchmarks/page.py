@@ -28,6 +28,12 @@ SECTIONS = {
         " each x dominates, by halving the sorted LR(z), or pair by pair; the one sort takes some"
         " milliseconds more.",
     ),
+    "bounds": (
+        "Bounds",
+        "Dirichlet laws fitted by maximum likelihood to the confidence vectors of each example's IN"
+        " and OUT models, from logits held in memory, one thread. The loop is Minka's Newton method"
+        " as one would first write it, with numpy and scipy.special, example by example.",
+    ),
     "workflow": (
         "Workflow",
         "Snakemake's own time, from its start to its end. The bare workflow has as many jobs,"
@@ -122,6 +128,11 @@ def _check(entry):
             f"{about}: {facts[own]:.2%}, {other} {facts[other]:.2%}; mean difference"
             f" {100 * facts['mean_difference']:.3f} ± {100 * facts['standard_error']:.3f} points"
             f" (standard error), largest {100 * facts['largest_difference']:.2f}."
+        )
+    if "largest_log" in facts:
+        return (
+            f"{about}: largest difference {facts['largest_difference']:.1e}, of logarithms up to"
+            f" {facts['largest_log']:.0f}."
         )
     if "largest_score" in facts:
         largest = f"largest difference {facts['largest_difference']:.1e}"

@@ -1,4 +1,4 @@
-"""Measure training, scoring and the workflow, each against a named alternative in the same run."""
+"""Measure each section of the page, against a named alternative in the same run."""
 
 import argparse
 import json

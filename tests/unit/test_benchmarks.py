@@ -96,6 +96,12 @@ def test_growth_is_told_in_bytes_for_each_further_example():
     assert row == "| t, within 16 MiB | 80 | 81 | 1049 | 2 s |"  # 2^20 / 1000
 
 
+def test_bounds_run_and_their_sides_agree(tmp_path):
+    (entry,) = run(tmp_path, "bounds")["bounds"]["comparisons"]
+    assert entry["agreement"]["largest_difference"] < 1e-6
+    assert entry["ratios"]["seconds"] > 1
+
+
 @pytest.mark.slow
 def test_training_runs_and_its_sides_agree(tmp_path):
     for entry in run(tmp_path, "training")["training"]["comparisons"]:
