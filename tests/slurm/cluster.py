@@ -13,12 +13,18 @@ HERE = Path(__file__).parent
 PYTHON = REPOSITORY / ".venv-slurm" / "bin" / "python"
 TARGET = "results/cohorts/one/models/0.safetensors"
 QUICK = ["--slurm-init-seconds-before-status-checks", "5"]  # the profile's are for long jobs
+ABSENT = 77  # what slurm-up says where the packages cannot be installed
 STARTED: list[subprocess.Popen] = []
 
 
 def control(script: str) -> None:
-    """Run one of the scripts beside this file; fail with all it said."""
+    """Run one of the scripts beside this file; fail with all it said.
+
+    Skips where Slurm's packages cannot be had, which says nothing about the profile.
+    """
     done = subprocess.run([HERE / script], capture_output=True, text=True, timeout=240, check=False)
+    if done.returncode == ABSENT:
+        pytest.skip(f"Slurm cannot be installed here: {done.stderr.strip()}")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -10,13 +10,13 @@ done
 
 say() { printf '%s: %s\n' "${0##*/}" "$*"; }
 
-fail() { # message [log file]
+fail() { # message [log file [exit status]]
     say "ERROR: $1" >&2
     if [ -s "${2:-}" ]; then
         echo "--- last lines of $2" >&2
         tail -n 15 "$2" >&2
     fi
-    exit 1
+    exit "${3:-1}"
 }
 
 alone() { # one of the two scripts at a time; children must not inherit the lock: 9>&-
