@@ -37,7 +37,7 @@ class Neighbourhood:
         place = np.searchsorted(self.examples, examples)
         known = np.flatnonzero(np.append(self.examples, -1)[place] == examples)
         near[known, place[known]] = False
-        return near.sum(axis=1)
+        return np.count_nonzero(near, axis=1)
 
 
 def normalised(vectors: np.ndarray) -> np.ndarray:  # (n, C) -> (n, C)
