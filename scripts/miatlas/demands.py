@@ -56,9 +56,11 @@ def _references(attack, cohorts, same):
 
 
 def _held_out(attack, cohorts, same):
+    """An attack reads them always, or where an option has the value in its constant HELD_OUT."""
     source = LIBRARY / "attacks" / f"{attack['attack']}.py"
+    where = constant(source, "HELD_OUT") or {}
     needed = any("_held_out_" in name for name in required(source, "score"))
-    if needed or attack["options"].get("population") == "held_out":
+    if needed or any(attack["options"][key] == value for key, value in where.items()):
         for side in ("target", "shadow"):
             if cohorts[side].get("held_out") == 0:
                 return f"{attack['attack']} needs held-out examples, but a cohort's held_out is 0"

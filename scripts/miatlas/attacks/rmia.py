@@ -10,6 +10,8 @@ from miatlas.options import between, positive
 
 LEAST = np.finfo(np.float64).tiny  # of p(x), so that 0 / 0 is 0
 
+HELD_OUT = {"population": "held_out"}  # the option under which it reads them
+
 
 def score(
     fitted, refs_out, refs_in=None,
@@ -33,7 +35,7 @@ def score(
     not be compared pair by pair. See `needs` for what is read of the rest; z is read by `fit`.
     """
     if population == "all":
-        ratio = fitted["ratio"][np.searchsorted(fitted["examples"], examples)]
+        ratio = fitted["ratio"][examples]
         own = ratio <= ratio / gamma  # whether x's own entry is among those counted
         return (dominated(fitted["sorted"], ratio, gamma) - own) / (len(fitted["sorted"]) - 1)
     options = {"mode": mode, "a": a, "statistic": statistic, "temperature": temperature}
@@ -71,7 +73,11 @@ def likelihood_ratio(target, refs, labels, refs_in, refs_out, options) -> np.nda
 
 
 def fit(slices, **options) -> dict[str, np.ndarray]:
-    """Return LR(z), sorted; of the population `all` also in the order of the examples."""
+    """Return LR(z), sorted; of the population `all` also by example, NaN where there is no z.
+
+    Everybody is compared with everybody, so both are kept whole, whatever the slices: 16 bytes an
+    example, and 24 while they are made. In float32 an LR(z) could change sides of LR(x) / gamma.
+    """
     kind = "logits" if reads_logits(options) else "phi"
     if options["population"] == "held_out":
         piece = next(iter(slices))  # the same in all of them
@@ -79,16 +85,18 @@ def fit(slices, **options) -> dict[str, np.ndarray]:
         outs, target = np.ones(refs.shape[:2], bool), getattr(piece, f"target_held_out_{kind}")
         labels = piece.held_out_labels if kind == "logits" else None
         return {"sorted": np.sort(likelihood_ratio(target, refs, labels, None, outs, options))}
-    examples, ratios = [], []
+    found = []
     for piece in slices:
         target, refs = getattr(piece, f"target_{kind}"), getattr(piece, f"refs_{kind}")
         labels = piece.labels if kind == "logits" else None
         ins = piece.refs_in if options["mode"] == "online" else None
-        examples.append(piece.examples)
-        ratios.append(likelihood_ratio(target, refs, labels, ins, piece.refs_out, options))
-    examples, ratio = np.concatenate(examples), np.concatenate(ratios)
-    order = np.argsort(examples)
-    return {"examples": examples[order], "ratio": ratio[order], "sorted": np.sort(ratio)}
+        ratio = likelihood_ratio(target, refs, labels, ins, piece.refs_out, options)
+        found.append((piece.examples, ratio))
+    ratio = np.full(1 + max(examples.max() for examples, _ in found), np.nan)
+    while found:  # each part is let go of as soon as it is in its place
+        examples, part = found.pop()
+        ratio[examples] = part
+    return {"ratio": ratio, "sorted": np.sort(ratio[~np.isnan(ratio)])}
 
 
 def reads_logits(options: dict) -> bool:
