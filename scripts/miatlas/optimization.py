@@ -1,7 +1,9 @@
 """Optimisers and learning-rate schedules, named as in a recipe.
 
 Every optimiser here works element by element, so that one of them on stacked parameters is K of
-them on K models.
+them on K models. They move weights exactly as torch.optim's do, bit by bit, with the same
+operations; building one of those imports torch's compiler, which costs every training job more than
+a second and 150 MB.
 """
 
 import math
@@ -12,6 +14,26 @@ import torch
 from miatlas.options import between, nonnegative, positive
 
 
+class Optimizer:
+    """Moves parameters by their gradients; `lr` may be set anew before every step.
+
+    `move(parameters, gradients, lr)` changes both in place; what it remembers is its own.
+    """
+
+    def __init__(self, parameters, lr: float, move):
+        self.parameters, self.lr, self.move = list(parameters), lr, move
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Move the parameters by the gradients that they have, which are used up."""
+        self.move(self.parameters, [parameter.grad for parameter in self.parameters], self.lr)
+
+
 def sgd(
     parameters,
     *,
@@ -20,10 +42,27 @@ def sgd(
     nesterov: bool = False,
     weight_decay: Annotated[float, nonnegative] = 0.0,
 ):
-    """Stochastic gradient descent, with momentum unless it is 0."""
-    return torch.optim.SGD(
-        parameters, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay
-    )
+    """Stochastic gradient descent, with momentum unless it is 0.
+
+    Raises ValueError if Nesterov's form is asked for without momentum.
+    """
+    if nesterov and not momentum:
+        raise ValueError("optimizer sgd: nesterov needs a momentum")
+    memory = []
+
+    def move(weights, gradients, lr):
+        if weight_decay:
+            torch._foreach_add_(gradients, weights, alpha=weight_decay)
+        if momentum and not memory:
+            memory.extend(gradient.clone() for gradient in gradients)
+        elif momentum:
+            torch._foreach_mul_(memory, momentum)
+            torch._foreach_add_(memory, gradients)
+        if nesterov:
+            torch._foreach_add_(gradients, memory, alpha=momentum)
+        torch._foreach_add_(weights, memory if momentum and not nesterov else gradients, alpha=-lr)
+
+    return Optimizer(parameters, lr, move)
 
 
 def adam(
@@ -33,7 +72,14 @@ def adam(
     weight_decay: Annotated[float, nonnegative] = 0.0,
 ):
     """Adam (Kingma & Ba 2015), weight decay as an L2 penalty."""
-    return torch.optim.Adam(parameters, lr=lr, weight_decay=weight_decay)
+    inner = _adam()
+
+    def move(weights, gradients, lr):
+        if weight_decay:
+            torch._foreach_add_(gradients, weights, alpha=weight_decay)
+        inner(weights, gradients, lr)
+
+    return Optimizer(parameters, lr, move)
 
 
 def adamw(
@@ -43,7 +89,34 @@ def adamw(
     weight_decay: Annotated[float, nonnegative] = 0.01,
 ):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
-    return torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay)
+    inner = _adam()
+
+    def move(weights, gradients, lr):
+        torch._foreach_mul_(weights, 1 - lr * weight_decay)
+        inner(weights, gradients, lr)
+
+    return Optimizer(parameters, lr, move)
+
+
+def _adam(beta1=0.9, beta2=0.999, eps=1e-8):
+    """Return Adam's own step: m and v are the moving averages of g and g^2, t counts the steps."""
+    m, v, t = [], [], 0
+
+    def move(weights, gradients, lr):
+        nonlocal t
+        t += 1
+        if not m:
+            m.extend(map(torch.zeros_like, weights))
+            v.extend(map(torch.zeros_like, weights))
+        torch._foreach_lerp_(m, gradients, 1 - beta1)
+        torch._foreach_mul_(v, beta2)
+        torch._foreach_addcmul_(v, gradients, gradients, value=1 - beta2)
+        root = torch._foreach_sqrt(v)
+        torch._foreach_div_(root, (1 - beta2**t) ** 0.5)
+        torch._foreach_add_(root, eps)
+        torch._foreach_addcdiv_(weights, m, root, value=-lr / (1 - beta1**t))
+
+    return move
 
 
 def constant(progress, *, warmup: Annotated[float, between(0, 1)] = 0.0):

@@ -47,7 +47,7 @@ def _train_group(make, recipe, data, models, size, progress):
     torch.manual_seed(models[0].augmentation_seed)  # dropout, in networks trained one by one
     batches = Batches(models, recipe, data, size)
     optimizer = _named(OPTIMIZERS, recipe["optimizer"])(list(group.parameters.values()))
-    rates = _rates(recipe, optimizer.param_groups[0]["lr"], batches.steps)
+    rates = _rates(recipe, optimizer.lr, batches.steps)
     average = Average(group, recipe["ema"]) if recipe["ema"] else None
     best = Best(group, recipe["early_stopping"]) if recipe["early_stopping"] else None
     running, history = torch.ones(len(models), dtype=bool), []
@@ -73,7 +73,7 @@ def _epoch(group, optimizer, rates, batches, recipe, average):
     group.network.train()
     losses, correct = [], 0
     for x, y in batches.epoch():
-        optimizer.param_groups[0]["lr"] = next(rates)
+        optimizer.lr = next(rates)
         loss, hits = _step(group, optimizer, x, y, recipe)
         losses.append(loss)
         correct = correct + hits

@@ -11,6 +11,7 @@ from miatlas import optimization
 from miatlas.optimization import OPTIMIZERS, SCHEDULES
 
 SHARE = st.floats(0, 1)
+CLASSES = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -65,7 +66,6 @@ def test_stacked_parameters_move_as_single_ones(name, weight_decay):
     generator = torch.Generator().manual_seed(0)
     start = torch.randn(3, 4, 5, generator=generator)
     gradients = torch.randn(6, 3, 4, 5, generator=generator)
-    classes = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
     more = {"momentum": 0.9, "nesterov": True} if name == "sgd" else {}
     options = {"lr": 0.05, "weight_decay": weight_decay, **more}
     stacked = start.clone().requires_grad_()
@@ -75,11 +75,53 @@ def test_stacked_parameters_move_as_single_ones(name, weight_decay):
         together.step()
     for k in range(3):
         single = start[k].clone().requires_grad_()
-        alone = classes[name]([single], **options)
+        alone = CLASSES[name]([single], **options)
         for gradient in gradients:
             single.grad = gradient[k].clone()
             alone.step()
         torch.testing.assert_close(stacked[k], single, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("sgd", {"momentum": 0.0}), ("sgd", {"momentum": 0.0, "weight_decay": 0.1}),
+        ("sgd", {"momentum": 0.9}), ("sgd", {"momentum": 0.9, "weight_decay": 5e-4}),
+        ("sgd", {"momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}),
+        ("adam", {}), ("adam", {"weight_decay": 0.01}), ("adamw", {}),
+        ("adamw", {"weight_decay": 0.0}),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_weights_move_bit_by_bit_as_torch_moves_them(name, options, layout):
+    generator = torch.Generator().manual_seed(1)
+    shapes = [(7, 3, 3, 3), (5, 4, 2, 2)]
+    draw = lambda: [torch.randn(s, generator=generator) for s in shapes]  # noqa: E731
+    ours = [w.requires_grad_() for w in draw()]
+    theirs = [w.detach().clone().requires_grad_() for w in ours]
+    own = OPTIMIZERS[name](ours, lr=0.01, **options)
+    reference = CLASSES[name](theirs, lr=0.01, **options)
+    for step in range(20):
+        own.lr = reference.param_groups[0]["lr"] = 0.01 / (1 + step)
+        for mine, other, gradient in zip(ours, theirs, draw(), strict=True):
+            mine.grad = gradient.clone(memory_format=layout)
+            other.grad = gradient.clone(memory_format=layout)
+        own.step()
+        reference.step()
+        assert all(map(torch.equal, ours, theirs))
+
+
+def test_nesterov_without_momentum_is_refused():
+    with pytest.raises(ValueError, match="nesterov needs a momentum"):
+        optimization.sgd([torch.zeros(1, requires_grad=True)], momentum=0.0, nesterov=True)
+
+
+def test_gradients_are_forgotten():
+    weight = torch.ones(2, requires_grad=True)
+    optimizer = optimization.sgd([weight])
+    weight.grad = torch.ones(2)
+    optimizer.zero_grad()
+    assert weight.grad is None
 
 
 def test_sgd_by_hand():

@@ -1,7 +1,10 @@
 """Seeds, not blocks, decide a model; a stack of models trains as plain PyTorch trains each one."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -223,6 +226,31 @@ def test_students_do_not_read_the_labels():
     on = replace(on, labels=(on.labels + 1) % CLASSES)
     again, _ = training.train(MAKERS["mlp"], PLAIN, on, students, 40, True, silent)
     assert all(torch.equal(first[name], again[name]) for name in first)
+
+
+# What a job imports -------------------------------------------------------------------------
+
+
+JOB = """
+import sys
+sys.path[:0] = sys.argv[1:]
+import train_models
+import test_training as here
+for optimizer in here.OPTIMIZERS.values():
+    recipe = {**here.EVERYTHING, "optimizer": optimizer, "augmentation": here.MOVES}
+    here.train(recipe, range(2), make="cnn")
+    here.train({**recipe, "precision": "bfloat16"}, range(2), make=here.small_resnet, stacked=False)
+print(*sorted(name for name in sys.modules if name.startswith("torch.")))
+"""
+
+
+def test_a_training_job_does_not_import_the_compiler():
+    folders = [str(Path(training.__file__).parents[1]), str(Path(__file__).parent)]
+    command = [sys.executable, "-c", JOB, *folders]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert "torch.optim" in said
+    assert "torch._dynamo" not in said  # 1.4 s and 150 MB
+    assert "torch._inductor" not in said
 
 
 # Batches -------------------------------------------------------------------------------------
