@@ -36,7 +36,8 @@ def tabulate(
         of_label = [evidence.result(*pair) for pair in pairs if pair[1] == label]
         if not of_label:
             continue
-        marks = _marks(of_label[0], evidence.scale)
+        each = [_marks(result, evidence.scale) for result in of_label]
+        marks = {what: any(one[what] for one in each) for what in NAMES}  # in some audit
         cells = {"Attack": name, **{what: YES if used else NO for what, used in marks.items()}}
         rows = {r["audit"]: {"audit": r["audit"], "label": label, **marks} for r in of_label}
         for (quantity, level), audit in product(asked, evidence.audits()):
