@@ -9,14 +9,15 @@ import pandas as pd
 import torch
 
 from miatlas import devices, training
+from miatlas.answered import Signals
 from miatlas.batches import Data, Model
 from miatlas.ensemble import stacks
 from miatlas.inputs import standardised
 from miatlas.logs import logged
 from miatlas.progress import Progress
 from miatlas.roles import HELD_OUT, TEST
-from miatlas.seeds import torch_seed
-from miatlas.store import Signals, attributes, read_h5, write_csv, write_weights
+from miatlas.seeds import rng, torch_seed
+from miatlas.store import attributes, read_h5, write_csv, write_weights
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -44,7 +45,7 @@ def main(
         data.taught = answers(teachers, device)
     recipe, numbers = settings["recipe"], range(*settings["models"])
     architecture = import_module(f"miatlas.architectures.{recipe['architecture']['name']}")
-    options = {key: value for key, value in recipe["architecture"].items() if key != "name"}
+    make = maker(architecture, data, shape, classes, settings)
     member = read_h5(membership, ["member"])["member"].astype(bool)
     models = [model(settings, m, row) for m, row in zip(numbers, member, strict=True)]
     where = f"{settings['cohort']} models {numbers[0]}-{numbers[-1]}"
@@ -52,7 +53,7 @@ def main(
     with Progress(where, recipe["epochs"] * (1 if stacked else len(models))) as progress:
         try:
             trained, rows = training.train(
-                partial(architecture.build, shape, classes, **options),
+                make,
                 recipe,
                 data,
                 models,
@@ -78,6 +79,33 @@ def load(population: str, roles: str, device):
     labels = torch.from_numpy(arrays["labels"]).to(device)
     data = Data(x, labels, index[HELD_OUT].to(device), index[TEST].to(device))
     return data, tuple(x.shape[1:]), int(arrays["labels"].max()) + 1
+
+
+def maker(architecture, data: Data, shape, classes: int, settings: dict):
+    """Return what builds one network of the recipe.
+
+    An architecture may have weights that are the population's and no model's: its `from_sample(x)`
+    makes them, by name, from SAMPLE examples of the pool, x (n, ...) float32 on the CPU. The sample
+    is the cohort's, so that all its models start from the same ones, in whatever block.
+    """
+    options = {k: v for k, v in settings["recipe"]["architecture"].items() if k != "name"}
+    build = partial(architecture.build, shape, classes, **options)
+    if not hasattr(architecture, "from_sample"):
+        return build
+    elsewhere = torch.cat([data.held_out, data.test]).cpu().numpy()
+    pool = np.setdiff1d(np.arange(len(data.x)), elsewhere)
+    draws = rng(settings["seed"], "sample", settings["cohort"])
+    sample = draws.choice(pool, min(architecture.SAMPLE, len(pool)), replace=False)
+    common = architecture.from_sample(data.x[torch.from_numpy(np.sort(sample))].cpu())
+
+    def make():
+        network = build()
+        wrong = network.load_state_dict(common, strict=False).unexpected_keys
+        if wrong:
+            raise ValueError(f"{architecture.__name__} has no weights {', '.join(wrong)}")
+        return network
+
+    return make
 
 
 def answers(teachers: list[str], device) -> torch.Tensor:

@@ -16,7 +16,10 @@ from torch.nn.functional import affine_grid, grid_sample
 
 from miatlas.options import between, nonnegative, positive
 
-KINDS = ("none", "mirror", "shift", "mirror_shift", "mirror_shift_cutout", "crop_rotation")
+ALTERNATING = "alternating_mirror_shift"
+KINDS = (
+    "none", "mirror", "shift", "mirror_shift", "mirror_shift_cutout", "crop_rotation", ALTERNATING
+)  # fmt: skip
 
 
 def augment(x: Tensor, kind: str, generator: torch.Generator, **options) -> Tensor:
@@ -45,6 +48,8 @@ def draw(
       whose 16 for CIFAR-10 is the default).
     - `crop_rotation`: shift as above, and angle float (n,) in radians, uniform in [-rotation,
       rotation] degrees (shi2024 §4.5, which gives no sizes).
+    - `alternating_mirror_shift`: shift as above. Mirrored is an example in every other of its
+      passes (Jordan 2024), the first of them drawn: see `alternating`, which knows the passes.
     """
     if kind not in KINDS:
         raise ValueError(f"augmentation {kind!r} does not exist; there is: {', '.join(KINDS)}")
@@ -65,6 +70,15 @@ def draw(
         uniform = torch.rand(n, generator=generator) * 2 - 1
         draws["angle"] = uniform * math.radians(rotation)
     return draws
+
+
+def alternating(first: Tensor, examples: Tensor, passes: Tensor) -> Tensor:
+    """Return which examples are mirrored: in their even passes those that `first` says.
+
+    first (K, N) bool, the population's examples as K models begin with them; examples (K, n) are
+    indices into it, passes (K, n) how often a model has seen each before.
+    """
+    return first.gather(1, examples) ^ (passes % 2 == 1)
 
 
 def concatenate(draws: list[dict[str, Tensor]]) -> dict[str, Tensor]:

@@ -58,13 +58,21 @@ class Batches:
         self.queues = [np.empty(0, int) for _ in models]
         self.orders = [np.random.default_rng(model.order_seed) for model in models]
         self.generators = [torch.Generator().manual_seed(m.augmentation_seed) for m in models]
+        self.teachers = None
+        if models[0].teacher is not None:
+            teachers = [model.teacher for model in models]
+            self.teachers = torch.tensor(teachers, device=data.x.device)
+        self.taken = 0  # examples that each model has drawn so far
+        if self.kind == augmentation.ALTERNATING:
+            first = [torch.rand(len(data.x), generator=g) < 0.5 for g in self.generators]
+            self.first = torch.stack(first)
 
     def epoch(self):
         """Yield the batches of one epoch."""
         n, device = self.steps * self.size, self.data.x.device
         order = np.stack([self._next(k, n) for k in range(len(self.models))])
+        draws = self._draws(torch.from_numpy(order))
         order = torch.from_numpy(order).to(device)  # (K, n)
-        draws = self._draws(n)
         for start in range(0, n, self.size):
             now = slice(start, start + self.size)
             index = order[:, now]
@@ -73,10 +81,9 @@ class Batches:
             yield x.unflatten(0, index.shape), self._y(index)
 
     def _y(self, index):
-        if self.models[0].teacher is None:
+        if self.teachers is None:
             return self.data.labels[index]
-        teachers = torch.tensor([m.teacher for m in self.models], device=index.device)
-        return self.data.taught[teachers[:, None], index]
+        return self.data.taught[self.teachers[:, None], index]
 
     def _next(self, k, n):
         """Take the next n examples of model k's endless sequence of permutations."""
@@ -87,11 +94,17 @@ class Batches:
         self.queues[k] = sequence[n:]
         return sequence[:n]
 
-    def _draws(self, n):
+    def _draws(self, order):
         """Draw an epoch's augmentations, each model's from its own generator: (K, n, ...) each."""
-        shape, device = tuple(self.data.x.shape[1:]), self.data.x.device
+        n, shape, device = order.shape[1], tuple(self.data.x.shape[1:]), self.data.x.device
         draws = [
             augmentation.draw(self.kind, n, shape, generator, **self.augmentation)
             for generator in self.generators
         ]
-        return {name: torch.stack([d[name] for d in draws]).to(device) for name in draws[0]}
+        draws = {name: torch.stack([d[name] for d in draws]) for name in draws[0]}
+        if self.kind == augmentation.ALTERNATING:
+            sizes = torch.tensor([len(model.examples) for model in self.models])
+            passes = torch.arange(self.taken, self.taken + n) // sizes[:, None]
+            draws["mirror"] = augmentation.alternating(self.first, order, passes)
+        self.taken += n
+        return {name: drawn.to(device) for name, drawn in draws.items()}

@@ -15,7 +15,8 @@ LIBRARY = Path(__file__).parent
 DESIGNS = ["half", "paired", "iid", "disjoint", "six_way", "canaries", "leave_one_out"]
 OPTIMIZERS = ["sgd", "adam", "adamw"]
 AUGMENTATIONS = [
-    "none", "mirror", "shift", "mirror_shift", "mirror_shift_cutout", "crop_rotation"
+    "none", "mirror", "shift", "mirror_shift", "mirror_shift_cutout", "crop_rotation",
+    "alternating_mirror_shift",
 ]  # fmt: skip
 SCHEDULES = ["constant", "cosine", "step"]
 

@@ -9,6 +9,7 @@ import torch
 from torch.func import functional_call, stack_module_state, vmap
 
 from miatlas import architectures
+from miatlas.architectures import fast_resnet
 from miatlas.options import checked, declared
 
 FOLDER = Path(architectures.__file__).parent
@@ -19,10 +20,11 @@ SMALL = {
     "cnn": {"filters": 4},
     "wide_resnet": {"depth": 10, "width": 1},
     "two_layer_cnn": {"first": 4, "second": 6},
+    "fast_resnet": {"widths": [24, 8, 16]},
 }
 SMALLEST = {
-    "alexnet": 29, "cnn": 8, "densenet121": 8, "mlp": 1, "resnet": 8, "smallnet": 8,
-    "two_layer_cnn": 10, "vgg16": 32, "vgg3": 8, "wide_resnet": 4,
+    "alexnet": 29, "cnn": 8, "densenet121": 8, "fast_resnet": 16, "mlp": 1, "resnet": 8,
+    "smallnet": 8, "two_layer_cnn": 10, "vgg16": 32, "vgg3": 8, "wide_resnet": 4,
 }  # fmt: skip
 
 
@@ -62,6 +64,11 @@ def count(name, shape=(3, 32, 32), classes=10, **options):
         ("vgg16", (3, 32, 32), 10, {}, 14_728_266),
         ("densenet121", (3, 32, 32), 10, {}, 6_956_298 + 128),  # torchvision normalises the stem
         ("wide_resnet", (3, 32, 32), 10, {"width": 2}, 1_467_610),
+        # By hand: 24 biases of the first layer, convolutions without, two norms a stage, head.
+        (
+            "fast_resnet", (3, 32, 32), 10, {},
+            24 + 9 * (24 * 64 + 64 * 64 + 64 * 256 + 3 * 256 * 256) + 4 * (64 + 2 * 256) + 2570,
+        ),
         ("wide_resnet", (3, 32, 32), 10, {"width": 10}, 36_479_194),
     ],
 )  # fmt: skip
@@ -179,6 +186,43 @@ def test_wide_resnet_is_the_written_out_network():
     torch.testing.assert_close(network.features(x), features, rtol=1e-4, atol=1e-4)
 
 
+def images(n=300, colours=3, side=16):
+    """Return images whose colours and neighbouring pixels go together, as photographs' do."""
+    fine = torch.randn(n, colours, side, side, generator=torch.Generator().manual_seed(0))
+    rough = torch.nn.functional.avg_pool2d(fine, 3, 1, 1)
+    return 3 * rough + rough.mean(1, keepdim=True) + 0.1 * fine
+
+
+@pytest.mark.parametrize("colours", [1, 3])
+def test_first_filters_whiten_patches(colours):
+    x, size = images(colours=colours), 4 * colours
+    weight = fast_resnet.from_sample(x)["body.0.weight"]
+    assert weight.shape == (2 * size, colours, 2, 2)
+    assert torch.equal(weight[size:], -weight[:size])
+    answers = torch.nn.functional.conv2d(x, weight[:size]).transpose(0, 1).flatten(1).double()
+    moments = answers @ answers.T / answers.shape[1]
+    patches = [x[:, :, i : i + 15, j : j + 15] for i in range(2) for j in range(2)]
+    plain = torch.stack(patches, 2).permute(0, 3, 4, 1, 2).reshape(-1, size).double()
+    values = torch.linalg.eigvalsh(plain.T @ plain / len(plain))
+    expected = torch.diag(values / (values + fast_resnet.EPSILON))
+    torch.testing.assert_close(moments, expected, rtol=0, atol=1e-4)
+    assert values.max() > 10 * values.min()  # or there was nothing to whiten
+
+
+def test_first_filters_hardly_depend_on_rounding():
+    x = images()
+    first = fast_resnet.from_sample(x)["body.0.weight"]
+    again = fast_resnet.from_sample(x.flip(0))["body.0.weight"]  # other sums, the same patches
+    torch.testing.assert_close(again, first, rtol=1e-5, atol=1e-6)
+
+
+def test_a_stage_begins_with_what_it_is_given():
+    stage = build("fast_resnet").body[2]
+    x = torch.randn(2, 24, 8, 8)
+    assert torch.equal(stage.conv1(x)[:, :24], x)
+    assert not torch.equal(stage.conv1(x)[:, 24:48], x)
+
+
 def test_mlp_is_the_written_out_formula():
     network = build("mlp", (2, 3), 4, widths=[5], activation="tanh")
     (first, first_bias), second = network.body[1].parameters(), network.head
@@ -249,7 +293,7 @@ def test_weights_follow_the_global_seed():
 
 
 def test_building_touches_no_running_statistics():
-    for name in ("resnet", "wide_resnet", "densenet121", "vgg16"):
+    for name in ("resnet", "wide_resnet", "densenet121", "vgg16", "fast_resnet"):
         network = build(name, **SMALL.get(name, {}))
         assert network.training
         assert all(module.training for module in network.modules())

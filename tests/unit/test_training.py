@@ -4,16 +4,18 @@ import subprocess
 import sys
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import train_models
 from torch import nn
 from torch.nn import functional
 
 from miatlas import augmentation, training
-from miatlas.architectures import cnn, mlp, wide_resnet
+from miatlas.architectures import cnn, fast_resnet, mlp, wide_resnet
 from miatlas.batches import Batches, Data, Model
 from miatlas.ensemble import Ensemble
 
@@ -266,7 +268,10 @@ def batches(numbers, augmentation=None, epochs=1, batch_size=16, size=40, **keys
     return made, torch.stack([x for x, _ in drawn]), torch.stack([y for _, y in drawn])
 
 
-@pytest.mark.parametrize("moves", [None, MOVES])
+TURNS = {"name": "alternating_mirror_shift", "shift": 1}
+
+
+@pytest.mark.parametrize("moves", [None, MOVES, TURNS])
 def test_batches_are_the_models_own_bit_by_bit(moves):
     _, x, y = batches([4, 1, 7], moves, epochs=3, sizes=(40, 33))
     for k, number in enumerate([4, 1, 7]):
@@ -292,6 +297,36 @@ def test_batches_are_full_and_every_example_comes_equally_often(batch_size):
         n = len(model.examples)
         for start in range(0, len(seen) - n + 1, n):  # whole permutations, one after the other
             assert sorted(seen[start : start + n].tolist()) == model.examples.tolist()
+
+
+@pytest.mark.parametrize("sizes", [(40,), (40, 33, 60)])
+def test_an_example_is_mirrored_in_every_other_of_its_passes(sizes):
+    on = data()
+    on.x[:] = 0
+    on.x[:, 0, 0, 0] = torch.arange(1, EXAMPLES + 1)  # mirrored, it is in the other corner
+    still = {"augmentation": TURNS | {"shift": 0}}
+    made = Batches(models(range(3), sizes), PLAIN | still, on, 40)
+    x = torch.cat([x for _ in range(8) for x, _ in made.epoch()], 1)[:, :, 0, 0]  # (K, 8 n, W)
+    starts = []
+    for row, model in zip(x, models(range(3), sizes), strict=True):
+        plain, mirrored = row[:, 0].long() - 1, row[:, -1].long() - 1
+        assert ((plain < 0) ^ (mirrored < 0)).all()
+        seen = torch.maximum(plain, mirrored)
+        for example in model.examples:
+            turns = (mirrored[seen == example] >= 0).tolist()
+            assert len(turns) >= 4
+            assert all(a != b for a, b in pairwise(turns))
+            starts.append(turns[0])
+    assert 0.35 < np.mean(starts) < 0.65
+
+
+def test_models_begin_with_mirror_images_of_their_own():
+    make = lambda numbers: Batches(  # noqa: E731
+        models(numbers), PLAIN | {"augmentation": TURNS}, data(), 40
+    )
+    both, alone = make([3, 5]), make([5])
+    assert torch.equal(both.first[1], alone.first[0])
+    assert not torch.equal(both.first[0], both.first[1])
 
 
 def test_the_order_differs_between_models_and_epochs():
@@ -526,6 +561,61 @@ def test_normalisation_is_stacked_and_queried_with_running_statistics():
             one = logits(small_resnet, weights, on.x[:1])
             torch.testing.assert_close(one[k, 0], answers[k, 0], rtol=1e-5, atol=1e-5)
     assert stack["body.0.weight"].shape[0] == 3
+
+
+# The recipe `fast`: filters from a sample of the population, mirror images in turn -----------
+
+FAST = {
+    "architecture": {"name": "fast_resnet", "widths": [24, 8, 8]}, "batch_size": 20, "epochs": 2,
+    "optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": True},
+    "augmentation": {"name": "alternating_mirror_shift", "shift": 2}, "label_smoothing": 0.2,
+}  # fmt: skip
+
+
+def photographs(held_out=20, test=20):
+    on, generator = data(), torch.Generator().manual_seed(5)
+    x = functional.interpolate(on.x.expand(-1, 3, -1, -1), size=16, mode="bilinear")
+    x = x + 0.1 * torch.randn(x.shape, generator=generator)
+    return Data(x, on.labels, torch.arange(held_out), torch.arange(EXAMPLES - test, EXAMPLES))
+
+
+def fast(numbers, stacked=True, on=None):
+    settings, on = {"seed": 3, "cohort": "c", "recipe": PLAIN | FAST}, on or photographs()
+    make = train_models.maker(fast_resnet, on, (3, 16, 16), CLASSES, settings)
+    return make, train(FAST, numbers, stacked, make, on, low=20, high=100)
+
+
+def test_the_fast_recipe_is_the_same_stacked_one_by_one_and_in_blocks():
+    make, (stack, history) = fast(range(3))
+    others = [
+        fast(range(3), stacked=False)[1][0],
+        joined(fast([0])[1][0], fast([1, 2])[1][0]),
+    ]
+    whitening = stack["body.0.weight"]
+    assert torch.equal(whitening[0], whitening[1])
+    assert not torch.equal(whitening[0], fast_resnet.build((3, 16, 16), 4).body[0].weight)
+    expected = logits(make, stack, photographs().x)
+    for weights in others:
+        assert torch.equal(weights["body.0.weight"], whitening)
+        answers = logits(make, weights, photographs().x)
+        torch.testing.assert_close(answers, expected, rtol=0, atol=2e-4)
+    losses = [[row["loss"] for row in history if row["epoch"] == e] for e in (1, 2)]
+    assert np.mean(losses[1]) < np.mean(losses[0])  # it learns
+
+
+def test_whitening_reads_the_pool_and_nothing_else():
+    first = fast([0])[0]().body[0].weight
+    on = photographs()
+    on.x[on.held_out], on.x[on.test] = 100.0, -100.0
+    assert torch.equal(fast([0], on=on)[0]().body[0].weight, first)
+    on.x[20:100] *= 2
+    assert not torch.equal(fast([0], on=on)[0]().body[0].weight, first)
+
+
+def test_filters_that_the_network_does_not_have_are_refused(monkeypatch):
+    monkeypatch.setattr(fast_resnet, "from_sample", lambda x: {"body.9.weight": x})
+    with pytest.raises(ValueError, match="fast_resnet has no weights body"):
+        fast([0])
 
 
 def dropping():

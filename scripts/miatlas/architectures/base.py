@@ -3,7 +3,8 @@
 Every architecture is one module with one function `build(shape, classes, *, options)`; `shape` is
 (C, H, W) of an image or (d,) of a feature vector. Its constant STACKABLE says whether K networks
 give the same as one vectorised call on stacked parameters and buffers (`torch.func`), which is
-tested for all that say so.
+tested for all that say so. A module may also have `from_sample(x)` and SAMPLE: weights that are the
+population's and no model's, made from so many examples (see `train_models.maker`).
 """
 
 import torch
