@@ -10,6 +10,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from miatlas import architectures
 from miatlas.architectures import fast_resnet
+from miatlas.architectures.base import MaxPool
 from miatlas.options import checked, declared
 
 FOLDER = Path(architectures.__file__).parent
@@ -221,6 +222,22 @@ def test_a_stage_begins_with_what_it_is_given():
     x = torch.randn(2, 24, 8, 8)
     assert torch.equal(stage.conv1(x)[:, :24], x)
     assert not torch.equal(stage.conv1(x)[:, 24:48], x)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 8, 8), (2, 1, 8, 8), (2, 3, 9, 7)])
+def test_pooling_before_a_relu_is_pooling_after_it(shape):
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    answers, gradients = [], []
+    usual = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.MaxPool2d(2))
+    for layers in (torch.nn.Sequential(MaxPool(), torch.nn.ReLU()), usual):
+        for memory_format in (torch.contiguous_format, torch.channels_last):
+            leaf = x.clone(memory_format=memory_format).requires_grad_()
+            answer = layers(leaf)
+            answer.square().sum().backward()
+            answers.append(answer.detach())
+            gradients.append(leaf.grad)
+    assert all(torch.equal(each, answers[-1]) for each in answers)
+    assert all(torch.equal(each, gradients[-1]) for each in gradients)
 
 
 def test_mlp_is_the_written_out_formula():

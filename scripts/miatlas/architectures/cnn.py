@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 
 from torch import nn
 
-from miatlas.architectures.base import Network, channels, pooled
+from miatlas.architectures.base import MaxPool, Network, channels, pooled
 from miatlas.options import positive
 
 STACKABLE = True
@@ -37,12 +37,12 @@ def build(
     if layout == "light":
         layers = []
         for before, after in pairwise([colours, *doubling[:-1]]):
-            layers += [_convolution(before, after), nn.ReLU(), nn.MaxPool2d(2)]
+            layers += [_convolution(before, after), MaxPool(), nn.ReLU()]
         return Network(nn.Sequential(*layers, nn.Flatten()), shape, classes)
     layers = [_convolution(colours, filters), nn.LeakyReLU()]
     for before, after in pairwise(doubling):
         layers += [_convolution(before, before), nn.LeakyReLU()]
-        layers += [_convolution(before, after), nn.LeakyReLU(), nn.MaxPool2d(2)]
+        layers += [_convolution(before, after), MaxPool(), nn.LeakyReLU()]
     return Network(pooled(*layers), shape, classes)
 
 
