@@ -23,8 +23,8 @@ class Average:
         average = list(self.group.parameters.values())
         current = [p.detach() for p in group.parameters.values()]
         torch._foreach_lerp_(average, current, 1 / self.mass)
-        for name, buffer in group.buffers.items():
-            self.group.buffers[name].copy_(buffer)
+        if group.buffers:
+            torch._foreach_copy_(list(self.group.buffers.values()), list(group.buffers.values()))
 
 
 class Best:

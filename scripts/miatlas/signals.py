@@ -1,9 +1,10 @@
 """Signals: what a cohort's models answer to the queries."""
 
 import numpy as np
+import torch
 
 from miatlas import augmentation
-from miatlas.statistics import logit_scaled_confidence
+from miatlas.probes.confidence import phi as phi_of
 
 
 def extract(group, x, labels, queries: dict, stacked: bool) -> dict:
@@ -19,14 +20,19 @@ def extract(group, x, labels, queries: dict, stacked: bool) -> dict:
     kept = len(specs) if queries["logits"] == "all" else 1
     phi = np.empty((group.models, len(x), len(specs)), np.float32)
     logits = np.empty((*phi.shape[:2], kept, group.answer(x[:1]).shape[-1]), np.float32)
+    y = torch.as_tensor(labels, device=x.device)
     parts = [slice(None)] if stacked else [slice(k, k + 1) for k in range(group.models)]
     for models in parts:
         part = group.part(models)
         for where in part.slices(len(x), x):
-            for query, spec in enumerate(specs):
-                answer = part.answer(augmentation.query(x[where], spec)).float()
-                answer = (answer / queries["temperature"]).cpu().numpy()
-                phi[models, where, query] = logit_scaled_confidence(answer, labels[None, where])
-                if query < kept:
-                    logits[models, where, query] = answer
+            answers = _answers(part, x[where], specs, queries["temperature"])
+            # on the device, in float64, and fetched once a slice: a GPU is not waited for
+            confidences = [phi_of(answer.double(), y[where]).float() for answer in answers]
+            phi[models, where] = torch.stack(confidences, 2).cpu().numpy()
+            logits[models, where] = torch.stack(answers[:kept], 2).cpu().numpy()
     return {"phi": phi, "logits": logits if queries["logits"] == "all" else logits[:, :, 0]}
+
+
+def _answers(group, x, specs, temperature):
+    """Return the logits (K, n, C) of every query, divided by the temperature."""
+    return [group.answer(augmentation.query(x, spec)).float() / temperature for spec in specs]

@@ -137,11 +137,12 @@ def _final_accuracy(group, data, models, history):
     """
     correct = torch.cat(
         [
-            (group.answer(data.x[where]).argmax(-1) == data.labels[where]).cpu()
+            group.answer(data.x[where]).argmax(-1) == data.labels[where]
             for where in group.slices(len(data.x), data.x)
         ],
         1,
-    ).numpy()  # (K, N)
+    )
+    correct = correct.cpu().numpy()  # (K, N)
     last = {row["model"]: row for row in history}
     for hits, model in zip(correct, models, strict=True):
         trained = np.zeros(len(hits), bool)
