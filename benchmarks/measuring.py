@@ -34,6 +34,8 @@ def child(script: str, side: str, **options) -> dict:
 def process(command: list[str], directory: Path | None = None) -> dict:
     """Run a command; return its process_seconds, peak_mib, and what its last line says if JSON.
 
+    Its process_cpu_seconds are those that it kept a core busy.
+
     Peak memory is the largest resident set of the process or of one that it waited for. Raises
     RuntimeError, with all that was said, if the command fails.
     """
@@ -53,7 +55,14 @@ def process(command: list[str], directory: Path | None = None) -> dict:
     last = text.rstrip().rpartition("\n")[2]
     reported = json.loads(last) if last.startswith("{") else {"text": text}
     peak = usage.ru_maxrss * KIB / 2**20
-    return {"process_seconds": seconds, "peak_mib": peak, **reported}
+    cpu = usage.ru_utime + usage.ru_stime
+    measured = {"process_seconds": seconds, "process_cpu_seconds": cpu, "peak_mib": peak}
+    return {**measured, **reported}
+
+
+def cpu_seconds() -> float:
+    """Return the time that this process has kept a core busy, which others do not lengthen much."""
+    return sum(os.times()[:2])
 
 
 def report(sides: dict[str, Callable]) -> None:

@@ -3,11 +3,13 @@
 SECTIONS = {
     "training": (
         "Training",
-        "The workflow's own script trains the demo's cohorts on one thread; a model has the same"
-        " seeds on both sides. *Time* is that of the script without its imports, or, where"
-        " processes are compared, from their start to their end, one after the other on one core;"
-        " *memory* is the peak of one process, torch itself included ({start:.0f} MiB of it are"
-        " there before the first file is read).",
+        "The workflow's own script trains the demo's cohorts, and a CNN for CIFAR-10, on one"
+        " thread; a model has the same seeds on both sides. *Time* is that of the script without"
+        " its imports, or, where processes are compared, from their start to their end, one after"
+        " the other on one core; of the processes that train a model each some are run, and counted"
+        " for all. The plain loop is a tutorial's: one network, torch.optim, float32, images with"
+        " their channels first, pooling after the ReLU. *Memory* is the peak of one process, torch"
+        " itself included ({start:.0f} MiB of it are there before the first file is read).",
     ),
     "scoring": (
         "Scoring",
@@ -46,6 +48,22 @@ HEAD = """# Benchmarks
 Written by `make bench` from `results.json`; not to be edited. Every measurement stands against a
 named alternative in the same run.
 """
+GPU = """
+## On a GPU
+
+Nothing here has been measured on a GPU yet. What decides there, and is to be measured first, with
+the recipe `fast` and with the wide ResNet: (1) a stack's grouped convolutions under `vmap`, which
+run channels first, against one model at a time channels last, and against several processes on one
+GPU, in images a second and in the share of the peak FLOPs that is reached; `engine` chooses between
+the first two. (2) bf16 autocast within the stack: whether grouped convolutions and norms have
+kernels for it. (3) What launches cost a small model: the learning rate is a Python number in every
+step, so that a step cannot be captured as a CUDA graph as it is; it would have to become a tensor.
+(4) Queries, which run in float32 with TF32 convolutions: whether phi is as precise as it must be,
+and whether slices of 2^24 numbers fill the GPU. (5) What the GPU waits for: orders and
+augmentations are drawn on the CPU once an epoch, losses are fetched once an epoch, answers once a
+slice; the probe `noise` draws all its noise on the CPU. (6) Memory: whether blocks of 64 models of
+`fast` fit.
+"""
 READING = """
 ## How to read the tables
 
@@ -64,7 +82,7 @@ everything runs, and keeps nothing.
 def render(results: dict) -> str:
     """Return the page of results: section -> circumstances and comparisons."""
     sections = [_section(name, results[name]) for name in SECTIONS if name in results]
-    return "\n".join([HEAD, *sections, READING.lstrip()])
+    return "\n".join([HEAD, *sections, GPU.lstrip(), READING.lstrip()])
 
 
 def _section(name, section):
@@ -128,6 +146,8 @@ def _check(entry):
             f"{about}: {facts[own]:.2%}, {other} {facts[other]:.2%}; mean difference"
             f" {100 * facts['mean_difference']:.3f} ± {100 * facts['standard_error']:.3f} points"
             f" (standard error), largest {100 * facts['largest_difference']:.2f}."
+            + _leakage(entry)
+            + _cpu(entry)
         )
     if "largest_log" in facts:
         return (
@@ -146,6 +166,24 @@ def _check(entry):
         )
     times = 1 / entry["ratios"][entry["time"]]
     return f"{about}: {facts[own]:,}, {other} {facts[other]:,}; {times:.2f} times its time."
+
+
+def _leakage(entry):
+    """Say how far both sides' models leak the same."""
+    facts = entry["agreement"].get("leakage")
+    if facts is None:
+        return ""
+    return (
+        f" {facts['of']}: {facts[entry['ours']]:.3f}, {entry['alternative']}"
+        f" {facts[entry['alternative']]:.3f}; mean difference {facts['mean_difference']:.4f}"
+        f" ± {facts['standard_error']:.4f}."
+    )
+
+
+def _cpu(entry):
+    """Say the ratio of CPU times, where they were measured: other processes disturb it less."""
+    ratio = entry["ratios"].get("cpu_seconds")
+    return "" if ratio is None else f" In CPU time the ratio is {ratio:.2f}."
 
 
 def _middle(runs, name):

@@ -31,6 +31,8 @@ def test_a_process_reports_its_own_time_and_peak_memory():
     assert (small["answer"], large["answer"]) == sizes
     assert large["peak_mib"] - small["peak_mib"] == pytest.approx(300, abs=30)
     assert 0.3 <= large["process_seconds"] < 30
+    # 0.3 s of it asleep
+    assert 0 < large["process_cpu_seconds"] < large["process_seconds"] - 0.25
 
 
 def test_a_failing_side_stops_the_benchmark_and_says_what_it_said():
@@ -104,10 +106,19 @@ def test_bounds_run_and_their_sides_agree(tmp_path):
 
 @pytest.mark.slow
 def test_training_runs_and_its_sides_agree(tmp_path):
-    for entry in run(tmp_path, "training")["training"]["comparisons"]:
+    *demo, images = run(tmp_path, "training")["training"]["comparisons"]
+    assert len(demo) == 4
+    for entry in [*demo, images]:
         facts = entry["agreement"]
-        assert abs(facts["mean_difference"]) <= 0.02  # two epochs from the same seeds
+        assert abs(facts["mean_difference"]) <= 0.02  # few epochs from the same seeds
         assert facts[entry["ours"]] > 0.5  # of ten classes: it did train
+        assert entry["ratios"]["cpu_seconds"] > 0
+    leakage = images["agreement"]["leakage"]
+    assert abs(leakage["mean_difference"]) <= 0.02
+    assert 0.4 < leakage[images["ours"]] < 0.9
+    text = (tmp_path / "README.md").read_text()
+    assert "AUC of the loss" in text
+    assert text.count("In CPU time the ratio is") == 5
 
 
 @pytest.mark.slow

@@ -1,0 +1,208 @@
+"""The sides of the benchmark of training, each run in a process of its own."""
+
+import sys
+import time
+from pathlib import Path
+
+from measuring import REPOSITORY, cpu_seconds, report
+
+sys.path.insert(0, str(REPOSITORY / "scripts"))
+
+
+def prepare(folder: str, cohort: str, models: int, first: int = 0, data_root=None, **_) -> dict:
+    """Write population, roles and the membership of a block, as the workflow's scripts do."""
+    import assign_roles
+    import draw_membership
+    import prepare_population
+
+    from miatlas import jobs
+
+    study, files = read(folder, cohort, models, data_root), names(folder, cohort, models, first)
+    name, block = study["cohorts"][cohort]["population"], {"cohort": cohort, "block": 0}
+    if not Path(files["roles"]).exists():
+        if study["populations"][name]["source"] == "npz":
+            enlarged_digits(Path(folder) / "digits.npz")
+        settings = jobs.population_settings(study, name)
+        prepare_population.main(population=files["population"], settings=settings)
+        roles = jobs.role_settings(study, cohort)
+        assign_roles.main(population=files["population"], roles=files["roles"], settings=roles)
+    settings = {**jobs.membership_settings(study, **block), "models": [first, first + models]}
+    path = files["membership"]
+    draw_membership.main(roles=files["roles"], membership=path, settings=settings)
+    return {}
+
+
+def enlarged_digits(path: Path) -> None:
+    """Write scikit-learn's digits as colour images of 32x32 pixels."""
+    import numpy as np
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    x = np.kron(digits.images, np.ones((4, 4)))[:, None].repeat(3, 1)
+    np.savez(path, x=(x * 15).astype(np.uint8), labels=digits.target)
+
+
+def train(
+    folder: str, cohort: str, models: int, engine: str, epochs: int | None, first: int = 0,
+    data_root: str | None = None, leakage: bool = False,
+) -> dict:  # fmt: skip
+    """Train a block by the workflow's script: seconds (imports apart), start_mib, accuracies."""
+    import resource
+
+    import pandas as pd
+    import train_models
+
+    settings = settings_of(folder, cohort, models, first, epochs, data_root)
+    settings["recipe"]["engine"] = engine
+    files = names(folder, cohort, models, first)
+    outputs = {"weights": f"{folder}/{engine}.safetensors", "history": f"{folder}/{engine}.csv"}
+    start_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    start, spent = time.perf_counter(), cpu_seconds()
+    train_models.main(**files, **outputs, settings=settings, threads=1)
+    seconds, spent = time.perf_counter() - start, cpu_seconds() - spent
+    last = pd.read_csv(outputs["history"]).dropna(subset="test_accuracy").sort_values("model")
+    found = {"accuracies": last["test_accuracy"].tolist()}
+    if leakage:
+        found["aucs"] = aucs(answers(files, outputs["weights"], settings["recipe"]), files)
+    return {"seconds": seconds, "cpu_seconds": spent, "start_mib": start_mib, **found}
+
+
+def plain(folder: str, cohort: str, models: int, epochs: int, data_root: str | None) -> dict:
+    """Train the same models, one after the other, by a plain loop; the same measurements."""
+    import torch
+    import train_models
+
+    torch.set_num_threads(1)
+    settings = settings_of(folder, cohort, models, 0, epochs, data_root)
+    files = names(folder, cohort, models, 0)
+    start, spent = time.perf_counter(), cpu_seconds()
+    data, shape, classes = train_models.load(files["population"], files["roles"], "cpu")
+    member, _ = membership(files)
+    logits = torch.stack([
+        plain_model(train_models.model(settings, m, row), settings["recipe"], data, shape, classes)
+        for m, row in enumerate(member)
+    ])  # fmt: skip
+    seconds, spent = time.perf_counter() - start, cpu_seconds() - spent
+    hits = (logits.argmax(-1) == data.labels).numpy()
+    accuracies = [
+        float(right[data.test if len(data.test) else ~row].mean())
+        for right, row in zip(hits, member, strict=True)
+    ]
+    found = {"accuracies": accuracies, "aucs": aucs(logits.numpy(), files)}
+    return {"seconds": seconds, "cpu_seconds": spent, **found}
+
+
+def plain_model(model, recipe: dict, data, shape, classes: int):
+    """Train one network as a tutorial does; return its logits (N, C) of all examples."""
+    import torch
+    from torch import nn
+    from torch.nn.functional import cross_entropy
+
+    from miatlas.architectures import cnn
+    from miatlas.architectures.base import MaxPool
+    from miatlas.batches import Batches
+    from miatlas.optimization import cosine
+
+    torch.manual_seed(model.weights_seed)
+    named = lambda entry: {k: v for k, v in recipe[entry].items() if k != "name"}  # noqa: E731
+    network = cnn.build(shape, classes, **named("architecture"))
+    for i, layer in enumerate(network.body):
+        if isinstance(layer, MaxPool):
+            network.body[i], network.body[i + 1] = nn.ReLU(), nn.MaxPool2d(2)
+    optimizer = torch.optim.SGD(network.parameters(), **named("optimizer"))
+    batches, done = Batches([model], recipe, data, len(model.examples)), 0
+    for _ in range(recipe["epochs"]):
+        for x, y in batches.epoch():
+            share = cosine((done + 0.5) / (recipe["epochs"] * batches.steps), **named("schedule"))
+            optimizer.param_groups[0]["lr"] = recipe["optimizer"]["lr"] * share
+            optimizer.zero_grad()
+            cross_entropy(network(x[0]), y[0]).backward()
+            optimizer.step()
+            done += 1
+    with torch.no_grad():
+        return torch.cat([network.eval()(x) for x in data.x.split(256)])
+
+
+def answers(files: dict, weights: str, recipe: dict):
+    """Return the logits (K, N, C) of trained models on all examples."""
+    import numpy as np
+
+    from miatlas import trained
+
+    group, x, *_ = trained.load(files["population"], weights, recipe)
+    one = [group.part(slice(k, k + 1)) for k in range(group.models)]
+    return np.concatenate([np.concatenate([part.answer(x[w]) for w in part.slices(len(x), x)], 1)
+                           for part in one])  # fmt: skip
+
+
+def aucs(logits, files: dict) -> list[float]:
+    """Return each model's AUC of the loss, over the examples that it is evaluated on."""
+    from sklearn.metrics import roc_auc_score
+
+    from miatlas.statistics import logit_scaled_confidence
+    from miatlas.store import read_h5
+
+    labels = read_h5(files["population"], ["labels"])["labels"]
+    return [
+        float(roc_auc_score(row[on], logit_scaled_confidence(answer, labels)[on]))
+        for answer, row, on in zip(logits, *membership(files), strict=True)
+    ]
+
+
+def membership(files: dict):
+    """Return who trained on what, and who is evaluated on it: bool (K, N) each."""
+    from miatlas.store import read_h5
+
+    arrays = read_h5(files["membership"], ["member", "evaluated"])
+    return arrays["member"].astype(bool), arrays["evaluated"].astype(bool)
+
+
+def settings_of(folder, cohort, models, first, epochs, data_root) -> dict:
+    """Return what the workflow hands the job that trains these models; null: all its epochs."""
+    from miatlas import jobs
+
+    settings = jobs.training_settings(read(folder, cohort, models, data_root), cohort, 0)
+    settings["models"] = [first, first + models]
+    settings["recipe"]["epochs"] = epochs or settings["recipe"]["epochs"]
+    return settings
+
+
+def read(folder: str, cohort: str, models: int, data_root: str | None) -> dict:
+    """Return the demo's or carlini2022_small's study, with so many models in a cohort's one block.
+
+    Without a `data_root`, CIFAR-10 is enlarged digits.
+    """
+    import yaml
+
+    from miatlas import study as studies
+
+    load = lambda name: yaml.safe_load((REPOSITORY / f"config/{name}.yaml").read_text())  # noqa: E731
+    config = load("config")
+    if cohort == "cifar10":
+        from snakemake.utils import update_config
+
+        config = load("carlini2022")
+        update_config(config, load("carlini2022_small"))
+        config["data_root"] = data_root or folder
+        if not data_root:
+            config["populations"]["cifar10"] = {"source": "npz", "path": "digits.npz"}
+    entry = config["cohorts"][cohort]
+    group = entry["design"]["group"]
+    whole = -(-models // group) * group  # the design wants whole groups
+    entry |= {"models": whole, "block": whole}
+    kept = {key: config.get(key) for key in ("study", "seed", "data_root", "recipes")}
+    population = {entry["population"]: config["populations"][entry["population"]]}
+    return studies.read({**kept, "populations": population, "cohorts": {cohort: entry}})
+
+
+def names(folder: str, cohort: str, models: int, first: int) -> dict:
+    """Return the input files of a block."""
+    return {
+        "population": f"{folder}/{cohort}.population.h5",
+        "roles": f"{folder}/{cohort}.roles.h5",
+        "membership": f"{folder}/{cohort}.{first}.{models}.h5",
+    }
+
+
+if __name__ == "__main__":
+    report({"prepare": prepare, "train": train, "plain": plain})
