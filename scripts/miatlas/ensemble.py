@@ -12,10 +12,11 @@ AT_ONCE = {"cpu": 2**18, "cuda": 2**24}  # numbers put in at once: more leave th
 def stacks(engine: str, architecture, shape: tuple[int, ...], device: torch.device) -> bool:
     """Say whether a block's models are one stack; `engine: auto` takes what is faster.
 
-    A stack spares the overhead of a call for each model. On a GPU that is what counts. On a CPU it
-    counts for small inputs only: one step of a model, batch 32, takes (in milliseconds, stacked
-    and one by one) 0.1 and 0.5 for an MLP on 1x8x8, 1.0 and 1.8 for CNN-16 there, 3.7 and 3.5 at
-    1x16x16, 15 and 8 at 3x32x32, where the MLP takes 4.0 and 1.3: the stack has left the cache.
+    A stack spares the overhead of a call for each model. On a GPU that is expected to count most
+    (it has not been measured). On a CPU it counts for small inputs only: one step of a model, batch
+    32, takes (in milliseconds, stacked and one by one) 0.1 and 0.35 for an MLP on 1x8x8, 0.6 and
+    1.6 for CNN-16 there, 3.2 and 3.8 at 1x16x16, 20 and 9 at 3x32x32, where the MLP takes 3.4 and
+    1.5: the stack has left the cache.
     Networks whose module says STACKABLE = False are never stacked.
     """
     if engine == "stacked" and not architecture.STACKABLE:
