@@ -115,7 +115,7 @@ def loop(folder: str, variance: str) -> dict:
 
 def timed_signals(folder: str):
     """Return the signals file, opened by a reader that adds up the time it reads."""
-    from miatlas.store import Signals
+    from miatlas.answered import Signals
 
     class Timed(Signals):
         seconds = 0.0

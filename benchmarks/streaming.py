@@ -1,13 +1,14 @@
 """Streaming: peak memory of scoring from 10,000 to 1,000,000 examples; RMIA sorted, not in pairs.
 
-Signals are drawn slice by slice into an HDF5 file, as large as they may be; attacks read it as the
-workflow does, within a bound on what they hold of it.
+Signals are drawn slice by slice into an HDF5 file, as large as they may be; the workflow's script
+scores them, within a bound on what it holds of them.
 """
 
 import sys
 import tempfile
 import time
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 from measuring import REPOSITORY, child, comparison, in_turn, report
@@ -50,7 +51,7 @@ def _growth(folder, title, sizes, models):
     side = {"folder": folder, "within_mb": WITHIN_MB, "given": ATTACKS[title]}
     runs = {}
     for examples in sizes:
-        run = child("streaming.py", "attack", examples=examples, **side)
+        run = child("streaming.py", "script", examples=examples, **side)
         runs[str(examples)] = {key: round(run[key], 3) for key in ("seconds", "peak_mib")}
         print(f"  {title}, {examples:,} examples: {runs[str(examples)]}", flush=True)
         runs[str(examples)]["signals_mib"] = round(run["signals_mib"])
@@ -106,18 +107,38 @@ def prepare(folder: str, examples: int, models: int, classes: int, held_out: int
     return {}
 
 
-def attack(folder: str, examples: int, given: dict, within_mb=1024, name="LR(z) sorted") -> dict:
-    """Score one target as the workflow does; the attack may be RMIA in pairs.
+def script(folder: str, examples: int, given: dict, within_mb: int) -> dict:
+    """Run the workflow's own script on one target."""
+    import score_attack
+
+    from miatlas import entries
+
+    answers = {side: [] for side in ("reference", "target_probes", "shadow_probes")}
+    answers |= {side: [_path(folder, examples)] for side in ("target", "shadow")}
+    settings = {
+        "target_cohort": "drawn", "shadow_cohort": "drawn", "design": "half", "targets": 1,
+        "seed": SEED, "references": None, "per_target": {}, "leave_one_out": False,
+        "attack": given["attack"], "label": given["attack"],
+        "options": entries.attack(given, "attacks.streamed")["options"],
+    }  # fmt: skip
+    start = time.perf_counter()
+    scores = f"{folder}/scores.h5"
+    score_attack.main(answers=answers, scores=scores, settings=settings, memory_mb=within_mb)
+    seconds = time.perf_counter() - start
+    return {"seconds": seconds, "signals_mib": _size(folder, examples)}
+
+
+def attack(folder: str, examples: int, given: dict, name: str) -> dict:
+    """Score one target in memory with RMIA, as it is or in pairs.
 
     `comparing_seconds` are those of its `score` alone, without reading the signals.
     """
     from importlib import import_module
-    from pathlib import Path
 
     import numpy as np
 
     from miatlas import audits, entries, scoring
-    from miatlas.store import Signals
+    from miatlas.answered import Signals
 
     module = import_module(f"miatlas.attacks.{given['attack']}")
     options = entries.attack(given, "attacks.streamed")["options"]
@@ -129,11 +150,10 @@ def attack(folder: str, examples: int, given: dict, within_mb=1024, name="LR(z) 
     timed = SimpleNamespace(score=compare, needs=lambda options: scoring.needed(module, options))
     if hasattr(module, "fit"):
         timed.fit = module.fit
-    scores = scoring.score(timed, options, audit, within_mb)[0]
+    scores = scoring.score(timed, options, audit, 1024)[0]
     seconds = time.perf_counter() - start
     np.save(f"{folder}/{name}.npy", scores)
-    size = Path(_path(folder, examples)).stat().st_size / 2**20
-    return {"seconds": seconds, "comparing_seconds": compare.seconds, "signals_mib": size}
+    return {"seconds": seconds, "comparing_seconds": compare.seconds}
 
 
 class Timed:
@@ -154,7 +174,8 @@ def all_pairs(rmia) -> SimpleNamespace:
     import numpy as np
 
     def score(*, fitted, examples, gamma, **_):
-        ratio, z = fitted["ratio"], fitted["examples"]
+        z = np.flatnonzero(~np.isnan(fitted["ratio"]))
+        ratio = fitted["ratio"][z]
         own, dominated = np.searchsorted(z, examples), []
         for some in np.array_split(own, 1 + len(own) * len(z) // PAIRS):
             counts = (ratio[some, None] / ratio >= gamma) & (some[:, None] != np.arange(len(z)))
@@ -179,5 +200,9 @@ def _path(folder, examples):
     return f"{folder}/signals.{examples}.h5"
 
 
+def _size(folder, examples):
+    return Path(_path(folder, examples)).stat().st_size / 2**20
+
+
 if __name__ == "__main__":
-    report({"prepare": prepare, "attack": attack, "compare": compare})
+    report({"prepare": prepare, "script": script, "attack": attack, "compare": compare})

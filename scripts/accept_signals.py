@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from miatlas.answered import Signals
 from miatlas.logs import logged
-from miatlas.store import Signals, read_h5, write_h5
+from miatlas.store import by_slices, read_h5, write_h5
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 def main(*, external: str, signals: str, settings: dict) -> None:
     """Write the accepted signals; refuse shapes that do not fit and values that are not finite."""
     accepted = Signals([external])
-    everything = slice(0, len(accepted.labels))
+    everything = slice(0, accepted.shape[1])
     arrays = read_h5(external)
     for name in ("phi", "logits", "features"):
         if name in arrays:
@@ -22,7 +23,8 @@ def main(*, external: str, signals: str, settings: dict) -> None:
     arrays |= {"member": accepted.member, "evaluated": accepted.evaluated, "role": accepted.role}
     if not np.issubdtype(arrays["labels"].dtype, np.integer):
         raise ValueError(f"{external}: labels are {arrays['labels'].dtype}, expected integers")
-    write_h5(signals, arrays, {"cohort": settings["cohort"], "external": str(external)})
+    facts = {"cohort": settings["cohort"], "external": str(external)}
+    write_h5(signals, arrays, facts, by_slices(arrays))
     print(
         f"{settings['cohort']}: {accepted.shape[0]} models, {accepted.shape[1]} examples accepted"
     )

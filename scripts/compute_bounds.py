@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from miatlas.answered import Signals
 from miatlas.logs import logged
-from miatlas.store import Signals, write_csv
+from miatlas.store import write_csv
 from miatlas.uncertainty import measure
 
 if TYPE_CHECKING:

@@ -7,13 +7,11 @@ import numpy as np
 import torch
 
 from miatlas.logs import logged
-from miatlas.store import write_h5
+from miatlas.store import by_slices, write_h5
 from miatlas.trained import load
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
-
-SLICE = 2048  # examples in a chunk, which is what readers take at once
 
 
 def main(*, population: str, weights: str, answers: str, settings: dict, threads: int = 1) -> None:
@@ -24,9 +22,8 @@ def main(*, population: str, weights: str, answers: str, settings: dict, threads
     result = measured(probe, group, x, labels, settings["options"], stacked)
     if result.shape[:2] != (group.models, len(x)):
         raise ValueError(f"probe {settings['probe']}: answers have shape {result.shape}")
-    chunks = (len(result), min(SLICE, len(x)), *result.shape[2:])
-    write_h5(answers, {settings["probe"]: result}, {"settings": settings},
-             {settings["probe"]: chunks})  # fmt: skip
+    arrays = {settings["probe"]: result}
+    write_h5(answers, arrays, {"settings": settings}, by_slices(arrays))
     print(f"{settings['cohort']}: {settings['probe']} {result.shape}")
 
 

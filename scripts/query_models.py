@@ -7,13 +7,11 @@ import torch
 
 from miatlas.logs import logged
 from miatlas.signals import extract
-from miatlas.store import attributes, read_h5, write_h5
+from miatlas.store import attributes, by_slices, read_h5, write_h5
 from miatlas.trained import load
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
-
-SLICE = 2048  # examples in a chunk, which is what readers take at once
 
 
 def main(
@@ -35,17 +33,8 @@ def main(
         "labels": labels,
         **extract(group, x, labels, settings["queries"], stacked),
     }
-    write_h5(signals, arrays, provenance(settings, attributes(population)), chunks(arrays))
+    write_h5(signals, arrays, provenance(settings, attributes(population)), by_slices(arrays))
     print(f"{settings['cohort']}: phi {arrays['phi'].shape}, logits {arrays['logits'].shape}")
-
-
-def chunks(arrays: dict) -> dict:
-    """Return chunk shapes: all models of the block, a slice of examples."""
-    return {
-        name: (array.shape[0], min(SLICE, array.shape[1]), *array.shape[2:])
-        for name, array in arrays.items()
-        if array.ndim >= 3
-    }
 
 
 def provenance(settings: dict, facts: dict) -> dict:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from miatlas import audits, scoring
+from miatlas.answered import MASKS, Signals
 from miatlas.logs import logged
-from miatlas.store import Signals, write_h5
+from miatlas.store import by_example, new_h5
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -33,16 +34,16 @@ def main(*, answers: dict[str, list[str]], scores: str, settings: dict, memory_m
         **{key: settings[key] for key in keys},
     )
     attack = import_module(f"miatlas.attacks.{settings['attack']}")
-    result = scoring.score(attack, settings["options"], audit, memory_mb)
-    arrays = {
-        "scores": result,
-        "member": of_target.member[audit.targets],
-        "evaluated": np.isfinite(result),
-        "targets": audit.targets,
-    }
-    models = of_shadow.shape[0]
-    write_h5(scores, arrays, {"settings": settings, "models": models})
-    print(f"{settings['label']}: scores {result.shape} from {models} shadow models")
+    models, shape = of_shadow.shape[0], (len(audit.targets), of_target.shape[1])
+    with new_h5(scores, {"settings": settings, "models": models}) as file:
+        found = by_example(file, "scores", shape, np.float64, np.nan)
+        scoring.score(attack, settings["options"], audit, memory_mb, found)
+        member, evaluated = (by_example(file, name, shape, bool) for name in MASKS)
+        for where in of_target.slices():
+            member[:, where] = of_target.read("member", where)[audit.targets]
+            evaluated[:, where] = np.isfinite(found[:, where])
+        file["targets"] = audit.targets
+    print(f"{settings['label']}: scores {shape} from {models} shadow models")
 
 
 if __name__ == "__main__":

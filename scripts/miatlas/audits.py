@@ -1,12 +1,13 @@
 """An audit: which models speak about a target, and about which examples."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
+from miatlas.answered import Signals, same_labels
 from miatlas.membership import partners
 from miatlas.roles import HELD_OUT
-from miatlas.store import Signals
 
 
 @dataclass
@@ -34,18 +35,28 @@ class Audit:
         """Whether the targets are among the shadow models."""
         return self.target is self.shadow
 
-    def evaluated(self, target: int) -> np.ndarray:
-        """Return the indices of the examples that count for a target."""
-        counts = self.target.evaluated[target]
+    def evaluated(self, target: int, where: slice) -> np.ndarray:
+        """Return the indices of the examples of a slice that count for a target."""
+        counts = self.target.held("evaluated", where)[target]
         if self.leave_one_out:
-            counts = counts & self.shadow.evaluated[self.shadow_rows(target)].any(axis=0)
-        return np.flatnonzero(counts)
+            counts = counts & self._known(self.shadow_rows(target), where)
+        return where.start + np.flatnonzero(counts)
 
-    @property
+    def taught(self, rows: np.ndarray, where: slice) -> np.ndarray:
+        """Return the indices of the examples of a slice that some shadow models (R,) know about."""
+        return where.start + np.flatnonzero(self._known(rows, where))
+
+    def _known(self, rows, where):
+        return self.shadow.held("evaluated", where)[rows].any(axis=0)
+
+    @cached_property
     def held_out(self) -> np.ndarray:
         """Return the indices (H,) of the examples that no model of either cohort trained on."""
-        roles = (self.target.role, self.shadow.role)
-        return np.flatnonzero((roles[0] == HELD_OUT) & (roles[1] == HELD_OUT))
+        parts = [np.empty(0, int)]
+        for where in self.target.slices():
+            roles = (cohort.read("role", where) for cohort in (self.target, self.shadow))
+            parts.append(where.start + np.flatnonzero(np.all([r == HELD_OUT for r in roles], 0)))
+        return np.concatenate(parts)
 
     def shadow_rows(self, target: int) -> np.ndarray:
         """Return the shadow models (R,) of a target: never itself, nor its pair."""
@@ -74,7 +85,7 @@ def audit(
     if wanted > models:
         raise ValueError(f"{wanted} targets, but the target cohort has {models} models")
     for other in (shadow, reference):
-        if other is not None and not np.array_equal(target.labels, other.labels):
+        if other is not None and not same_labels(target.paths[0], other.paths[0]):
             raise ValueError(
                 f"{target.paths[0]} and {other.paths[0]}: their examples' labels differ"
             )

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from miatlas.answered import Signals
 from miatlas.exhibits import CURVE_COLUMNS, Evidence
-from miatlas.store import Signals, attributes, read_h5
+from miatlas.store import attributes, read_h5
 
 
 def gather(settings: dict, files: dict[str, list]) -> Evidence:

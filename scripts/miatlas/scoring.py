@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from functools import partial
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -12,28 +13,37 @@ from miatlas.audits import Audit
 BYTES = 48  # held for each float32 read: float64 copies, of the target, of IN and of OUT references
 
 
-def score(attack: ModuleType, options: dict, audit: Audit, memory_mb: int) -> np.ndarray:
+def score(attack: ModuleType, options: dict, audit: Audit, memory_mb: int, scores=None):
     """Return the scores (T, N) float64 of all targets, NaN where an example is not evaluated.
 
-    At most about `memory_mb` MiB of signals are held at once, however many examples there are.
+    At most about `memory_mb` MiB of signals are held at once, however many examples there are. The
+    scores are written, slice by slice, into the array or dataset `scores` of NaN, if one is given:
+    then nothing grows with the number of examples but what an attack itself keeps of each.
     """
     needs, queries = needed(attack, options), options.get("queries", 1)
-    scores = np.full((len(audit.targets), audit.target.shape[1]), np.nan)
+    if scores is None:
+        scores = np.full((len(audit.targets), audit.target.shape[1]), np.nan)
     learns = hasattr(attack, "LESSONS")
     pieces = Pieces(audit, needs, queries, memory_mb, learns)
     if learns:
         taught = {*attack.LESSONS, "refs_in", "refs_out"}
         material = Pieces(audit, taught, queries, memory_mb, learns)
-    for row, target in zip(scores, audit.targets, strict=True):
-        fitted = None
+    for row, target in enumerate(audit.targets):
+        fitted = None  # before the next one is made
         if hasattr(attack, "fit"):
             slices = material.lessons(target) if learns else pieces.of(target)
             fitted = attack.fit(slices, **options)
         for piece in pieces.of(target):
-            arguments = {name: getattr(piece, name) for name in needs if name != "fitted"}
-            if "fitted" in needs:
-                arguments["fitted"] = fitted
-            row[piece.examples] = attack.score(**arguments, **options)
+            scores[row, piece.where] = _of_slice(attack, needs, options, piece, fitted)
+    return scores
+
+
+def _of_slice(attack, needs, options, piece, fitted):
+    """Return the scores of a slice, NaN where an example is not evaluated."""
+    arguments = {name: getattr(piece, name) for name in needs if name != "fitted"}
+    arguments |= {"fitted": fitted} if "fitted" in needs else {}
+    scores = np.full(piece.where.stop - piece.where.start, np.nan)
+    scores[piece.examples - piece.where.start] = attack.score(**arguments, **options)
     return scores
 
 
@@ -54,7 +64,8 @@ ANSWER = re.compile(
 class Pieces:
     """What an attack needs of the signals, slice by slice of the examples it is asked about.
 
-    Answers about held-out examples are the same in every slice, and held in memory.
+    Answers about held-out examples are the same in every slice, and held in memory. The others are
+    there until the next slice is read: where one slice is everything, the next target finds them.
     """
 
     def __init__(
@@ -70,16 +81,17 @@ class Pieces:
         self.held_out_answers = [(who, what) for who, held_out, what in matches if held_out]
         self.compares = bool({"refs_in", "refs_out"} & needs)
         self.step = max(1, int(memory_mb * 2**20 / (BYTES * self._numbers())))
-        self.held: dict[tuple, np.ndarray] = {}
-        self.held_from = -1
+        self.numbers: dict[int, tuple[int, int]] = {}  # of IN and OUT references, by target
         self.about_held_out = {
             (who, what): self._read_held_out(self.cohorts[who], what)
             for who, what in self.held_out_answers
         }
+        if self.about_held_out:
+            self.held_out_labels = self._read_held_out(audit.target, "labels", axis=0)
 
     def of(self, target: int):
         """Yield one piece per slice of the target's evaluated examples."""
-        yield from self._pieces(target, self.audit.evaluated(target), self._balanced)
+        yield from self._pieces(target, partial(self.audit.evaluated, target), self._balanced)
 
     def lessons(self, target: int):
         """Yield one piece per slice of the examples that the shadow models are evaluated on.
@@ -90,31 +102,29 @@ class Pieces:
         if self.audit.same:
             yield from self.of(target)
         else:
-            rows = self._shadow_rows(target)
-            examples = np.flatnonzero(self.audit.shadow.evaluated[rows].any(axis=0))
+            examples = partial(self.audit.taught, self._shadow_rows(target))
             yield from self._pieces(target, examples, self._known)
 
     def _pieces(self, target, examples, masks):
-        n, find = self.audit.target.shape[1], None
-        for start in range(0, n, self.step):
-            where = slice(start, min(start + self.step, n))
-            inside = examples[(examples >= where.start) & (examples < where.stop)]
+        """Yield a piece of each slice that has `examples(slice)`, with `masks` of references."""
+        for where in self.audit.target.slices(self.step):
+            inside = examples(where)
             if len(inside):
                 piece = self._answers(target, inside, where)
                 if self.compares:
-                    find = find or masks(target, examples)
-                    piece.refs_in, piece.refs_out = find(inside, where)
+                    piece.refs_in, piece.refs_out = masks(target, inside, where)
                 yield piece
 
     def _answers(self, target, examples, where):
         """Return what the models answer about some examples, with the examples and labels."""
-        local, labels = examples - where.start, self.audit.target.labels
-        piece = SimpleNamespace(examples=examples, labels=labels[examples])
+        local, labels = examples - where.start, self.audit.target.held("labels", where)
+        piece = SimpleNamespace(where=where, examples=examples, labels=labels[local])
         for who, what in self.answers:
-            answers = self._read(self.cohorts[who], what, where)
+            cohort = self.cohorts[who]
+            answers = cohort.held(what, where, self._last(cohort, what))
             setattr(piece, f"{who}_{what}", taken(answers, self._rows(who, target), local))
         if self.about_held_out:
-            piece.held_out_labels = labels[self.audit.held_out]
+            piece.held_out_labels = self.held_out_labels
         for (who, what), answers in self.about_held_out.items():
             rows = self._rows(who, target)
             rows = rows[: self.audit.references] if who == "refs" else rows
@@ -132,52 +142,52 @@ class Pieces:
     def _shadow_rows(self, target):
         return self.audit.shadow_rows(target)[: self.first]
 
-    def _balanced(self, target, examples):
-        """Return what finds equally many IN and equally many OUT references of every example."""
-        shadow, rows = self.audit.shadow, self._shadow_rows(target)
+    def _balanced(self, target, examples, where):
+        """Return as many IN, and as many OUT references of each example as of all others."""
+        if target not in self.numbers:
+            self.numbers[target] = self._number(target)
+        rows = self._shadow_rows(target)
+        priority = references.priorities(rows, where.start, where.stop, self.audit.seed)
+        marked = self._marked(target, examples, where, self.audit.leave_one_out)
+        k_in, k_out = self.numbers[target]
+        return references.select(*marked, k_in, k_out, priority[:, examples - where.start])
 
-        def marked(chosen):
-            index = np.ix_(rows, chosen)
-            known = shadow.evaluated[index] if self.audit.leave_one_out else True
-            return shadow.member[index] & known, ~shadow.member[index] & known
+    def _number(self, target):
+        """Return how many IN and OUT references the target's examples have, all alike."""
+        fewest = []
+        for where in self.audit.target.slices(self.step):
+            examples = self.audit.evaluated(target, where)
+            if len(examples):
+                marked = self._marked(target, examples, where, self.audit.leave_one_out)
+                fewest.append(references.counts(*marked))
+        least = np.min(fewest, axis=0)
+        return references.allowed(*least, self.audit.references, "refs_in" in self.needs)
 
-        parts = (examples[i : i + self.step] for i in range(0, len(examples), self.step))
-        fewest = np.min([references.counts(*marked(part)) for part in parts], axis=0)
-        k = references.allowed(*fewest, self.audit.references, "refs_in" in self.needs)
+    def _known(self, target, examples, where):
+        """Return the members and non-members that each shadow model knows it has."""
+        return self._marked(target, examples, where, known=True)
 
-        def find(inside, where):
-            priority = references.priorities(rows, where.start, where.stop, self.audit.seed)
-            return references.select(*marked(inside), *k, priority[:, inside - where.start])
+    def _marked(self, target, examples, where, known):
+        """Return which shadow models trained on which examples, and which did not: (R, n) bool.
 
-        return find
+        `known`: only on those that they are evaluated on.
+        """
+        shadow, index = self.audit.shadow, np.ix_(self._shadow_rows(target), examples - where.start)
+        member = shadow.held("member", where)[index]
+        about = shadow.held("evaluated", where)[index] if known else True
+        return member & about, ~member & about
 
-    def _known(self, target, _):
-        """Return what finds the members and non-members that each shadow model knows it has."""
-        shadow, rows = self.audit.shadow, self._shadow_rows(target)
-
-        def find(inside, _):
-            member, evaluated = (a[np.ix_(rows, inside)] for a in (shadow.member, shadow.evaluated))
-            return member & evaluated, ~member & evaluated
-
-        return find
-
-    def _read(self, cohort, name, where):
-        """Read one slice of a cohort, or find it where the last target left it."""
-        if self.held_from != where.start:
-            self.held, self.held_from = {}, where.start
-        if (cohort, name) not in self.held:
-            self.held[cohort, name] = cohort.read(name, where, self._last(cohort, name))
-        return self.held[cohort, name]
-
-    def _read_held_out(self, cohort, name):
+    def _read_held_out(self, cohort, name, axis=1):
         """Read the answers (M, H, ...) about the held-out examples; refuse if there are none."""
-        if not len(self.audit.held_out):
+        held_out, parts = self.audit.held_out, []
+        if not len(held_out):
             raise ValueError(f"{cohort.paths[0]}: has no held-out examples")
-        n, last = cohort.shape[1], self._last(cohort, name)
-        slices = [slice(start, min(start + self.step, n)) for start in range(0, n, self.step)]
-        inside = [np.intersect1d(self.audit.held_out, np.arange(n)[s]) - s.start for s in slices]
-        parts = [cohort.read(name, s, last)[:, i] for s, i in zip(slices, inside, strict=True)]
-        return np.concatenate(parts, axis=1)
+        for where in cohort.slices(self.step):
+            first, stop = np.searchsorted(held_out, (where.start, where.stop))
+            if first < stop:
+                answers = cohort.read(name, where, self._last(cohort, name))
+                parts.append(answers.take(held_out[first:stop] - where.start, axis))
+        return np.concatenate(parts, axis)
 
     def _last(self, cohort, name):
         """Return the number of queries to read, None for all; only phi has an axis of queries."""

@@ -9,10 +9,9 @@ import h5py
 import numpy as np
 
 FORMAT = 1
-# What every signals file holds: dimensions and kinds of number (bool, integers, floats).
-SIGNALS = {"member": (2, "bui"), "labels": (1, "ui"), "phi": (3, "f")}
-KINDS = {"b": "booleans", "u": "counts", "i": "integers", "f": "floats"}
-ANSWERS = ("phi", "logits", "features")  # what models answer about an example
+SLICE = 2048  # examples in a chunk of signals, of all models: what readers take at once
+PART = 2**16  # examples of which one number each is read or written at once
+PACKED = {"compression": "lzf", "shuffle": True}
 
 
 @contextmanager
@@ -45,16 +44,38 @@ def write_csv(path, table) -> None:
         table.to_csv(temporary, index=False)
 
 
-def write_h5(path, arrays: dict, attributes: dict, chunks: dict | None = None) -> None:
-    """Write arrays, compressed, and attributes; `chunks` names the chunk shape of some arrays."""
+@contextmanager
+def new_h5(path, attributes: dict):
+    """Yield a new HDF5 file to be filled, which becomes `path` when the block succeeds."""
     with whole(path) as temporary, h5py.File(temporary, "w", track_order=True) as file:
         file.attrs["format"] = FORMAT
         for key, value in attributes.items():
             file.attrs[key] = value if isinstance(value, (str, int, float)) else json.dumps(value)
+        yield file
+
+
+def write_h5(path, arrays: dict, attributes: dict, chunks: dict | None = None) -> None:
+    """Write arrays, compressed, and attributes; `chunks` names the chunk shape of some arrays."""
+    with new_h5(path, attributes) as file:
         for name, array in arrays.items():
             array = np.asarray(array)
-            settings = {"compression": "lzf", "shuffle": True} if array.size > 1024 else {}
+            settings = PACKED if array.size > 1024 else {}
             file.create_dataset(name, data=array, chunks=(chunks or {}).get(name), **settings)
+
+
+def by_slices(arrays: dict) -> dict:
+    """Return the chunk shapes of signals: all models of the file, a slice of the examples."""
+    return {
+        name: (array.shape[0], min(SLICE, array.shape[1]), *array.shape[2:])
+        for name, array in arrays.items()
+        if array.ndim >= 2
+    }
+
+
+def by_example(file, name: str, shape: tuple[int, int], dtype, fill=None):
+    """Return a new dataset (T, N) of an open file, to be written row by row, slice by slice."""
+    chunk = (1, min(PART, shape[1]))
+    return file.create_dataset(name, shape, dtype, chunks=chunk, fillvalue=fill, **PACKED)
 
 
 @contextmanager
@@ -75,8 +96,13 @@ def read_h5(path, names=None) -> dict:
     with opened(path) as file:
         absent = [name for name in names or () if name not in file]
         if absent:
-            raise ValueError(_absent(path, absent[0], file))
+            raise ValueError(absence(path, absent[0], file))
         return {name: file[name][()] for name in names or file}
+
+
+def absence(path, name, file) -> str:
+    """Return what is said of an array that a file lacks."""
+    return f"{path}: has no {name!r}; it holds {', '.join(file) or 'nothing'}"
 
 
 def attributes(path) -> dict:
@@ -105,118 +131,3 @@ def read_weights(path) -> dict:
         return load_file(path)
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path}: not a readable safetensors file ({error})") from None
-
-
-class Signals:
-    """The signals of one cohort: its blocks' files seen as one, read in slices of examples.
-
-    `member` (M, N), `labels` (N,), `role` (N,) and `evaluated` (M, N) are held in memory; `read`
-    returns slices of `phi` (M, n, Q), `logits` (M, n, C) and whatever else the files hold. Answers
-    to a probe are in files of their own, `probes`, which may cover the first models only.
-    """
-
-    def __init__(self, paths, probes=()):
-        self.paths = [Path(path) for path in paths]
-        self.probes = _by_probe(probes)
-        first = self._small(self.paths[0])
-        self.labels, self.role = first["labels"], first["role"]
-        rows = [first, *(self._small(path) for path in self.paths[1:])]
-        for path, row in zip(self.paths, rows, strict=True):
-            if not np.array_equal(row["labels"], self.labels):
-                raise ValueError(f"{path}: its labels differ from those of {self.paths[0]}")
-            if row["answers"] != first["answers"]:
-                raise ValueError(
-                    f"{path}: its answers to an example have the shapes {row['answers']},"
-                    f" those of {self.paths[0]} {first['answers']}"
-                )
-        self.member, self.evaluated = (
-            rows[0][name] if len(rows) == 1 else np.concatenate([row[name] for row in rows])
-            for name in ("member", "evaluated")
-        )
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Models and examples: (M, N)."""
-        return self.member.shape
-
-    def dimensions(self, name: str) -> tuple[int, ...]:
-        """Return the shape of one array over all models, e.g. (M, N, Q) for phi."""
-        path = self.probes.get(name, self.paths)[0]
-        with opened(path) as file:
-            if name not in file:
-                raise ValueError(_absent(path, name, file))
-            return (self.shape[0], *file[name].shape[1:])
-
-    def read(self, name: str, examples: slice, last: int | None = None) -> np.ndarray:
-        """Return one array for all models and a slice of examples, up to `last` queries."""
-        parts = []
-        for path in self.probes.get(name, self.paths):
-            with opened(path) as file:
-                index = (slice(None), examples, *([slice(last)] if last else []))
-                part = file[name][index]
-            if not np.isfinite(part).all():
-                model, example = np.argwhere(~np.isfinite(part))[0][:2]
-                raise ValueError(
-                    f"{path}: {name} is not finite for model {model} of the file,"
-                    f" example {examples.start + example}"
-                )
-            parts.append(part)
-        return np.concatenate(parts)
-
-    @staticmethod
-    def _small(path):
-        check_signals(path)
-        with opened(path) as file:
-            member = file["member"][()].astype(bool, copy=False)
-            role = file["role"][()] if "role" in file else np.zeros(member.shape[1], np.uint8)
-            pool = np.broadcast_to(role == 0, member.shape)
-            return {
-                "member": member,
-                "labels": file["labels"][()],
-                "role": role,
-                "evaluated": file["evaluated"][()].astype(bool) if "evaluated" in file else pool,
-                "answers": {name: file[name].shape[2:] for name in ANSWERS if name in file},
-            }
-
-
-def _by_probe(paths) -> dict[str, list[Path]]:
-    """Return the files of each probe, in order; a file holds one array, named like its probe."""
-    files = {}
-    for path in map(Path, paths):
-        with opened(path) as file:
-            files.setdefault(next(iter(file)), []).append(path)
-    return files
-
-
-def check_signals(path) -> None:
-    """Refuse a signals file whose arrays are missing or do not fit together, naming the file."""
-    with opened(path) as file:
-        for name, (dimensions, kinds) in SIGNALS.items():
-            if name not in file:
-                raise ValueError(_absent(path, name, file))
-            array = file[name]
-            if array.ndim != dimensions or array.dtype.kind not in kinds:
-                raise ValueError(
-                    f"{path}: {name} is {array.dtype} of {array.ndim} dimensions, expected"
-                    f" {dimensions} dimensions of {' or '.join(KINDS[kind] for kind in kinds)}"
-                )
-        shape = file["member"].shape
-        expected = {"labels": shape[1:], "role": shape[1:], "phi": shape, "logits": shape,
-                    "evaluated": shape, "features": shape}  # fmt: skip
-        for name, start in expected.items():
-            if name in file and file[name].shape[: len(start)] != start:
-                raise ValueError(
-                    f"{path}: {name} has shape {file[name].shape}, but member has {shape}"
-                    " (models, examples)"
-                )
-        labels = file["labels"][()]
-        classes = file["logits"].shape[-1] if "logits" in file else np.inf
-        if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
-            raise ValueError(
-                f"{path}: labels are {labels.min()} to {labels.max()}, but logits have"
-                f" {classes} classes, counted from 0"
-            )
-
-
-def _absent(path, name, file):
-    return f"{path}: has no {name!r}; it holds {', '.join(file) or 'nothing'}"

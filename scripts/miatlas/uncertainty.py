@@ -34,7 +34,7 @@ def measure(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
     """Return the bounds of a cohort, a row an example, and its reliability, a row a kind and bin.
 
-    `signals`: a `store.Signals`, read in slices that take about `memory_mb` MiB. With a `coverage`
+    `signals`: an `answered.Signals`, read in slices that take about `memory_mb` MiB. By `coverage`
     the threshold of the decision sets is the mean of the models' own, by their held-out examples;
     `bounds_table` has the rest. Three columns are the cohort's: threshold, ece_in, ece_out (the
     mean of the models' expected calibration errors on members and on others).
@@ -48,10 +48,8 @@ def measure(
     reliability, tables = Reliability(models), []
     for where in slices:
         logits = untouched(signals.read("logits", where))
-        masks, labels = (
-            (signals.member[:, where], signals.evaluated[:, where]),
-            signals.labels[where],
-        )
+        masks = signals.read("member", where), signals.read("evaluated", where)
+        labels = signals.read("labels", where)
         reliability.add(logits, *masks, labels)
         indices = np.arange(where.start, where.stop)
         settings = {"threshold": threshold, "draws": draws, "folds": folds, "seed": seed}

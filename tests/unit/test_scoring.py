@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
 
-from miatlas import audits, membership, options, scoring
+from miatlas import answered, audits, membership, options, scoring
+from miatlas.answered import Signals
 from miatlas.statistics import logit_scaled_confidence
-from miatlas.store import Signals, write_h5
+from miatlas.store import by_example, new_h5, read_h5, write_h5
 
 CASES = [
     ("loss", {}), ("hinge", {}), ("entropy", {}), ("lira_online", {}),
@@ -110,17 +111,47 @@ def test_blocks_of_files_do_not_matter(file, tmp_path, name, given):
     np.testing.assert_array_equal(run(name, given, paths), run(name, given, file))
 
 
-def test_memory_follows_the_setting_and_not_the_number_of_examples(tmp_path):
-    peaks = {}
-    for examples in (4000, 16000):
-        write(tmp_path / f"{examples}.h5", halves(16, examples))
+# Bytes of a further example. 15 OUT references of four bytes each, in a list that is a ninth longer
+# than it need be; two ratios while a third is made, and the mask of those that are there.
+KEPT = [("lira_online", {"variance": "global"}, 1), ("rmia", {}, 1), ("loss", {}, 1),
+        ("attack_s", {}, 15 * 4 * 9 / 8 + 15), ("rmia", {"population": "all"}, 26)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "given", "kept"), KEPT)
+def test_memory_follows_the_setting_and_not_the_number_of_examples(
+    tmp_path, monkeypatch, name, given, kept
+):
+    monkeypatch.setattr(answered, "PART", 1000)
+    attack, peaks = import_module(f"miatlas.attacks.{name}"), {}
+    declared = options.declared(Path(attack.__file__), "score")
+    chosen = options.checked(given, declared, name)
+    for examples in (20000, 60000):
+        role = (np.arange(examples) < 100).astype(np.uint8)
+        write(tmp_path / "s.h5", halves(32, examples) & (role == 0), queries=1, role=role)
         tracemalloc.start()
-        run("lira_online", {"variance": "global"}, [tmp_path / f"{examples}.h5"], memory_mb=4)
+        signals = Signals([tmp_path / "s.h5"])
+        audit = audits.audit(signals, signals, design="half", targets=2, seed=0)
+        with new_h5(tmp_path / "scores.h5", {}) as file:
+            scores = by_example(file, "scores", (2, examples), float, np.nan)
+            scoring.score(attack, chosen, audit, 4, scores)
         peaks[examples] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    grown = 12000 * (16 * 4 + 3 * 8 + 64)  # membership, its copies, scores: bytes an example
-    assert peaks[16000] - peaks[4000] < grown
-    assert peaks[16000] < 4 * 2**20 + 16000 * (16 * 4 + 3 * 8 + 64)
+    assert peaks[60000] - peaks[20000] < 40000 * kept
+    assert peaks[60000] < 4 * 2**20 + 60000 * kept
+
+
+@every_attack
+def test_scores_come_into_a_file_as_into_memory(file, tmp_path, name, given):
+    attack = import_module(f"miatlas.attacks.{name}")
+    declared = options.declared(Path(attack.__file__), "score")
+    chosen = options.checked(given, declared, name)
+    signals = Signals(file)
+    audit = audits.audit(signals, signals, design="half", targets=3, seed=0)
+    with new_h5(tmp_path / "scores.h5", {}) as opened:
+        scores = by_example(opened, "scores", (3, 300), float, np.nan)
+        scoring.score(attack, chosen, audit, 0.08, scores)
+    found = read_h5(tmp_path / "scores.h5")["scores"]
+    np.testing.assert_array_equal(found, run(name, given, file, memory_mb=0.08))
 
 
 @pytest.mark.parametrize("memory_mb", [64, 0.01])

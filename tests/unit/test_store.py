@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from miatlas import store
-from miatlas.store import Signals
+from miatlas.answered import Signals
 
 SCRIPTS = Path(store.__file__).parents[1]
 

@@ -33,7 +33,7 @@ def cohort(models, examples, point=(0.4, 0.4, 0.1), classes=4, seed=0, held_out=
 
 
 class Signals:
-    """As `store.Signals`, from arrays."""
+    """As `answered.Signals`, from arrays."""
 
     paths = ("cohort.h5",)
 
@@ -48,7 +48,8 @@ class Signals:
 
     def read(self, name, where):
         self.reads.append(where)
-        return getattr(self, name)[:, where]
+        array = getattr(self, name)
+        return array[where] if array.ndim == 1 else array[:, where]
 
 
 def table_of(logits, labels, member, examples=None, **settings):

@@ -96,7 +96,9 @@ def fit(slices, **options) -> dict[str, np.ndarray]:
     while found:  # each part is let go of as soon as it is in its place
         examples, part = found.pop()
         ratio[examples] = part
-    return {"ratio": ratio, "sorted": np.sort(ratio[~np.isnan(ratio)])}
+    population = ratio[~np.isnan(ratio)]
+    population.sort()  # in its place
+    return {"ratio": ratio, "sorted": population}
 
 
 def reads_logits(options: dict) -> bool:
