@@ -105,5 +105,6 @@ def _panel(axes, table, title, level):
     counts = table.groupby("group", sort=False)["members"].first()
     names = [f"{group} to predict\n({count:,} members)" for group, count in counts.items()]
     axes.set_xticks(np.arange(len(names)), names)
+    axes.set_xlim(-0.6, len(names) - 0.4)
     axes.set_title(title)
     axes.grid(visible=False, axis="x")
