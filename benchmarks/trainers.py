@@ -2,6 +2,7 @@
 
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from measuring import REPOSITORY, cpu_seconds, report
@@ -72,16 +73,17 @@ def plain(folder: str, cohort: str, models: int, epochs: int, data_root: str | N
     import torch
     import train_models
 
+    from miatlas.store import attributes
+
     torch.set_num_threads(1)
     settings = settings_of(folder, cohort, models, 0, epochs, data_root)
     files = names(folder, cohort, models, 0)
     start, spent = time.perf_counter(), cpu_seconds()
     data, shape, classes = train_models.load(files["population"], files["roles"], "cpu")
-    member, _ = membership(files)
-    logits = torch.stack([
-        plain_model(train_models.model(settings, m, row), settings["recipe"], data, shape, classes)
-        for m, row in enumerate(member)
-    ])  # fmt: skip
+    (member, _), size = membership(files), int(attributes(files["membership"])["size"])
+    models = [train_models.model(settings, m, row) for m, row in enumerate(member)]
+    train_one = partial(plain_model, settings["recipe"], data, size, shape, classes)
+    logits = torch.stack([train_one(model) for model in models])
     seconds, spent = time.perf_counter() - start, cpu_seconds() - spent
     hits = (logits.argmax(-1) == data.labels).numpy()
     accuracies = [
@@ -92,7 +94,7 @@ def plain(folder: str, cohort: str, models: int, epochs: int, data_root: str | N
     return {"seconds": seconds, "cpu_seconds": spent, **found}
 
 
-def plain_model(model, recipe: dict, data, shape, classes: int):
+def plain_model(recipe: dict, data, size: int, shape, classes: int, model):
     """Train one network as a tutorial does; return its logits (N, C) of all examples."""
     import torch
     from torch import nn
@@ -110,7 +112,7 @@ def plain_model(model, recipe: dict, data, shape, classes: int):
         if isinstance(layer, MaxPool):
             network.body[i], network.body[i + 1] = nn.ReLU(), nn.MaxPool2d(2)
     optimizer = torch.optim.SGD(network.parameters(), **named("optimizer"))
-    batches, done = Batches([model], recipe, data, len(model.examples)), 0
+    batches, done = Batches([model], recipe, data, size), 0
     for _ in range(recipe["epochs"]):
         for x, y in batches.epoch():
             share = cosine((done + 0.5) / (recipe["epochs"] * batches.steps), **named("schedule"))
