@@ -17,8 +17,8 @@ sys.path.insert(0, str(REPOSITORY / "scripts"))
 
 SEED = 2022
 STREAMED = {"models": 32, "classes": 4, "held_out": 2000}
-SIZES = (10_000, 1_000_000)
-WITHIN_MB = 16  # 2,000 to 5,000 examples at a time, so that either size is several slices
+SIZES = (10_000, 100_000, 1_000_000)
+WITHIN_MB = 16  # 2,000 to 5,000 examples at a time, so that every size is several slices
 PAIRED = [{"examples": 10_000, "models": 64}, {"examples": 50_000, "models": 64}]
 QUICK_SIZES, QUICK_PAIRED = (500, 3000), [{"examples": 300, "models": 8}]
 ATTACKS = {
