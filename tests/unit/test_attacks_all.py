@@ -40,7 +40,8 @@ VARIANTS = {
     "confidence": [{"queries": 2}], "logit": [{"queries": 2}],
     "lira_cv": [{"prior": 0.0}], "lira_tlc": [{"prior": 0.0}],
     "lira_ds": [{"threshold": "adaptive"}, {"level": 0.5, "smoothing": 0.1}],
-    "watson": [{"statistic": "logit"}], "sablayrolles": [{"statistic": "logit"}], "class_threshold": [{"rule": "scale"}],
+    "watson": [{"statistic": "logit"}], "sablayrolles": [{"statistic": "logit"}],
+    "class_threshold": [{"rule": "scale"}],
     "shokri": [{"classifier": "linear"}, {"vectors": "sorted"}, {"maximum": 60}],
     "salem": [{"classifier": "linear"}, {"posteriors": 9}],
     "ldc": [

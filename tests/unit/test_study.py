@@ -172,7 +172,7 @@ def test_what_is_null_is_not_there():
     del expected["audits"]["mine"], expected["cohorts"]["mine"]
     del expected["exhibits"]["curves"]["attacks"]["loss"]
     assert read == study.read(expected)
-    with pytest.raises(ValueError, match="audits.both.shadow: 'two' does not exist"):
+    with pytest.raises(ValueError, match=r"audits\.both\.shadow: 'two' does not exist"):
         study.read(given_with(cohorts__two=None))
 
 
