@@ -44,7 +44,8 @@ def draw(
     low = min(table["low"].min() for table in tables)
     grid[0].set_ylim(min(-0.02, low - 0.02), 1.02)
     data = pd.concat(tables, ignore_index=True)
-    figure.legend(handles=_keys(data, floor), loc="outside upper center", ncols=3)
+    ncols = 3 if len(tables) > 2 else 2  # what fits above the panels
+    figure.legend(handles=_keys(data, floor), loc="outside upper center", ncols=ncols)
     return figure, data
 
 
