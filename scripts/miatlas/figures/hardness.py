@@ -103,8 +103,8 @@ def _panel(axes, table, title, level):
         axes.errorbar(x, y, reach, fmt="none", ecolor="0.2", elinewidth=0.7, capsize=1.5)
     axes.axhline(100 * level, label="chance", **common.CHANCE)
     counts = table.groupby("group", sort=False)["members"].first()
-    names = [f"{group} to predict\n({count:,} members)" for group, count in counts.items()]
-    axes.set_xticks(np.arange(len(names)), names)
+    names = [f"{group} to predict\n{count:,} members" for group, count in counts.items()]
+    axes.set_xticks(np.arange(len(names)), names, fontsize=6.5)
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.set_title(title)
     axes.grid(visible=False, axis="x")
