@@ -258,6 +258,10 @@ def test_accuracies_are_those_of_the_target_cohort():
     assert any("±" in note for note in shown.attrs["notes"])
 
 
+SIX_WAY = {"shadow_cohort": "shadow", "models": 5, "reference_cohort": "third"}
+PARTS = {"shadow": {"per_target": 1}, "third": {"models": 10, "per_target": 2}}
+
+
 @pytest.mark.parametrize(
     ("facts", "scale", "count"),
     [
@@ -265,11 +269,9 @@ def test_accuracies_are_those_of_the_target_cohort():
         ({"references": 8}, {}, 8),
         ({"shadow_cohort": "shadow"}, {}, 64),
         ({"shadow_cohort": "students"}, {"students": {"per_target": 16}}, 16),
-        (
-            {"shadow_cohort": "shadow", "models": 5, "reference_cohort": "third"},
-            {"shadow": {"per_target": 1}, "third": {"models": 5, "per_target": 1}},
-            2,
-        ),
+        (SIX_WAY | {"attack": "ldc"}, PARTS, 1 + 2),
+        (SIX_WAY | {"attack": "ldc", "references": 1}, PARTS, 1 + 1),
+        (SIX_WAY | {"attack": "salem"}, PARTS, 1),  # reads no third cohort
     ],
 )
 def test_auxiliary_models_are_counted_per_target(facts, scale, count):

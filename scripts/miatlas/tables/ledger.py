@@ -13,6 +13,7 @@ from typing import Literal
 import pandas as pd
 
 from miatlas import published as values
+from miatlas.demands import reads
 from miatlas.exhibits import Estimate, Evidence, estimate
 from miatlas.published import UNITS
 from miatlas.tables import common
@@ -147,7 +148,10 @@ def _auxiliary(evidence, result) -> int:
     shadow = evidence.scale.get(result["shadow_cohort"], {})
     count = result["references"] or shadow.get("per_target") or result["models"] - same
     third = evidence.scale.get(result.get("reference_cohort"), {})
-    return count + (third.get("per_target") or third.get("models") or 0)
+    if not any(name.startswith("reference_") for name in reads(result["attack"])):
+        return count
+    there = third.get("per_target") or third.get("models") or 0
+    return count + min(there, result["references"] or there)
 
 
 def _cells(line, numbers, found, result, scale):
