@@ -15,6 +15,10 @@ from miatlas.options import checked, declared
 
 FOLDER = Path(architectures.__file__).parent
 NAMES = sorted(path.stem for path in FOLDER.glob("[!_]*.py") if path.stem != "base")
+DEEP = ["densenet121", "resnet", "vgg16"]
+deep_ones_slowly = pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in DEEP)) for n in NAMES]
+)
 # Small members of each family, so that a test takes seconds.
 SMALL = {
     "mlp": {"widths": [16, 8], "activation": "tanh"},
@@ -249,7 +253,7 @@ def test_mlp_is_the_written_out_formula():
     torch.testing.assert_close(network(x), hidden @ second.weight.T + second.bias)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@deep_ones_slowly
 def test_evaluation_does_not_see_the_rest_of_the_batch(name):
     network = build(name, **SMALL.get(name, {}))
     x = torch.randn(4, 3, 32, 32)
@@ -262,7 +266,7 @@ def test_evaluation_does_not_see_the_rest_of_the_batch(name):
     assert torch.allclose(trained, network(x * 2 + 1), atol=1e-4) != normalised
 
 
-@pytest.mark.parametrize("name", NAMES)
+@deep_ones_slowly
 @pytest.mark.parametrize("training", [True, False])
 def test_stacked_is_one_by_one(name, training):
     """Logits, gradients, running statistics of two networks in one call, and of each alone.

@@ -117,7 +117,13 @@ MADE = {
 }
 
 
-@pytest.mark.parametrize(("cohorts", "label"), MADE.values(), ids=MADE)
+@pytest.mark.parametrize(
+    ("cohorts", "label"),
+    [
+        pytest.param(*case, id=name, marks=[] if name == "leave_one_out" else pytest.mark.slow)
+        for name, case in MADE.items()
+    ],
+)
 def test_a_target_is_attacked_with_models_made_for_it(done, cohorts, label):
     done.study["cohorts"] |= cohorts
     done.study["attacks"][label] = {}
@@ -130,6 +136,7 @@ def test_a_target_is_attacked_with_models_made_for_it(done, cohorts, label):
         assert target["members"] == pytest.approx(expected, abs=15 if expected > 3 else 0)
 
 
+@pytest.mark.slow
 def test_shadow_and_reference_models_of_a_six_way_split_serve_ldc(done):
     six = {"name": "six_way", "per_target": 1}
     done.study["cohorts"] |= {
