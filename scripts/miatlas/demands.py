@@ -4,19 +4,12 @@ Cohorts are entries of the study; what external ones hold is seen when they are 
 """
 
 import re
-from pathlib import Path
 
 from miatlas.membership import made_for_each_target, partners
-from miatlas.options import constant, inputs, required
+from miatlas.options import constant, required
+from miatlas.reading import LIBRARY, reads
 
-LIBRARY = Path(__file__).parent
 PROBED = re.compile(r"(target|refs|ref|reference)_(noise|gradients|distances)")
-
-
-def reads(attack: str) -> set[str]:
-    """Return what an attack may read: what its `score` takes, and what its lessons carry."""
-    source = LIBRARY / "attacks" / f"{attack}.py"
-    return {*inputs(source, "score"), *constant(source, "LESSONS", ())}
 
 
 def probes(attack: str, side: str) -> set[str]:

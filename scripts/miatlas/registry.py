@@ -2,9 +2,9 @@
 
 import re
 
-from miatlas.demands import reads
 from miatlas.entries import LIBRARY, implementing
 from miatlas.options import constant, first_line, spelled
+from miatlas.reading import reads
 
 OTHER_COHORTS = {
     "distilled": "students of the target",

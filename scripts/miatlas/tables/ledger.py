@@ -13,9 +13,9 @@ from typing import Literal
 import pandas as pd
 
 from miatlas import published as values
-from miatlas.demands import reads
 from miatlas.exhibits import Estimate, Evidence, estimate
 from miatlas.published import UNITS
+from miatlas.reading import reads
 from miatlas.tables import common
 from miatlas.verdicts import NOT_MEASURED, VERDICTS, differences, mean, verdict
 
