@@ -14,8 +14,8 @@ def stacks(engine: str, architecture, shape: tuple[int, ...], device: torch.devi
 
     A stack spares the overhead of a call for each model. On a GPU that is expected to count most
     (it has not been measured). On a CPU it counts for small inputs only: one step of a model, batch
-    32, takes (in milliseconds, stacked and one by one) 0.1 and 0.35 for an MLP on 1x8x8, 0.6 and
-    1.6 for CNN-16 there, 3.2 and 3.8 at 1x16x16, 20 and 9 at 3x32x32, where the MLP takes 3.4 and
+    32, takes (in milliseconds, stacked and one by one) 0.1 and 0.35 for an MLP on 1x8x8, 0.4 and
+    1.1 for CNN-16 there, 1.5 and 1.9 at 1x16x16, 9 and 8 at 3x32x32, where the MLP takes 3.4 and
     1.5: the stack has left the cache.
     Networks whose module says STACKABLE = False are never stacked.
     """
@@ -108,13 +108,12 @@ class Ensemble:
             stacked = self.parameters | self.buffers
             state = {name: tensor.squeeze(0) for name, tensor in stacked.items()}
             x = x if axis is None else x[0]
-            if x.dim() == 4:  # what convolutions are fastest on, on a CPU and on a GPU
-                x = x.contiguous(memory_format=torch.channels_last)
-            return functional_call(self.network, state, (x,))[None]
+            return functional_call(self.network, state, (_channels_last(x),))[None]
 
         def one(parameters, buffers, x):
             return functional_call(self.network, (parameters, buffers), (x,))
 
+        x = _channels_last(x) if x.device.type == "cpu" else x  # not measured on a GPU
         return vmap(one, in_dims=(0, 0, axis))(self.parameters, self.buffers, x)
 
 
@@ -138,6 +137,15 @@ def build(make, seeds: list[int], device) -> Ensemble:
             torch.manual_seed(seed)
             networks.append(make())
     return Ensemble.from_networks(networks, device)
+
+
+def _channels_last(x):
+    """Lay images out in memory as convolutions are fastest on: (B, H, W, C), a stack's (K, C)."""
+    if x.dim() == 4:
+        return x.contiguous(memory_format=torch.channels_last)
+    if x.dim() == 5:
+        return x.permute(1, 3, 4, 0, 2).contiguous().permute(3, 0, 4, 1, 2)
+    return x
 
 
 def _stack(states, device):

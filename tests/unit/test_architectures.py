@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.func import functional_call, stack_module_state, vmap
+from torch.func import functional_call, grad, stack_module_state, vmap
 
 from miatlas import architectures
 from miatlas.architectures import fast_resnet
-from miatlas.architectures.base import MaxPool
+from miatlas.architectures.base import PooledConvolution
 from miatlas.options import checked, declared
 
 FOLDER = Path(architectures.__file__).parent
@@ -228,20 +228,48 @@ def test_a_stage_begins_with_what_it_is_given():
     assert not torch.equal(stage.conv1(x)[:, 24:48], x)
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 8, 8), (2, 1, 8, 8), (2, 3, 9, 7)])
-def test_pooling_before_a_relu_is_pooling_after_it(shape):
-    x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    answers, gradients = [], []
-    usual = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.MaxPool2d(2))
-    for layers in (torch.nn.Sequential(MaxPool(), torch.nn.ReLU()), usual):
-        for memory_format in (torch.contiguous_format, torch.channels_last):
-            leaf = x.clone(memory_format=memory_format).requires_grad_()
-            answer = layers(leaf)
-            answer.square().sum().backward()
-            answers.append(answer.detach())
-            gradients.append(leaf.grad)
-    assert all(torch.equal(each, answers[-1]) for each in answers)
-    assert all(torch.equal(each, gradients[-1]) for each in gradients)
+def pooled_and_usual():
+    """Return a pooled convolution with a ReLU, and the same weights as one usually writes it."""
+    pooled = PooledConvolution(3, 5, 3, padding=1)
+    usual = torch.nn.Conv2d(3, 5, 3, padding=1)
+    usual.load_state_dict(pooled.state_dict())
+    return (
+        torch.nn.Sequential(pooled, torch.nn.ReLU()),
+        torch.nn.Sequential(usual, torch.nn.ReLU(), torch.nn.MaxPool2d(2)),
+    )
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 8, 8), (2, 3, 9, 7)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_pooled_convolution_is_convolution_relu_and_pooling(shape, layout):
+    torch.manual_seed(0)
+    x, results = torch.randn(shape).contiguous(memory_format=layout), []
+    for layers in pooled_and_usual():
+        leaf = x.clone(memory_format=layout).requires_grad_()
+        answer = layers(leaf)
+        answer.square().sum().backward()
+        results.append([answer.detach(), leaf.grad, *(p.grad for p in layers.parameters())])
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("axis", [0, None])
+def test_pooled_convolution_can_be_stacked_and_differentiated_by_example(axis):
+    torch.manual_seed(0)
+    ours, usual = pooled_and_usual()
+    x = torch.randn(4, 2, 3, 8, 8) if axis == 0 else torch.randn(2, 3, 8, 8)
+    names = [name for name, _ in ours.named_parameters()]
+    stacked = {n: torch.stack([p * k for k in (1.0, 0.5, -1.0, 2.0)])
+               for n, p in zip(names, usual.parameters(), strict=True)}  # fmt: skip
+
+    def gradients(network):
+        def loss(parameters, x):
+            return functional_call(network, parameters, (x[None],)).square().sum()
+
+        return vmap(vmap(grad(loss), in_dims=(None, 0)), in_dims=(0, axis))(stacked, x)
+
+    for name, gradient in gradients(ours).items():
+        torch.testing.assert_close(gradient, gradients(usual)[name])
 
 
 def test_mlp_is_the_written_out_formula():

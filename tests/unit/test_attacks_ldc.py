@@ -275,7 +275,7 @@ def test_similarities_are_held_a_few_at_a_time():
     assert peak < 150e6  # all of them at once are 400 MB, and 20 GB for 50,000 examples
 
 
-# VmHWM is the peak of this program alone; ru_maxrss begins with that of the process which started it
+# VmHWM is the peak of this program alone; ru_maxrss begins with that of the program that started it
 ALL = """
 import sys
 sys.path[:0] = {paths}

@@ -12,17 +12,58 @@ from torch import nn
 from torch.nn.functional import max_pool2d
 
 
-class MaxPool(nn.Module):
-    """2x2 max pooling: (B, C, H, W) -> (B, C, H // 2, W // 2).
+class PooledConvolution(nn.Conv2d):
+    """Convolution with 2x2 max pooling: (B, C, H, W) -> (B, O, H' // 2, W' // 2).
 
-    Before a ReLU it gives the same as after it, and leaves a quarter of the numbers to the ReLU.
+    The bias is added last: it gives the same there, for a quarter of the numbers; as does a ReLU.
     """
 
     def forward(self, x):
-        """Bring channels last on a CPU: nine times as fast there, the copy not counted."""
-        if x.device.type == "cpu":
-            x = x.movedim(-3, -1).contiguous().movedim(-1, -3)
-        return max_pool2d(x, 2)
+        """Return the largest outputs of each square, without its last row or column if odd."""
+        pooled, _ = _Pool.apply(self._conv_forward(x, self.weight, None))
+        return pooled + self.bias[:, None, None]
+
+
+class _Pool(torch.autograd.Function):
+    """2x2 max pooling that leaves stacked models where a grouped convolution has them: by channel.
+
+    The rule of torch moves them to the front first. A stack of small networks takes half the time
+    without these copies.
+    """
+
+    @staticmethod
+    def forward(x):
+        """(B, C, H, W) -> the maxima and their places, (B, C, H // 2, W // 2)."""
+        if x.device.type == "cpu":  # nine times as fast with channels last, a copy not counted
+            x = x.movedim(1, -1).contiguous().movedim(-1, 1)
+        return max_pool2d(x, 2, return_indices=True)
+
+    @staticmethod
+    def setup_context(context, inputs, outputs):
+        """Keep what the gradient needs."""
+        context.mark_non_differentiable(outputs[1])
+        context.save_for_backward(*inputs, outputs[1])
+
+    @staticmethod
+    def backward(context, gradient, _):
+        """Hand each maximum's gradient to its place."""
+        x, places = context.saved_tensors
+        window = ([2, 2], [2, 2], [0, 0], [1, 1], False)
+        return torch.ops.aten.max_pool2d_with_indices_backward(gradient, x, *window, places)
+
+    @staticmethod
+    def vmap(info, in_dims, x):
+        """Pool K stacked models (B, K, C, H, W) as one with K C channels."""
+        outputs = _Pool.apply(x.movedim(in_dims[0], 1).flatten(1, 2))
+        return tuple(each.unflatten(1, (info.batch_size, -1)) for each in outputs), (1, 1)
+
+
+class Mean(nn.Module):
+    """The mean over all positions: (B, C, H, W) -> (B, C)."""
+
+    def forward(self, x):
+        """(B, C, H, W) -> (B, C)."""
+        return x.mean((-2, -1))
 
 
 class Network(nn.Module):
@@ -61,7 +102,7 @@ def channels(name: str, shape: tuple[int, ...], smallest: int) -> int:
 
 def pooled(*layers: nn.Module) -> nn.Sequential:
     """Return the layers followed by the mean over all positions: (B, C, H, W) -> (B, d)."""
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return nn.Sequential(*layers, Mean())
 
 
 def _width(body, shape):

@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 
 from torch import nn
 
-from miatlas.architectures.base import MaxPool, Network, channels, pooled
+from miatlas.architectures.base import Network, PooledConvolution, channels, pooled
 from miatlas.options import positive
 
 STACKABLE = True
@@ -37,14 +37,14 @@ def build(
     if layout == "light":
         layers = []
         for before, after in pairwise([colours, *doubling[:-1]]):
-            layers += [_convolution(before, after), MaxPool(), nn.ReLU()]
+            layers += [_convolution(before, after, PooledConvolution), nn.ReLU()]
         return Network(nn.Sequential(*layers, nn.Flatten()), shape, classes)
     layers = [_convolution(colours, filters), nn.LeakyReLU()]
     for before, after in pairwise(doubling):
         layers += [_convolution(before, before), nn.LeakyReLU()]
-        layers += [_convolution(before, after), MaxPool(), nn.LeakyReLU()]
+        layers += [_convolution(before, after, PooledConvolution), nn.LeakyReLU()]
     return Network(pooled(*layers), shape, classes)
 
 
-def _convolution(before, after):
-    return nn.Conv2d(before, after, 3, padding=1)
+def _convolution(before, after, kind=nn.Conv2d):
+    return kind(before, after, 3, padding=1)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from torch import nn
 
-from miatlas.architectures.base import MaxPool, Network, channels
+from miatlas.architectures.base import Network, PooledConvolution, channels
 from miatlas.options import positive
 
 STACKABLE = True
@@ -27,8 +27,8 @@ def build(
     name = f"two_layer_cnn (padding: {padding})"
     colours = channels(name, shape, 10 if padding == "valid" else 4)
     body = nn.Sequential(
-        nn.Conv2d(colours, first, 3, padding=padding), MaxPool(), nn.ReLU(),
-        nn.Conv2d(first, second, 3, padding=padding), MaxPool(), nn.ReLU(),
+        PooledConvolution(colours, first, 3, padding=padding), nn.ReLU(),
+        PooledConvolution(first, second, 3, padding=padding), nn.ReLU(),
         nn.Flatten(),
     )  # fmt: skip
     return Network(body, shape, classes)

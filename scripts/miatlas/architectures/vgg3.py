@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from torch import nn
 
-from miatlas.architectures.base import MaxPool, Network, channels
+from miatlas.architectures.base import Network, PooledConvolution, channels
 
 STACKABLE = True
 
@@ -19,7 +19,7 @@ def build(shape: tuple[int, ...], classes: int) -> nn.Module:
     layers = []
     for before, after in pairwise([colours, 32, 64, 128]):
         layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU()]
-        layers += [nn.Conv2d(after, after, 3, padding=1), MaxPool(), nn.ReLU()]
+        layers += [PooledConvolution(after, after, 3, padding=1), nn.ReLU()]
     positions = (shape[1] // 8) * (shape[2] // 8)
     dense = [nn.Flatten(), nn.Linear(128 * positions, 128), nn.ReLU()]
     return Network(nn.Sequential(*layers, *dense), shape, classes)
