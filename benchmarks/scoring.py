@@ -1,8 +1,7 @@
-"""Scoring: LiRA online on 64 models × 50,000 examples × 2 queries, against a loop over examples.
+"""Scoring: attacks streamed from HDF5, against vectorised NumPy over arrays held in memory.
 
-Both sides read the same HDF5 file, attack the same target and use the same references; the time
-that reading takes is measured apart. The loop is the formula as one would first write it, with
-numpy and scipy.stats, one example after the other; it picks the references itself.
+Both sides score one target, with the same references; reading is timed apart. The alternative is
+each formula as one would write it with whole arrays: no slices, no bound on memory.
 """
 
 import sys
@@ -14,103 +13,138 @@ from measuring import REPOSITORY, child, comparison, in_turn, report
 
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 
-SIZE = {"models": 64, "examples": 50_000, "queries": 2}
-QUICK = {"models": 8, "examples": 500, "queries": 2}
+SIZES = [  # and the rounds
+    ({"models": 64, "examples": 50_000, "queries": 2}, 3),
+    ({"models": 256, "examples": 60_000, "queries": 18}, 2),
+]
+QUICK = [({"models": 8, "examples": 500, "queries": 2}, 1)]
+ATTACKS = {
+    "LiRA online, global variance": {"attack": "lira_online", "variance": "global"},
+    "LiRA online, per-example variance": {"attack": "lira_online", "variance": "per_example"},
+    "RMIA, z the whole population": {"attack": "rmia", "population": "all", "temperature": 1.0},
+}
 SEED = 2022
-MEMORY_MB = 1024  # the workflow's default
-LOW_MEMORY_MB = 64  # so that 50,000 examples are several slices
+MEMORY_MB = 64  # a sixteenth of the workflow's default: all sizes are several slices
 
 
 def measure(quick: bool) -> list[dict]:
-    """Return the comparisons: both kinds of variance, and a bound that makes slices."""
-    size, repetitions, entries = (QUICK, 1, []) if quick else (SIZE, 3, [])
-    cases = [("global", MEMORY_MB), ("per_example", MEMORY_MB), ("per_example", LOW_MEMORY_MB)]
-    with tempfile.TemporaryDirectory() as folder:
-        child("scoring.py", "prepare", folder=folder, **size)
-        for variance, memory_mb in cases:
-            side = {"folder": folder, "variance": variance}
-            sides = {
-                f"vectorised, within {memory_mb} MiB": partial(
-                    child, "scoring.py", "attack", memory_mb=memory_mb, **side
-                ),
-                "loop over examples": partial(child, "scoring.py", "loop", **side),
-            }
-            runs = in_turn(sides, repetitions)
-            agreement = {"of": "scores, example by example"}
-            agreement |= child("scoring.py", "compare", **side)
-            entries.append(comparison(_title(variance, size), runs, "seconds", agreement))
+    """Return the comparison of every attack at every size."""
+    entries = []
+    for size, rounds in QUICK if quick else SIZES:
+        with tempfile.TemporaryDirectory() as folder:
+            child("scoring.py", "prepare", folder=folder, **size)
+            for name in ATTACKS:
+                side = {"folder": folder, "name": name}
+                sides = {
+                    f"streamed, within {MEMORY_MB} MiB": partial(
+                        child, "scoring.py", "streamed", **side
+                    ),
+                    "NumPy, in memory": partial(child, "scoring.py", "in_memory", **side),
+                }
+                runs = in_turn(sides, rounds)
+                agreement = {"of": "scores, example by example"}
+                agreement |= child("scoring.py", "compare", **side)
+                what = " × ".join(f"{count:,} {kind}" for kind, count in size.items())
+                title = f"{name}, {what}, 1 target"
+                entries.append(comparison(title, runs, "seconds", agreement))
     return entries
-
-
-def _title(variance, size):
-    what = " × ".join(f"{count:,} {name}" for name, count in size.items())
-    return f"LiRA online, {variance.replace('_', '-')} variance, {what}, 1 target"
 
 
 def prepare(folder: str, models: int, examples: int, queries: int) -> dict:
     """Write signals of Gaussian statistics: IN models surer than OUT ones, by example."""
     import numpy as np
 
-    from miatlas.store import write_h5
+    from miatlas.answered import slices
+    from miatlas.store import SLICE, new_h5
 
     rng = np.random.default_rng(SEED)
-    half = np.arange(models) < models // 2
-    member = rng.permuted(np.tile(half, (examples, 1)), axis=1).T  # each example IN half of them
-    centre, gap = rng.normal(2, 2, (2, examples))
-    noise = rng.normal(size=(models, examples, queries))
-    phi = (noise + (centre + np.abs(gap) * member)[..., None]).astype(np.float32)
-    labels = rng.integers(10, size=examples)
-    chunks = {"phi": (models, min(2048, examples), queries)}  # as the workflow writes them
-    write_h5(f"{folder}/signals.h5", {"member": member, "labels": labels, "phi": phi}, {}, chunks)
+    with new_h5(f"{folder}/signals.h5", {}) as file:
+        file["labels"] = rng.integers(10, size=examples)
+        member = file.create_dataset("member", (models, examples), bool)
+        chunk = (models, min(SLICE, examples), queries)  # as the workflow writes them
+        shape = (models, examples, queries)
+        phi = file.create_dataset("phi", shape, np.float32, chunks=chunk, compression="lzf")
+        for where in slices(examples, SLICE):
+            n = where.stop - where.start
+            half = np.tile(np.arange(models) < models // 2, (n, 1))
+            trained = rng.permuted(half, axis=1).T  # each example IN half of them
+            centre, gap = rng.normal(2, 2, (2, n))
+            noise = rng.standard_normal((models, n, queries), np.float32)
+            member[:, where] = trained
+            phi[:, where] = noise + (centre + np.abs(gap) * trained)[..., None]
     return {}
 
 
-def attack(folder: str, variance: str, memory_mb: int) -> dict:
-    """Score as the workflow does, streaming from the file."""
-    from miatlas import audits, entries, scoring
-    from miatlas.attacks import lira_online
+def streamed(folder: str, name: str) -> dict:
+    """Score as the workflow does, slice by slice from the file."""
+    from importlib import import_module
 
-    entry = entries.attack({"attack": "lira_online", "variance": variance}, "attacks.lira")
+    from miatlas import audits, entries, scoring
+
+    entry = entries.attack(ATTACKS[name], "attacks.it")
+    attack = import_module(f"miatlas.attacks.{ATTACKS[name]['attack']}")
     signals = timed_signals(folder)
     start = time.perf_counter()
     audit = audits.audit(signals, signals, design="half", targets=1, seed=SEED)
-    scores = scoring.score(lira_online, entry["options"], audit, memory_mb)[0]
-    return _result(folder, "attack", variance, scores, start, signals)
+    scores = scoring.score(attack, entry["options"], audit, MEMORY_MB)[0]
+    seconds = time.perf_counter() - start - signals.seconds
+    return _result(folder, "streamed", scores, seconds, signals.seconds)
 
 
-def loop(folder: str, variance: str) -> dict:
-    """Score one example after the other."""
+def in_memory(folder: str, name: str) -> dict:
+    """Score the first model with NumPy, all signals in memory."""
+    from miatlas.store import read_h5
+
+    options, start = ATTACKS[name], time.perf_counter()
+    phi, member = read_h5(f"{folder}/signals.h5", ["phi", "member"]).values()
+    reading, start = time.perf_counter() - start, time.perf_counter()
+    scores = rmia(phi, member) if options["attack"] == "rmia" else lira(phi, member, **options)
+    return _result(folder, "in_memory", scores, time.perf_counter() - start, reading)
+
+
+def lira(phi, member, variance, **_):  # (M, N, Q), (M, N) -> (N,)
+    """Score the first model by the likelihood ratio of two Gaussians per example and query."""
     import numpy as np
     from scipy.stats import norm
 
+    log_density = {}
+    for kind, rows in references(member).items():
+        refs = np.take_along_axis(phi, rows[:, :, None], 0).astype(np.float64)  # (k, N, Q)
+        mu = refs.mean(0)
+        if variance == "global":
+            s = np.sqrt(((refs - mu) ** 2).sum((0, 1)) / ((len(refs) - 1) * refs.shape[1]))
+        else:
+            s = refs.std(0, ddof=1)
+        log_density[kind] = norm.logpdf(phi[0].astype(np.float64), mu, s)
+    return (log_density["in"] - log_density["out"]).sum(1)
+
+
+def rmia(phi, member, gamma=2.0):  # (M, N, Q), (M, N) -> (N,)
+    """Score the first model by the share of the others that an example dominates."""
+    import numpy as np
+    from scipy.special import expit
+
+    confidence = expit(phi[:, :, 0].astype(np.float64))
+    mean = {kind: np.take_along_axis(confidence, rows, 0).mean(0)
+            for kind, rows in references(member).items()}  # fmt: skip
+    ratio = confidence[0] / ((mean["in"] + mean["out"]) / 2)
+    dominated = np.searchsorted(np.sort(ratio), ratio / gamma, side="right")
+    return (dominated - (ratio <= ratio / gamma)) / (len(ratio) - 1)
+
+
+def references(member) -> dict:  # (M, N) -> (k, N) each
+    """Choose as many IN and OUT models for every example, by the workflow's priorities."""
+    import numpy as np
+
     from miatlas.references import priorities
 
-    signals, target = timed_signals(folder), 0
-    start = time.perf_counter()
-    phi = signals.read("phi", slice(0, signals.shape[1])).astype(np.float64)
-    others = [m for m in range(signals.shape[0]) if m != target]
-    member = signals.member[others]
-    refs = phi[others]
-    order = priorities(np.array(others), 0, signals.shape[1], SEED)
-    k_in, k_out = member.sum(0).min(), (~member).sum(0).min()
-    chosen = []
-    for i in range(signals.shape[1]):
-        inside, outside = np.flatnonzero(member[:, i]), np.flatnonzero(~member[:, i])
-        inside = inside[np.argsort(order[inside, i])][:k_in]
-        outside = outside[np.argsort(order[outside, i])][:k_out]
-        chosen.append((refs[inside, i], refs[outside, i]))  # (k, Q) each
-    if variance == "global":
-        pooled = []
-        for kind, k in enumerate((k_in, k_out)):
-            squares = [((c[kind] - c[kind].mean(0)) ** 2).sum(0) for c in chosen]
-            pooled.append(np.sqrt(np.sum(squares, 0) / (len(chosen) * (k - 1))))
-    scores = np.empty(signals.shape[1])
-    for i, (ins, outs) in enumerate(chosen):
-        s_in, s_out = pooled if variance == "global" else (ins.std(0, ddof=1), outs.std(0, ddof=1))
-        log_in = norm.logpdf(phi[target, i], ins.mean(0), s_in)
-        log_out = norm.logpdf(phi[target, i], outs.mean(0), s_out)
-        scores[i] = (log_in - log_out).sum()
-    return _result(folder, "loop", variance, scores, start, signals)
+    order = priorities(np.arange(1, len(member)), 0, member.shape[1], SEED)
+    chosen = {}
+    for kind, mask in (("in", member[1:]), ("out", ~member[1:])):
+        k = mask.sum(0).min()
+        masked = np.where(mask, order, np.iinfo(np.uint64).max)
+        chosen[kind] = 1 + np.argpartition(masked, k - 1, axis=0)[:k]
+    return chosen
 
 
 def timed_signals(folder: str):
@@ -129,19 +163,18 @@ def timed_signals(folder: str):
     return Timed([f"{folder}/signals.h5"])
 
 
-def _result(folder, side, variance, scores, start, signals):
+def _result(folder, side, scores, seconds, reading):
     import numpy as np
 
-    total = time.perf_counter() - start
-    np.save(f"{folder}/{side}.{variance}.npy", scores)
-    return {"seconds": total - signals.seconds, "reading_seconds": signals.seconds}
+    np.save(f"{folder}/{side}.npy", scores)
+    return {"seconds": seconds, "reading_seconds": reading}
 
 
-def compare(folder: str, variance: str) -> dict:
+def compare(folder: str, **_) -> dict:
     """Return the largest difference of the two sides' scores, and the largest score."""
     import numpy as np
 
-    ours, other = (np.load(f"{folder}/{side}.{variance}.npy") for side in ("attack", "loop"))
+    ours, other = (np.load(f"{folder}/{side}.npy") for side in ("streamed", "in_memory"))
     return {
         "largest_difference": float(np.abs(ours - other).max()),
         "largest_score": float(np.abs(other).max()),
@@ -149,4 +182,5 @@ def compare(folder: str, variance: str) -> dict:
 
 
 if __name__ == "__main__":
-    report({"prepare": prepare, "attack": attack, "loop": loop, "compare": compare})
+    sides = {"streamed": streamed, "in_memory": in_memory}
+    report({"prepare": prepare, "compare": compare, **sides})

@@ -39,3 +39,8 @@ def fit(slices, **_) -> dict[int, ye2022.Shared]:
         for label in np.unique(piece.labels):
             pools[label] += outs[:, piece.labels == label].tobytes()
     return {y: ye2022.Shared(np.frombuffer(pools.pop(y), kind)) for y in sorted(pools)}
+
+
+def only_fit_reads(options: dict) -> set[str]:
+    """Return what `score` does without: the references' losses, which `fit` has pooled."""
+    return {"refs_phi", "refs_out"}

@@ -116,3 +116,8 @@ def needs(options: dict) -> set[str]:
         return read | {"examples"}
     read |= {"held_out_labels"} if kind == "logits" else set()
     return read | {f"target_held_out_{kind}", f"refs_held_out_{kind}"}
+
+
+def only_fit_reads(options: dict) -> set[str]:
+    """Return what `score` does without: everybody's LR(z) is everybody's LR(x)."""
+    return needs(options) - {"examples", "fitted"} if options["population"] == "all" else set()
