@@ -1,12 +1,12 @@
 """Pieces: what an attack is given, of a slice of examples that fits in memory."""
 
 import re
-from functools import partial
 
 import numpy as np
 
 from miatlas import references
 from miatlas.audits import Audit
+from miatlas.store import SLICE
 
 BYTES = 48  # held for each float32 read: float64 copies, of the target, of IN and of OUT references
 
@@ -21,7 +21,7 @@ class Pieces:
     """What an attack needs of the signals, slice by slice of the examples it is asked about.
 
     Answers about held-out examples are the same in every slice, and held in memory. The others are
-    there until the next slice is read: where one slice is everything, the next target finds them.
+    there until the next slice is read: all targets of a slice find them.
     """
 
     def __init__(
@@ -33,23 +33,22 @@ class Pieces:
         self.cohorts = {"target": audit.target, "refs": audit.shadow, "ref": audit.shadow,
                         "reference": audit.reference}  # fmt: skip
         matches = [match.groups() for match in map(ANSWER.fullmatch, sorted(needs)) if match]
-        self.read = {
-            (self.cohorts[who], what) for who, held_out, what in matches if not held_out
-        }
+        self.read = {(self.cohorts[who], what) for who, held_out, what in matches if not held_out}
         self.compares = bool({"refs_in", "refs_out"} & needs)
-        self.step = max(1, int(memory_mb * 2**20 / (BYTES * self._numbers())))
+        step = max(1, int(memory_mb * 2**20 / (BYTES * self._numbers())))
+        self.step = step - step % SLICE or step  # no chunk of a file is read twice
         self.numbers: dict[int, tuple[int, int]] = {}  # of IN and OUT references, by target
         self.about_held_out = {
-            (who, what): self._read_held_out(self.cohorts[who], what)
+            (who, what): self._read_held_out(self.cohorts[who], what, self._asked(who))
             for who, held_out, what in matches
             if held_out
         }
         if self.about_held_out:
-            self.held_out_labels = self._read_held_out(audit.target, "labels", axis=0)
+            self.held_out_labels = self._read_held_out(audit.target, "labels")
 
-    def of(self, target: int):
-        """Yield one piece per slice of the target's evaluated examples."""
-        yield from self._pieces(target, partial(self.audit.evaluated, target), self._balanced)
+    def of(self, *targets: int):
+        """Yield one piece per slice and target, of the target's evaluated examples."""
+        yield from self._pieces(targets, self.audit.evaluated, self._balanced)
 
     def lessons(self, target: int):
         """Yield one piece per slice of the examples that the shadow models are evaluated on.
@@ -60,15 +59,18 @@ class Pieces:
         if self.audit.same:
             yield from self.of(target)
         else:
-            examples = partial(self.audit.taught, self._shadow_rows(target))
-            yield from self._pieces(target, examples, self._known)
+            yield from self._pieces([target], self._taught, self._known)
 
-    def _pieces(self, target, examples, masks):
-        """Yield a piece of each slice that has `examples(slice)`, with `masks` of references."""
+    def _pieces(self, targets, examples, masks):
+        """Yield a piece of each slice that has `examples(target, slice)`, with its references."""
         for where in self.audit.target.slices(self.step):
-            inside = examples(where)
-            if len(inside):
-                yield Piece(self, target, inside, where, masks)
+            for target in targets:
+                inside = examples(target, where)
+                if len(inside):
+                    yield Piece(self, target, inside, where, masks)
+
+    def _taught(self, target, where):
+        return self.audit.taught(self._shadow_rows(target), where)
 
     def answers(self, who, what, target, examples, where):
         """Return what someone's models answer about some examples of a slice."""
@@ -80,7 +82,13 @@ class Pieces:
         """Return what someone's models answer about the held-out examples."""
         rows = self._rows(who, target)
         rows = rows[: self.audit.references] if who == "refs" else rows
-        return self.about_held_out[who, what][rows]
+        return self.about_held_out[who, what][np.searchsorted(self._asked(who), rows)]
+
+    def _asked(self, who):
+        """Return the models (R,) of a cohort that ever answer about held-out examples."""
+        if who == "target":
+            return self.audit.targets
+        return np.arange(self.cohorts[who].shape[0])
 
     def _rows(self, who, target):
         """Return the models that answer; of the target and of a single model, its number."""
@@ -128,8 +136,11 @@ class Pieces:
         about = shadow.held("evaluated", where)[index] if known else True
         return member & about, ~member & about
 
-    def _read_held_out(self, cohort, name, axis=1):
-        """Read the answers (M, H, ...) about the held-out examples; refuse if there are none."""
+    def _read_held_out(self, cohort, name, models=None):
+        """Read some models' answers (R, H, ...) about the held-out examples, or their labels (H,).
+
+        Raises ValueError, naming the file, if there are none.
+        """
         held_out, parts = self.audit.held_out, []
         if not len(held_out):
             raise ValueError(f"{cohort.paths[0]}: has no held-out examples")
@@ -137,8 +148,9 @@ class Pieces:
             first, stop = np.searchsorted(held_out, (where.start, where.stop))
             if first < stop:
                 answers = cohort.read(name, where, self._last(cohort, name))
-                parts.append(answers.take(held_out[first:stop] - where.start, axis))
-        return np.concatenate(parts, axis)
+                local = held_out[first:stop] - where.start
+                parts.append(answers[local] if models is None else taken(answers, models, local))
+        return np.concatenate(parts, axis=0 if models is None else 1)
 
     def _last(self, cohort, name):
         """Return the number of queries to read, None for all; only phi has an axis of queries."""
@@ -161,15 +173,15 @@ class Pieces:
 class Piece:
     """A slice of the examples: whatever an attack takes of it is read when it is asked for.
 
-    `where`: the slice; `examples` (n,): indices of those that count.
+    `target`: whose; `where`: the slice; `examples` (n,): indices of those that count.
     """
 
     def __init__(self, pieces, target, examples, where, masks):
-        self.where, self.examples = where, examples
-        self._pieces, self._target, self._masks = pieces, target, masks
+        self.target, self.where, self.examples = target, where, examples
+        self._pieces, self._masks = pieces, masks
 
     def __getattr__(self, name):
-        about, asked = (self._target, self.examples, self.where), ANSWER.fullmatch(name)
+        about, asked = (self.target, self.examples, self.where), ANSWER.fullmatch(name)
         if name in ("refs_in", "refs_out"):
             self.refs_in, self.refs_out = self._masks(*about)
         elif name == "labels":
@@ -178,7 +190,7 @@ class Piece:
         elif name == "held_out_labels":
             self.held_out_labels = self._pieces.held_out_labels
         elif asked and asked["held_out"]:
-            answers = self._pieces.held_out_answers(asked["who"], asked["what"], self._target)
+            answers = self._pieces.held_out_answers(asked["who"], asked["what"], self.target)
             setattr(self, name, answers)
         elif asked:
             setattr(self, name, self._pieces.answers(asked["who"], asked["what"], *about))

@@ -24,12 +24,14 @@ def score(attack: ModuleType, options: dict, audit: Audit, memory_mb: int, score
     if learns:
         taught = {*attack.LESSONS, "refs_in", "refs_out"}
         material = Pieces(audit, taught, queries, memory_mb, learns)
-    for row, target in enumerate(audit.targets):
+    fits, targets = hasattr(attack, "fit"), audit.targets.tolist()
+    for group in [[target] for target in targets] if fits else [targets]:  # one fit at a time
         fitted = None  # before the next one is made
-        if hasattr(attack, "fit"):
-            slices = material.lessons(target) if learns else pieces.of(target)
+        if fits:
+            slices = material.lessons(*group) if learns else pieces.of(*group)
             fitted = attack.fit(slices, **options)
-        for piece in pieces.of(target):
+        for piece in pieces.of(*group):
+            row = targets.index(piece.target)
             scores[row, piece.where] = _of_slice(attack, needs, options, piece, fitted)
     return scores
 

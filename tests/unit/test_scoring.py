@@ -169,7 +169,7 @@ def test_held_out_answers_are_those_of_the_held_out_examples(tmp_path, memory_mb
     scoring.score(SimpleNamespace(score=score), {}, audit, memory_mb)
     phi = cohort.read("phi", slice(0, 300))[..., :1]
     for target in range(2):
-        own = calls[target * len(calls) // 2 : (target + 1) * len(calls) // 2]
+        own = calls[target::2]  # the targets take turns, slice by slice
         np.testing.assert_array_equal(
             np.concatenate([c[3] for c in own]), np.flatnonzero(role == 0)
         )
