@@ -7,7 +7,7 @@ import pandas as pd
 
 from miatlas.answered import Signals
 from miatlas.exhibits import CURVE_COLUMNS, Evidence
-from miatlas.store import attributes, read_h5
+from miatlas.store import attributes, opened, read_h5
 
 
 def gather(settings: dict, files: dict[str, list]) -> Evidence:
@@ -70,8 +70,10 @@ def _scale(paths, settings) -> dict[str, dict]:
     last = {}
     for path in map(Path, paths):
         if path.suffix == ".h5":  # the membership of a cohort's first block
-            size = int(attributes(path)["size"])
-            scale[path.parts[-3]]["training_examples"] = size
+            with opened(path) as file:
+                facts = {"training_examples": int(file.attrs["size"])}
+                facts["population"] = file["member"].shape[1]
+            scale[path.parts[-3]] |= facts
         else:
             rows = pd.read_csv(path).dropna(subset=["train_accuracy"])
             last.setdefault(path.parts[-3], []).append(rows)

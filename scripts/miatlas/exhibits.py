@@ -26,8 +26,8 @@ class Evidence:
     scores, by (audit, label): scores, member, evaluated (T, N) and targets (T,), as they are filed.
     costs: a row per audit, label and stage (target, shadow or reference training, queries, scoring)
     with models, seconds, max_rss_mb. bounds: cohort -> a row an example. published: the values of
-    one paper, as text. scale: cohort -> models, training_examples, epochs, architecture, source,
-    per_target, queries, train_accuracy, test_accuracy (M,).
+    one paper, as text. scale: cohort -> models, training_examples, population (how many examples),
+    epochs, architecture, source, per_target, queries, train_accuracy, test_accuracy (M,).
     """
 
     names: dict[str, str]

@@ -2,9 +2,10 @@
 
 A file `config/published/<paper>.csv` has a line for each number that a table prints: where (paper,
 table, row, column), the value as printed with its unit ("%", or "1" for a plain number), the spread
-printed beside it, and what it is (quantity, FPR of a TPR, attack, data set, architecture, training
-examples, auxiliary models, targets); empty where the paper does not say. Everything is kept as the
-text that was printed: 0.0 and 0.00 are not equally precise.
+printed beside it, and what it is (quantity, FPR of a TPR or of an agreement, attack, data set and
+how many examples that has, architecture, training examples, auxiliary models, targets); empty where
+the paper does not say. Everything is kept as the text that was printed: 0.0 and 0.00 are not
+equally precise.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ import pandas as pd
 
 PLACE = ("paper", "table", "row", "column")
 MEANING = (
-    "quantity", "fpr", "attack", "dataset", "architecture", "training_examples", "models", "targets"
+    "quantity", "fpr", "attack", "dataset", "population", "architecture", "training_examples",
+    "models", "targets",
 )  # fmt: skip
 COLUMNS = (*PLACE, "value", "unit", "spread", "spread_unit", *MEANING, "note")
 QUANTITIES = (

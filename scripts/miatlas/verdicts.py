@@ -14,6 +14,7 @@ NOT_COMPARABLE = "not comparable at this scale"
 NOT_MEASURED = "not measured"
 VERDICTS = (AGREES, DIFFERS, NOT_COMPARABLE, NOT_MEASURED)
 WITHIN, HIGHER, LOWER = "within the intervals", "higher", "lower"
+TIMES = ("minutes", "seconds")
 ALIKE = 0.1  # sizes that differ by less than this share are the same scale
 EPSILON = 1e-9  # of numbers whose decimal digits binary fractions miss
 
@@ -45,10 +46,11 @@ def agree(published: Printed, measured: Estimate) -> bool:
 def differences(line: dict, scale: dict, models: int, measured: Estimate) -> list[str]:
     """Return what makes a published line another experiment than the one that was measured.
 
-    scale: training_examples, epochs, architecture of the target cohort and, where it is known, the
-    source of its data; models: the auxiliary models used; what is not known on either side is not
-    compared. An FPR below the resolution is a difference unless the training sets are alike: then
-    the paper, too, read its TPR there.
+    scale: training_examples, population (how many examples its data has), architecture of the
+    target cohort and, where it is known, the source of its data; models: the auxiliary models used;
+    what is not known on either side is not compared. Times are always another machine's. An FPR
+    below the resolution is a difference unless the training sets are alike: then the paper, too,
+    read its TPR there.
     """
     found = []
     for key, name in (("dataset", "source"), ("architecture", "architecture")):
@@ -57,7 +59,9 @@ def differences(line: dict, scale: dict, models: int, measured: Estimate) -> lis
             found.append(f"{there} instead of {line[key]}")
     size, wanted = scale.get("training_examples"), line["training_examples"]
     found += _unlike("training examples", size, wanted)
+    found += _unlike("examples in the population", scale.get("population"), line["population"])
     found += _unlike("auxiliary models", models, line["models"])
+    found += ["another machine"] if line["unit"] in TIMES else []
     if measured.below_resolution and not (wanted and size and alike(size, wanted)):
         found.append("too few non-members for this FPR: TPR at no false positive")
     return found

@@ -1,7 +1,7 @@
 """The ledger: verdicts on hand-made cases, what stands for what, nothing dropped or hidden."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,14 +29,6 @@ from miatlas.verdicts import (
 )
 
 NAN = math.nan
-
-
-@dataclass(frozen=True)
-class Published(Evidence):
-    """Evidence with what the ledger reads beside metrics."""
-
-    published: pd.DataFrame = field(default_factory=pd.DataFrame)
-    scale: dict = field(default_factory=dict)
 
 
 # 8.4 % as printed, against measured intervals: [8.35 %, 8.45 %) is what may have been rounded.
@@ -87,9 +79,9 @@ def test_a_reason_never_turns_into_agreement_and_never_hides_the_direction():
 LINE = dict.fromkeys(COLUMNS, "") | {
     "paper": "paper", "table": "1", "row": "a", "column": "b", "value": "0.700", "unit": "1",
     "quantity": "auc", "attack": "loss", "dataset": "cifar10", "architecture": "cnn",
-    "training_examples": "25000", "models": "256",
+    "population": "60000", "training_examples": "25000", "models": "256",
 }  # fmt: skip
-SAME = {"source": "cifar10", "architecture": "cnn", "training_examples": 25000}
+SAME = {"source": "cifar10", "architecture": "cnn", "training_examples": 25000, "population": 60000}
 
 
 def test_only_what_is_known_on_both_sides_is_compared():
@@ -98,14 +90,21 @@ def test_only_what_is_known_on_both_sides_is_compared():
     assert differences(LINE, {}, 254, plain) == []
     assert differences(LINE | {"models": ""}, SAME, 4, plain) == []
     other = {"source": "digits", "architecture": "mlp", "training_examples": 5000}
+    other |= {"population": 12000}
     assert differences(LINE, other, 31, plain) == [
         "digits instead of cifar10",
         "mlp instead of cnn",
         "5,000 training examples instead of 25,000",
+        "12,000 examples in the population instead of 60,000",
         "31 auxiliary models instead of 256",
     ]
     few = LINE | {"models": "30"}
     assert differences(few, SAME, 254, plain) == ["254 auxiliary models instead of 30"]
+
+
+def test_times_are_never_comparable():
+    line = LINE | {"quantity": "training_minutes", "unit": "minutes"}
+    assert differences(line, SAME, 256, Estimate(0.7, NAN, NAN)) == ["another machine"]
 
 
 def test_below_the_resolution_is_a_reason_where_the_paper_resolved_more():
@@ -138,7 +137,7 @@ def evidence_of(lines, gaps, scale=None, targets=5, examples=400, **extra):
         results.append({**result, **place, **cohorts, **extra})
     table = pd.DataFrame([LINE | line for line in lines], columns=COLUMNS)
     names = {label: label for _, label in gaps}
-    return Published(names, results, published=table, scale=scale or {})
+    return Evidence(names, results, published=table, scale=scale or {})
 
 
 def of(numbers, **place):
@@ -166,7 +165,8 @@ def test_the_measured_value_and_its_interval_are_shown():
     assert wrong["difference"] == pytest.approx(np.mean(aucs) - 0.5)
     assert shown["Verdict"].tolist() == ["agrees: within the intervals", "differs: higher"]
     assert shown["Published"].tolist() == [str(lines[0]["value"]), "0.500"]
-    scale = "5 targets, 64 models, 63 auxiliary models, 25,000 training examples, cnn"
+    scale = "5 targets, 64 models, 63 auxiliary models, 25,000 training examples, "
+    scale += "population of 60,000, cnn"
     assert shown["Scale"][0] == scale
 
 
@@ -214,28 +214,121 @@ def test_nothing_is_dropped():
         {"row": "cost", "quantity": "training_minutes", "unit": "minutes", "value": "19"},
         {"row": "accuracy", "quantity": "test_accuracy", "attack": ""},
         {"row": "unavailable", "dataset": "purchase100"},
+        {"row": "privacy", "quantity": "epsilon", "value": "10"},
         {"row": "mark", "quantity": "uses", "unit": "mark", "value": "1"},
         {"row": "other table", "table": "2"},
     ]
     evidence = evidence_of(lines, {("mlp", "loss"): 1.5})
+    evidence = replace(evidence, costs=pd.DataFrame(columns=["audit", "label", "stage"]))
     rules = [
         {"dataset": "cifar10", "audit": "mlp"},
         {"dataset": "purchase100", "reason": "the data set is not distributed"},
+        {"row": "no such attack", "reason": "too dear"},
     ]
     numbers, shown = ledger.tabulate(evidence, published="paper", tables=["1"], rows=rules)
-    assert set(numbers["row"]) == {line["row"] for line in lines[:6]}  # marks are no measurement
+    assert set(numbers["row"]) == {*(line["row"] for line in lines[:6]), "privacy"}  # but the mark
     assert set(numbers["verdict"]) == {NOT_MEASURED}
     assert numbers["measured"].isna().all()
     why = dict(zip(numbers["row"], numbers["reason"], strict=True))
     assert why["unmapped"] == "no audit of this study stands for it"
-    assert why["no such attack"] == "there is no result of mlp/watson"
+    assert why["no such attack"] == "there is no result of mlp/watson; too dear"
     assert "0.05" in why["no such level"]
-    assert why["cost"] == "training_minutes is not what an audit measures"
+    assert why["cost"] == "there are no costs of mlp/loss"
+    assert why["privacy"] == "epsilon is not what an audit measures"
     assert why["accuracy"] == "no accuracies are recorded"
     assert why["unavailable"] == "the data set is not distributed"
     assert (shown["Measured"] == "–").all()
-    note = "6 published values; agrees: 0; differs: 0; not comparable at this scale: 0;"
-    assert shown.attrs["notes"][0] == f"{note} not measured: 6."
+    note = "7 published values; agrees: 0; differs: 0; not comparable at this scale: 0;"
+    assert shown.attrs["notes"][0] == f"{note} not measured: 7."
+    assert shown.attrs["notes"][2] == "1 marks of what an attack uses are not among them."
+
+
+def test_verdicts_are_counted_for_each_table():
+    lines = [
+        {"table": "1", "value": "0.500", "models": "64"},
+        {"table": "2", "value": "0.500"},
+        {"table": "1", "row": "c", "quantity": "epsilon"},
+    ]
+    evidence = evidence_of(lines, {("mlp", "loss"): 1.5}, {"mlp": SAME | {"models": 64}})
+    _, shown = ledger.tabulate(evidence, published="paper", rows=[{"audit": "mlp"}])
+    assert shown.attrs["notes"][1:3] == [
+        "Table 1: 0 agrees, 1 differs, 0 not comparable at this scale, 1 not measured.",
+        "Table 2: 0 agrees, 0 differs, 1 not comparable at this scale, 0 not measured.",
+    ]
+
+
+def alphas_of(labels, targets=(2, 5), examples=90):
+    """Files of scores -alpha of several audits of one target cohort; the last judges few pairs."""
+    draws, scores = np.random.default_rng(4), {}
+    member = draws.random((max(targets), examples)) < 0.5
+    for audit, count, own in zip(("mlp", "students"), targets[::-1], labels, strict=True):
+        for label in own:
+            values = np.where(member[:count], 0.7, 1.0) * draws.random((count, examples))
+            evaluated = draws.random((count, examples)) < (0.6 if audit == "students" else 1)
+            run = {"member": member[:count], "evaluated": evaluated, "targets": np.arange(count)}
+            scores[audit, label] = run | {"scores": np.where(evaluated, -values, NAN)}
+    return scores
+
+
+def test_agreements_are_counted_on_the_pairs_that_all_attacks_on_the_targets_judged():
+    scores = alphas_of([["attack_s", "attack_r"], ["attack_l"]])
+    common = {"fpr": "0.3", "models": "", "quantity": "agreement_train"}
+    pairs = ["ground_truth+attack_l", "attack_s+attack_l", "attack_r+attack_s", "attack_d+attack_s"]
+    lines = [{**common, "row": pair, "attack": pair, "value": "0.5"} for pair in pairs]
+    lines += [{**line, "column": "test", "quantity": "agreement_test"} for line in lines]
+    gaps = dict.fromkeys([*scores, ("elsewhere", "attack_s")], 1.0)
+    other = {("elsewhere", "attack_s"): scores["mlp", "attack_s"]}
+    evidence = evidence_of(lines, gaps, {"mlp": SAME})
+    for result in evidence.metrics:
+        result["target_cohort"] = "cnn" if result["audit"] == "elsewhere" else "mlp"
+        result["targets"] = result["targets"][: 2 if result["audit"] == "students" else 5]
+    evidence = replace(evidence, scores={**other, **scores})
+    numbers, shown = ledger.tabulate(evidence, published="paper", rows=[{"audit": "mlp"}])
+    judged = np.logical_and.reduce([run["evaluated"][:2] for run in scores.values()])
+    member = scores["mlp", "attack_s"]["member"][:2]
+    guesses = {label: -run["scores"][:2] <= 0.3 for (_, label), run in scores.items()}
+    guesses["ground_truth"] = member
+    for row in numbers.itertuples():
+        if "attack_d" in row.label:
+            assert (row.verdict, row.reason) == (
+                NOT_MEASURED,
+                f"there is no result of mlp/{row.label}",
+            )
+            continue
+        first, second = (guesses[label] for label in row.label.split("+"))
+        kind = judged & (member if row.quantity == "agreement_train" else ~member)
+        same, n = (first == second)[kind].sum(), kind.sum()
+        exact = stats.binomtest(int(same), int(n)).proportion_ci(method="exact")
+        assert row.measured == pytest.approx(same / n)
+        assert (row.low, row.high) == pytest.approx((exact.low, exact.high), abs=1e-6)
+        assert row.targets == 2
+    assert shown["By"][0] == "mlp, ground_truth+attack_l"
+
+
+def test_costs_are_those_of_the_models_that_one_target_takes():
+    stages = {"target training": 60.0, "shadow training": 600.0, "queries": 30.0, "scoring": 50.0}
+    models = {"target training": 5, "shadow training": 10, "queries": 15, "scoring": 0}
+    costs = [
+        {"audit": "mlp", "label": "watson", "stage": stage, "models": models[stage],
+         "seconds": seconds, "max_rss_mb": 1.0}
+        for stage, seconds in stages.items()
+    ]  # fmt: skip
+    common = {"attack": "watson", "models": "2"}
+    lines = [
+        {**common, "quantity": "training_minutes", "unit": "minutes", "value": "19"},
+        {**common, "quantity": "inference_seconds", "unit": "seconds", "value": "16"},
+        {**common, "quantity": "inference_seconds", "unit": "seconds", "models": "", "value": "38"},
+    ]
+    facts = {"shadow_cohort": "shadow", "references": 2}
+    evidence = evidence_of(lines, {("mlp", "watson"): 1.5}, {"mlp": SAME}, **facts)
+    evidence = replace(evidence, costs=pd.DataFrame(costs))
+    numbers, shown = ledger.tabulate(evidence, published="paper", rows=[{"audit": "mlp"}])
+    inference = [3 * 30 / 15 + 50 / 5, 30 / 15 + 50 / 5]  # of 2 models and the target; of it alone
+    assert numbers["measured"].tolist() == pytest.approx([2 * 60 / 60, *inference])
+    assert set(numbers["verdict"]) == {NOT_COMPARABLE}
+    assert numbers["direction"].tolist() == [LOWER, WITHIN, LOWER]
+    assert shown["Measured"].tolist() == ["2.0 minutes", "16.0 seconds", "12.0 seconds"]
+    assert shown["Why"][0] == "another machine"
 
 
 def test_accuracies_are_those_of_the_target_cohort():
@@ -298,7 +391,7 @@ def test_options_are_declared():
         checked({}, options, "here")
     with pytest.raises(ValueError, match="tables"):
         checked({"published": "ye2022", "tables": [2]}, options, "here")
-    assert ledger.READS == ("metrics", "published", "scale")
+    assert ledger.READS == ("metrics", "published", "scale", "scores", "costs")
 
 
 FOLDER = Path(__file__).parents[2] / "config" / "published"
@@ -315,7 +408,7 @@ def test_whole_papers(paper):
     rule, count = STUDIES[paper]
     evidence = evidence_of([], {("cifar100", "lira_online"): 1.0, ("mnist_2500", "attack_r"): 0.1})
     table = pd.read_csv(FOLDER / f"{paper}.csv", dtype=str, keep_default_na=False)
-    full = Published(evidence.names, evidence.metrics, published=table)
+    full = Evidence(evidence.names, evidence.metrics, published=table)
     numbers, shown = ledger.tabulate(full, published=paper, rows=[rule])
     assert len(numbers) == len(shown) == count
     measured = numbers[numbers["verdict"] != NOT_MEASURED]

@@ -61,10 +61,19 @@ def test_cells_are_of_the_known_kinds():
     assert set(EVERY["unit"]) <= set(published.UNITS)
     assert set(EVERY["quantity"]) == set(published.QUANTITIES)
     assert set(EVERY["dataset"]) - {""} <= set(SOURCES) | {"wikitext103"}
-    for column in ("value", "spread", "fpr", "training_examples", "models", "targets"):
+    for column in (
+        "value",
+        "spread",
+        "fpr",
+        "population",
+        "training_examples",
+        "models",
+        "targets",
+    ):
         cells = EVERY.loc[EVERY[column] != "", column]
         assert (cells.astype(float) >= 0).all()
-    assert ((EVERY["fpr"] != "") == (EVERY["quantity"] == "tpr")).all()
+    at_an_fpr = ["tpr", "agreement_train", "agreement_test"]
+    assert ((EVERY["fpr"] != "") == EVERY["quantity"].isin(at_an_fpr)).all()
     assert ((EVERY["spread"] != "") == (EVERY["spread_unit"] != "")).all()
     asked = EVERY["quantity"].isin(["tpr", "auc", "balanced_accuracy", "uses"])
     assert (EVERY.loc[asked, "attack"] != "").all()
@@ -143,6 +152,17 @@ def test_training_sizes_are_those_of_the_first_table():
     sizes = dict(zip(sizes["dataset"], sizes["value"], strict=True))
     for line in shi[shi["table"].isin(["2", "3", "4", "5", "6", "7"])].to_dict("records"):
         assert line["training_examples"] == sizes[line["dataset"]]
+
+
+def test_populations_hold_the_parts_of_the_first_table():
+    """The six parts of shi2024 Table 1 are the whole data set; no training set is larger."""
+    shi = VALUES["shi2024"]
+    for _, parts in shi[(shi["table"] == "1") & (shi["population"] != "")].groupby("dataset"):
+        whole = int(parts["population"].iloc[0])
+        assert parts["value"].astype(int).sum() == pytest.approx(whole, rel=0.001)
+    known = EVERY[(EVERY["population"] != "") & (EVERY["training_examples"] != "")]
+    assert (known["training_examples"].astype(int) <= known["population"].astype(int) / 2).all()
+    assert (EVERY[EVERY["population"] != ""].groupby("dataset")["population"].nunique() == 1).all()
 
 
 def test_printed_values_know_their_digits():
