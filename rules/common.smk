@@ -48,6 +48,16 @@ def growing(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
+def trained_for(name, suffix):
+    """Give a rule a file of its models, from the cohort that these were trained for."""
+
+    def file(wildcards):
+        path = name.format(block=wildcards.block)
+        return f"<results>/cohorts/{studies.maker(STUDY, wildcards.cohort)}/{path}.{suffix}"
+
+    return file
+
+
 def signals(cohort):
     """The signals files of all blocks of a cohort."""
     return collect(
@@ -57,12 +67,16 @@ def signals(cohort):
     )
 
 
-def made_of(kind, suffix):
-    """Give a rule the files of the models that a block's own are made of, if there are any."""
+def made_of(kind, suffix, distilled):
+    """Give a rule the files of the models that a block's own are made of, if there are any.
+
+    They are teachers where it is distilled, else targets retrained; of the other sort it has none.
+    """
 
     def files(wildcards):
         found = studies.originals(STUDY, wildcards.cohort, wildcards.block)
-        if found is None:
+        teacher = STUDY["cohorts"][wildcards.cohort]["teacher"]
+        if found is None or bool(teacher) != distilled:
             return []
         return collect(
             f"<results>/cohorts/{{cohort}}/{kind}/{{block}}.{suffix}",

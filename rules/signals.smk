@@ -5,9 +5,9 @@ the signals of external cohorts."""
 rule query_models:
     input:
         population=population_of,
-        roles=rules.assign_roles.output.roles,
-        membership=rules.draw_membership.output.membership,
-        weights=rules.train_models.output.weights,
+        roles=trained_for("roles", "h5"),
+        membership=trained_for("membership/{block}", "h5"),
+        weights=trained_for("models/{block}", "safetensors"),
     output:
         signals=ensure("<results>/cohorts/{cohort}/signals/{block}.h5", non_empty=True),
     log:
@@ -15,7 +15,7 @@ rule query_models:
     benchmark:
         "<benchmarks>/query_models/{cohort}/{block}.tsv"
     wildcard_constraints:
-        cohort=either(studies.trained(STUDY)),
+        cohort=either(studies.queried(STUDY)),
     conda:
         "../envs/training.yaml"
     resources:
@@ -36,7 +36,7 @@ rule query_models:
 rule probe_models:
     input:
         population=population_of,
-        weights=rules.train_models.output.weights,
+        weights=trained_for("models/{block}", "safetensors"),
     output:
         answers=ensure(
             "<results>/cohorts/{cohort}/probes/{probe}/{block}.h5", non_empty=True
@@ -46,7 +46,7 @@ rule probe_models:
     benchmark:
         "<benchmarks>/probe_models/{cohort}/{probe}/{block}.tsv"
     wildcard_constraints:
-        cohort=either(studies.trained(STUDY)),
+        cohort=either(studies.queried(STUDY)),
     conda:
         "../envs/training.yaml"
     resources:

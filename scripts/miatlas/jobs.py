@@ -191,9 +191,12 @@ def described(study: dict, cohort: str) -> str:
     entry = study["cohorts"][cohort]
     if "signals" in entry:
         return "models of other software"
+    whose = f" (those of {entry['models_of']})" if entry["models_of"] else ""
+    warm = entry["queries"]["temperature"]
     return (
-        f"{entry['models']} models of recipe {entry['recipe']} on {entry['population']},"
+        f"{entry['models']} models{whose} of recipe {entry['recipe']} on {entry['population']},"
         f" design {entry['design']['name']}, queries per example: {entry['queries']['count']}"
+        + (f", temperature {warm:g}" if warm != 1.0 else "")
     )
 
 

@@ -97,12 +97,13 @@ def cohort(
     probes: dict = {},
     teacher: Any = None,
     bounds: dict = {},
+    models_of: str | None = None,
 ):
     """M models = population × design × recipe, trained and queried `block` models to a job.
 
     `held_out` and `test` are fractions of the examples outside the official test set. `probes`:
-    options of `miatlas/probes`, which models answer where an attack needs it. `teacher`, `bounds`:
-    see below.
+    options of `miatlas/probes`, which models answer where an attack needs it. `teacher`, `bounds`,
+    `models_of`: see below.
     """
 
 
@@ -110,6 +111,13 @@ def teacher(*, cohort: str, students: Annotated[int, positive]):
     """Models trained on the soft answers of others: `students` for each model of the cohort.
 
     Model m learns from model m // students.
+    """
+
+
+def asked_again(*, models_of: str, queries: Any = None, probes: Any = None, bounds: Any = None):
+    """The same models as another cohort's, asked otherwise: nothing is trained.
+
+    What is not given is as it is there.
     """
 
 

@@ -27,6 +27,8 @@ def read(config: Mapping) -> dict:
         given, complete = study[f"{kind}s"], getattr(entries, kind)
         for name in given:
             _check_name(name, f"{kind}s")
+        if kind == "cohort":
+            given = {name: _asked_again(given, name) for name in given}
         study[f"{kind}s"] = {n: complete(given[n], f"{kind}s.{n}") for n in sorted(given)}
     for kind, check in CHECKS:
         for name, entry in study[kind].items():
@@ -38,6 +40,16 @@ def _kept(given):
     if not isinstance(given, Mapping):
         return given
     return {key: _kept(value) for key, value in given.items() if value is not None}
+
+
+def _asked_again(cohorts, name):
+    """Return a cohort as written; one of another's models with what it does not say itself."""
+    own, where = cohorts[name], f"cohorts.{name}"
+    if not isinstance(own, Mapping) or "models_of" not in own:
+        return own
+    entries.section("asked_again", own, where)
+    makers = [n for n, c in cohorts.items() if not {"models_of", "signals"} & set(c)]
+    return {**cohorts[entries.one_of(own["models_of"], makers, f"{where}.models_of")], **own}
 
 
 def _check_name(name, where):
@@ -82,6 +94,8 @@ def _check_made_of(study, cohort, where):
     other = made_of(cohort)
     if other is None:
         return
+    if cohort["models_of"]:
+        raise ValueError(f"{where}.models_of: {cohort['models_of']} is itself made of another")
     key = f"{where}.teacher.cohort" if cohort["teacher"] else f"{where}.design.of"
     entries.one_of(other, trained(study), key)
     if cohort["teacher"] and cohort["design"].get("of"):
@@ -191,7 +205,17 @@ def missing(study: dict) -> list[str]:
 
 def trained(study: dict) -> list[str]:
     """Return the cohorts that the workflow trains."""
+    return [name for name in queried(study) if maker(study, name) == name]
+
+
+def queried(study: dict) -> list[str]:
+    """Return the cohorts whose models the workflow asks: those that it trains, also once again."""
     return [name for name, entry in study["cohorts"].items() if "signals" not in entry]
+
+
+def maker(study: dict, cohort: str) -> str:
+    """Return the cohort that a cohort's models were trained for: itself, or the one it asks."""
+    return study["cohorts"][cohort].get("models_of") or cohort
 
 
 def external(study: dict) -> list[str]:

@@ -22,7 +22,7 @@ from miatlas.figures import (
     uncertainty_theory,
 )
 from miatlas.options import checked, declared
-from miatlas.tables import uncertainty
+from miatlas.tables import asked_again, uncertainty
 
 ROOT = Path(__file__).parents[2]
 LABELS = {"cv": "lira_cv", "tlc": "lira_tlc", "ds": "lira_ds"}
@@ -278,6 +278,38 @@ def test_table_has_a_row_for_each_cohort():
     assert row["cv_achieved"] == pytest.approx(np.mean(each))
     assert shown["CV bound (noise)"][1] == f"{table['cv_bound'].mean():.3f} (0.100)"
     assert any("95 %" in note for note in shown.attrs["notes"])
+
+
+def test_models_asked_again_are_compared_target_by_target_and_example_by_example():
+    evidence = evidence_of({"one": 1.0, "two": 0.3}, attacks=("lira_cv", "lira_tlc"))
+    numbers, shown = asked_again.tabulate(
+        evidence, pair=["one", "two"], cohort_names={"one": "T = 1"}
+    )
+    assert numbers["disclosure"].tolist() == ["cv", "tlc"]  # DS has not been attacked
+    row = numbers.iloc[1]
+    results = [evidence.result(f"{name}_audit", "lira_tlc") for name in ("one", "two")]
+    each = [[target["advantage"] for target in result["targets"]] for result in results]
+    test = stats.ttest_rel(each[1], each[0]).confidence_interval()
+    assert row["achieved_difference"] == pytest.approx(np.mean(each[1]) - np.mean(each[0]))
+    assert (row["achieved_low"], row["achieved_high"]) == pytest.approx((test.low, test.high))
+    columns = [evidence.bounds[name]["tlc_optimum"] for name in ("one", "two")]
+    test = stats.ttest_rel(columns[1], columns[0]).confidence_interval()
+    assert row["largest_first"] == pytest.approx(columns[0].mean())
+    assert (row["largest_low"], row["largest_high"]) == pytest.approx((test.low, test.high))
+    assert "T = 1" in " ".join(shown.columns)
+
+
+def test_models_that_are_not_the_same_are_not_compared():
+    evidence = evidence_of({"one": 1.0, "two": 0.3})
+    for pair, word in ((["one"], "two cohorts"), (["one", "three"], "no bounds")):
+        with pytest.raises(ValueError, match=word):
+            asked_again.tabulate(evidence, pair=pair)
+    evidence.bounds["two"]["example"] += 1
+    with pytest.raises(ValueError, match="same examples"):
+        asked_again.tabulate(evidence, pair=["one", "two"])
+    evidence.result("two_audit", "lira_cv")["targets"].pop()
+    with pytest.raises(ValueError, match="same targets"):
+        asked_again.tabulate(evidence, pair=["one", "two"])
 
 
 TINY = {

@@ -155,3 +155,35 @@ def test_options_of_a_probe_are_settings_of_its_answers_alone():
         assert job(before, "one", "0") == job(after, "one", "0")
     same = [jobs.probe_settings(read, "one", "gradients", "0") for read in (before, after)]
     assert same[0] == same[1]
+
+
+AGAIN = {"models_of": "one", "queries": {"temperature": 4.0}}
+
+
+def test_models_asked_again_are_another_cohorts_but_for_what_is_asked():
+    read = study.read(given_with(cohorts__warm=AGAIN, audits__w={"target": "warm", "attacks": []}))
+    one, warm = (read["cohorts"][name] for name in ("one", "warm"))
+    assert {key for key in warm if warm[key] != one[key]} == {"queries", "models_of"}
+    assert warm["queries"] == one["queries"] | {"temperature": 4.0}
+    assert study.maker(read, "warm") == study.maker(read, "one") == "one"
+    assert "warm" in study.queried(read)
+    assert "warm" not in study.trained(read)
+    before, after = (jobs.signal_settings(read, name, "1") for name in ("one", "warm"))
+    assert before["models"] == after["models"] == [4, 8]
+    assert "(those of one)" in jobs.described(read, "warm")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"cohorts__warm": {"models_of": "none"}},
+         "cohorts.warm.models_of: 'none' does not exist; there is: one, .*"),
+        ({"cohorts__warm": {"models_of": "mine"}}, "'mine' does not exist"),
+        ({"cohorts__warm": {**AGAIN, "models": 4}}, "cohorts.warm: .*models"),
+        ({"cohorts__warm": {"models_of": "students"}},
+         "cohorts.warm.models_of: students is itself made of another"),
+    ],
+)  # fmt: skip
+def test_models_that_cannot_be_asked_again_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        study.read(given_with(**changes))

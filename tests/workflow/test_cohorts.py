@@ -2,6 +2,8 @@
 
 import json
 
+import h5py
+import numpy as np
 import pytest
 from projects import simulated
 
@@ -170,3 +172,17 @@ def test_probes_are_asked_only_where_an_attack_needs_them(done):
              for block in (0, 1)}  # fmt: skip
     assert there == names | {"cohorts/one/probes/distances/0.h5"}  # of one shadow model: a block
     assert {f: f.stat().st_mtime for f in before} == before
+
+
+def test_the_same_models_are_asked_again_and_nothing_is_trained(done):
+    """At another temperature: the same members, and logits divided by it."""
+    done.study["cohorts"]["warm"] = {"models_of": "one", "queries": {"temperature": 4.0}}
+    attack(done.study, "warm", ["loss"], targets=2)
+    wanted = "results/audits/x/loss.metrics.json"
+    assert not any("/models/" in file for file in done.plan(wanted))
+    metrics(done, "x", "loss")
+    for block in (0, 1):
+        files = [done.results / f"cohorts/{name}/signals/{block}.h5" for name in ("one", "warm")]
+        with h5py.File(files[0]) as one, h5py.File(files[1]) as warm:
+            assert np.array_equal(one["member"][:], warm["member"][:])
+            assert warm["logits"][:] == pytest.approx(one["logits"][:] / 4.0, abs=2e-3)
