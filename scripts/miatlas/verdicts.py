@@ -75,6 +75,7 @@ def alike(used: int, wanted: str) -> bool:
 def _unlike(what, used, wanted):
     if not wanted or used is None or alike(used, wanted):
         return []
+    what = what.removesuffix("s") if used == 1 else what
     return [f"{used:,} {what} instead of {int(wanted):,}"]
 
 

@@ -100,6 +100,7 @@ def test_only_what_is_known_on_both_sides_is_compared():
     ]
     few = LINE | {"models": "30"}
     assert differences(few, SAME, 254, plain) == ["254 auxiliary models instead of 30"]
+    assert differences(few, SAME, 1, plain) == ["1 auxiliary model instead of 30"]
 
 
 def test_times_are_never_comparable():
@@ -252,8 +253,8 @@ def test_verdicts_are_counted_for_each_table():
     evidence = evidence_of(lines, {("mlp", "loss"): 1.5}, {"mlp": SAME | {"models": 64}})
     _, shown = ledger.tabulate(evidence, published="paper", rows=[{"audit": "mlp"}])
     assert shown.attrs["notes"][1:3] == [
-        "Table 1: 0 agrees, 1 differs, 0 not comparable at this scale, 1 not measured.",
-        "Table 2: 0 agrees, 0 differs, 1 not comparable at this scale, 0 not measured.",
+        "Table 1: agrees 0, differs 1, not comparable at this scale 0, not measured 1.",
+        "Table 2: agrees 0, differs 0, not comparable at this scale 1, not measured 0.",
     ]
 
 

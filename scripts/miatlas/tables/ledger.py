@@ -133,13 +133,14 @@ def _described(scale) -> str:
         "architecture": "{}",
     }
     known = {key: text for key, text in texts.items() if scale[key] is not None}
-    return ", ".join(text.format(scale[key]) for key, text in known.items())
+    parts = [text.format(scale[key]) for key, text in known.items()]
+    return ", ".join(part.removesuffix("s") if part.startswith("1 ") else part for part in parts)
 
 
 def _notes(numbers, marks):
     notes = [f"{len(numbers)} published values; {_tally(numbers, '{verdict}: {count}', '; ')}."]
     for table, own in numbers.groupby("table", sort=False) if len(numbers) else ():
-        notes.append(f"Table {table}: {_tally(own, '{count} {verdict}', ', ')}.")
+        notes.append(f"Table {table}: {_tally(own, '{verdict} {count}', ', ')}.")
     notes += [f"{marks} marks of what an attack uses are not among them."] if marks else []
     spreads = len(numbers) and numbers["spread"].notna().any()
     return [*notes, RULE] + ([SPREAD] if spreads else [])
