@@ -21,7 +21,7 @@ class PooledConvolution(nn.Conv2d):
     def forward(self, x):
         """Return the largest outputs of each square, without its last row or column if odd."""
         pooled, _ = _Pool.apply(self._conv_forward(x, self.weight, None))
-        return pooled + self.bias[:, None, None]
+        return pooled if self.bias is None else pooled + self.bias[:, None, None]
 
 
 class _Pool(torch.autograd.Function):

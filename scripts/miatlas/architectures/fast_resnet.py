@@ -10,9 +10,9 @@ from itertools import pairwise
 
 import torch
 from torch import nn
-from torch.nn.functional import conv2d, gelu, max_pool2d, unfold
+from torch.nn.functional import conv2d, gelu, unfold
 
-from miatlas.architectures.base import Network, channels
+from miatlas.architectures.base import Network, PooledConvolution, channels
 
 STACKABLE = True
 SAMPLE = 1000  # examples that `from_sample` is given
@@ -58,7 +58,8 @@ class Whitening(nn.Module):
 
     def forward(self, x):
         """(B, C, H, W) -> (B, 8 C, H - 1, W - 1)."""
-        return conv2d(x, self.weight, self.bias)
+        x = conv2d(x, self.weight)
+        return x + self.bias.to(x.dtype)[:, None, None]
 
 
 class Stage(nn.Module):
@@ -66,13 +67,32 @@ class Stage(nn.Module):
 
     def __init__(self, before: int, after: int):
         super().__init__()
-        self.conv1, self.norm1 = _convolution(before, after), nn.BatchNorm2d(after, momentum=0.4)
-        self.conv2, self.norm2 = _convolution(after, after), nn.BatchNorm2d(after, momentum=0.4)
+        self.conv1 = _convolution(PooledConvolution, before, after)
+        self.conv2 = _convolution(nn.Conv2d, after, after)
+        self.norm1, self.norm2 = Norm(after), Norm(after)
 
     def forward(self, x):
         """(B, before, H, W) -> (B, after, H // 2, W // 2)."""
-        x = gelu(self.norm1(max_pool2d(self.conv1(x), 2)))
+        x = gelu(self.norm1(self.conv1(x)))
         return x + gelu(self.norm2(self.conv2(x)))
+
+
+class Norm(nn.Module):
+    """Batch norm whose biases are trained and whose scales are not (Jordan 2024).
+
+    In a stack, scales and biases of float32 would turn answers in bfloat16 into float32, and all
+    that follows would move twice the bytes.
+    """
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.normal = nn.BatchNorm2d(width, momentum=0.4, affine=False)
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x):
+        """(B, C, H, W) -> (B, C, H, W)."""
+        x = self.normal(x)
+        return x + self.bias.to(x.dtype)[:, None, None]
 
 
 class Peak(nn.Module):
@@ -83,8 +103,8 @@ class Peak(nn.Module):
         return x.amax((2, 3)) * SCALE
 
 
-def _convolution(before, after):
+def _convolution(kind, before, after):
     """Return a convolution whose first `before` outputs are its inputs, the others random."""
-    layer = nn.Conv2d(before, after, 3, padding=1, bias=False)
+    layer = kind(before, after, 3, padding=1, bias=False)
     nn.init.dirac_(layer.weight.data[:before])
     return layer
