@@ -24,11 +24,7 @@ rule assign_roles:
 rule draw_membership:
     input:
         roles=rules.assign_roles.output.roles,
-        targets=branch(
-            lookup("cohorts/{cohort}/teacher", within=STUDY),
-            then=[],
-            otherwise=made_of("membership", "h5"),
-        ),
+        targets=made_of("membership", "h5", distilled=False),
     output:
         membership=ensure(
             "<results>/cohorts/{cohort}/membership/{block}.h5", non_empty=True

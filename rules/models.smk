@@ -6,11 +6,7 @@ rule train_models:
         population=population_of,
         roles=rules.assign_roles.output.roles,
         membership=rules.draw_membership.output.membership,
-        teachers=branch(
-            lookup("cohorts/{cohort}/teacher", within=STUDY),
-            then=made_of("signals", "h5"),
-            otherwise=[],
-        ),
+        teachers=made_of("signals", "h5", distilled=True),
     output:
         weights=ensure(
             "<results>/cohorts/{cohort}/models/{block}.safetensors", non_empty=True
