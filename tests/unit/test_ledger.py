@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from test_study_files import STUDIES as FILES
+from test_study_files import merged
 
-from miatlas import metrics
+from miatlas import metrics, published, study
 from miatlas.exhibits import Estimate, Evidence
 from miatlas.options import checked, declared
 from miatlas.published import COLUMNS, Printed
@@ -414,3 +416,18 @@ def test_whole_papers(paper):
     assert len(numbers) == len(shown) == count
     measured = numbers[numbers["verdict"] != NOT_MEASURED]
     assert len(measured) == {"ye2022": 1, "carlini2022": 4, "shi2024": 0}[paper]
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.startswith(tuple(STUDIES))])
+def test_the_ledgers_of_a_study_list_every_value_with_an_audit_or_a_reason(name):
+    read = study.read(merged(name))
+    ledgers = {n: entry for n, entry in read["exhibits"].items() if entry["table"] == "ledger"}
+    assert ledgers or name == "carlini2022_fast"
+    for exhibit, entry in ledgers.items():
+        paper, options = entry["options"]["published"], entry["options"]
+        table = pd.read_csv(FOLDER / f"{paper}.csv", dtype=str, keep_default_na=False)
+        lines = published.select(table, paper, options["tables"])
+        assert exhibit != f"{paper}_ledger" or len(lines) == len(table)
+        for line, place in zip(lines, published.assign(lines, options["rows"]), strict=True):
+            stands = place.get("audit") in entry["audits"] or place.get("reason")
+            assert stands or line["quantity"] == "uses", line

@@ -1,5 +1,6 @@
 """The studies in config/: every file reads, alone or on top of the paper's full study."""
 
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,11 @@ FREE = ("config", "carlini2022_small", "ye2022", "ye2022_small")  # data that an
 
 
 def merged(name):
-    """Return the study as Snakemake merges it: a variant <paper>_<variant> on top of <paper>."""
+    """Return the study as Snakemake merges it: a variant on top of what its name begins with."""
     config = {}
-    for part in dict.fromkeys((name.split("_")[0], name)):
-        update_config(config, yaml.safe_load((CONFIG / f"{part}.yaml").read_text()))
+    for part in accumulate(name.split("_"), "{}_{}".format):
+        if part in STUDIES:
+            update_config(config, yaml.safe_load((CONFIG / f"{part}.yaml").read_text()))
     return config
 
 
