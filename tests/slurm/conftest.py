@@ -29,6 +29,18 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason=why))
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Say it loudly where these tests were asked for but skipped: it would look like a pass."""
+    if not os.environ.get("MIATLAS_SLURM"):
+        return
+    skipped = [r for r in terminalreporter.stats.get("skipped", []) if "tests/slurm" in r.nodeid]
+    if skipped:
+        line = f"NOT TESTED ON A SLURM CLUSTER: {len(skipped)} tests skipped"
+        terminalreporter.write_sep("!", line, red=True, bold=True)
+        for reason in sorted({str(report.longrepr[-1]) for report in skipped}):
+            terminalreporter.write_line(reason)
+
+
 @pytest.fixture(scope="session")
 def cluster():
     """The cluster, for as long as the tests take; returns when the last of them must be over."""
@@ -72,6 +84,13 @@ def projects(prepared, tmp_path_factory) -> dict[str, ClusterProject]:
         found[name].edit(
             "train_models.py", begin, f"{begin}    import time; time.sleep({seconds})\n"
         )
+    found["late"] = new("late")  # the first time it is tried
+    late = "    import os, time; os.path.exists('tried') or (os.mkdir('tried'), time.sleep(300))\n"
+    found["late"].edit("train_models.py", begin, begin + late)
+    rules = found["late"].root / "rules" / "models.smk"
+    text = rules.read_text()
+    assert text.count("runtime=growing(720)") == 1
+    rules.write_text(text.replace("growing(720)", "growing(1)"))
     return found
 
 
@@ -82,6 +101,7 @@ def started(projects) -> dict[str, subprocess.Popen]:
         "cancelled": projects["cancelled"].start(TARGET),
         "interrupted": projects["interrupted"].start(TARGET),
         "failing": projects["failing"].start(TARGET),
+        "late": projects["late"].start(TARGET),
         "overtime": projects["overtime"].start(
             TARGET, "--retries", "0", "--set-resources", "train_models:runtime=1"
         ),

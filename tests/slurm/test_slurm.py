@@ -1,6 +1,7 @@
 """The tiny study on a real cluster, and what can happen to its jobs there."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -26,12 +27,24 @@ def states(project):
     return [job["State"].split()[0] for job in project.jobs()]
 
 
+def logs_named(run, job):
+    """Whether every report of the training job's failure names its log, and one Slurm's own."""
+    reports = re.findall(r"^Error in rule train_models:\n(?:    .*\n)+", run.text, flags=re.M)
+    own = f"results/logs/slurm/rule_train_models/one_0/{job}.log"
+    return (
+        bool(reports)
+        and all(re.search(rf"^    log: {LOG}[, ]", report, flags=re.M) for report in reports)
+        and any(own in report for report in reports)
+    )
+
+
 def test_a_cancelled_job_is_noticed_and_tried_again(projects, started, cluster, over):
     number = projects["cancelled"].running(started["cancelled"], cluster)
     subprocess.run(["scancel", number], check=True, timeout=30)
     run, project = over("cancelled")
     assert run.status == 0, run.text
     assert f"SLURM-job '{number}' failed, SLURM status is: 'CANCELLED'" in run.text
+    assert logs_named(run, number), run.text
     assert states(project) == ["CANCELLED", "COMPLETED"]
     assert (project.root / TARGET).exists()
 
@@ -58,8 +71,9 @@ def test_a_failing_job_is_tried_again_with_more_and_its_logs_are_named(over):
     assert (first["ReqMem"], second["ReqMem"]) == ("4000M", "8000M")
     assert (first["Timelimit"], second["Timelimit"]) == ("12:00:00", "1-00:00:00")
     assert f"SLURM-job '{second['JobID']}' failed" in run.text
+    assert logs_named(run, first["JobID"]), run.text
+    assert logs_named(run, second["JobID"]), run.text
     for log in (LOG, f"results/logs/slurm/rule_train_models/one_0/{second['JobID']}.log"):
-        assert log in run.text
         assert "miatlas: cohort one" in (project.root / log).read_text() or log == LOG
     assert "Diverged" in (project.root / LOG).read_text()
 
@@ -79,6 +93,10 @@ def test_the_tiny_study_runs(over, prepared):
     assert all(log.startswith(("GPU 0\n", "GPU 1\n")) for log in logs)  # each had its own
     drawn = [comment for comment in requests if "draw_membership" in comment]
     assert drawn == ["rule_draw_assign_roles_draw_membership"]  # many small jobs, submitted as one
+    audited = [comment for comment in requests if re.search("score_attack|leakage", comment)]
+    assert audited == ["rule_audit_measure_leakage_score_attack"]  # the same words for every attack
+    jobs = [job["Comment"] for job in project.jobs()]
+    assert jobs.count(audited[0]) == 4  # an attack's scores and its metrics, in each audit
     assert not (project.results / "logs" / "slurm").exists()  # of what went well Slurm has no word
 
 
@@ -88,11 +106,20 @@ def test_a_job_over_its_time_is_noticed_and_not_tried_again_unless_told(over):
     (job,) = project.jobs()
     assert job["State"] == "TIMEOUT"
     assert f"SLURM-job '{job['JobID']}' failed, SLURM status is: 'TIMEOUT'" in run.text
-    assert LOG in run.text
+    assert logs_named(run, job["JobID"]), run.text
     log = f"results/logs/slurm/rule_train_models/one_0/{job['JobID']}.log"
-    assert log in run.text
     assert "DUE TO TIME LIMIT" in (project.root / log).read_text()
     assert not (project.root / TARGET).exists()
+
+
+def test_a_job_over_its_time_is_tried_again_with_more_of_it(over):
+    run, project = over("late")
+    assert run.status == 0, run.text
+    first, second = project.jobs()
+    assert (first["State"], second["State"]) == ("TIMEOUT", "COMPLETED")
+    assert (first["Timelimit"], second["Timelimit"]) == ("00:01:00", "00:02:00")
+    assert logs_named(run, first["JobID"]), run.text
+    assert (project.root / TARGET).exists()
 
 
 def test_a_run_outlives_an_absence_of_the_controller(projects, cluster):
