@@ -1,22 +1,24 @@
-"""What an audit's attacks demand of its cohorts, as far as the study file tells.
+"""What an audit's attacks demand of its cohorts, as far as the study tells before anything runs.
 
-Cohorts are entries of the study; what external ones hold is seen when they are read.
+Cohorts are entries of the study, with what `known` adds to them.
 """
 
 import re
+from pathlib import Path
 
 from miatlas.membership import made_for_each_target, partners
-from miatlas.options import constant, required
+from miatlas.options import constant
 from miatlas.reading import LIBRARY, reads
 
 PROBED = re.compile(r"(target|refs|ref|reference)_(noise|gradients|distances)")
+HALVES = ("half", "canaries")
+SIDES = {"target": ("target_",), "shadow": ("refs_", "ref_"), "reference": ("reference_",)}
 
 
-def probes(attack: str, side: str) -> set[str]:
+def probes(attack: str, side: str, options: dict | None = None) -> set[str]:
     """Return the probes that an attack has answered by the "target" or the "shadow" cohort."""
-    asked = [match.groups() for match in map(PROBED.fullmatch, reads(attack)) if match]
-    whose = {"target": {"target"}, "shadow": {"refs", "ref"}, "reference": {"reference"}}[side]
-    return {probe for who, probe in asked if who in whose}
+    asked = [match.groups() for match in map(PROBED.fullmatch, reads(attack, options)) if match]
+    return {probe for who, probe in asked if f"{who}_" in SIDES[side]}
 
 
 def one_model_answers(attack: str, probe: str) -> bool:
@@ -24,74 +26,181 @@ def one_model_answers(attack: str, probe: str) -> bool:
     return not {f"target_{probe}", f"refs_{probe}", f"reference_{probe}"} & reads(attack)
 
 
+def known(cohorts: dict, populations: dict) -> dict:
+    """Return the cohorts of an audit, by side, with what populations and signals files tell.
+
+    `examples`: the most that can be in the population, where the study limits it. Of an external
+    cohort whose file is there: `models`, `queries`, the names of its `answers`, and `held_out`, 0
+    if the file has no roles. Raises ValueError, naming it, for a file that is damaged.
+    """
+    return {side: _known(cohort, populations) for side, cohort in cohorts.items()}
+
+
+def _known(cohort, populations):
+    if "signals" not in cohort:
+        population = populations[cohort["population"]]
+        canaries = (population["canaries"] or {"count": 0})["count"]
+        subset = population["subset"]
+        return cohort | ({"examples": subset + canaries} if subset else {})
+    if not Path(cohort["signals"]).is_file():
+        return cohort  # said elsewhere
+    from miatlas.answered import check_signals  # not wanted where there is no file to open
+    from miatlas.store import opened
+
+    (models, _), answers = check_signals(cohort["signals"])
+    with opened(cohort["signals"]) as file:
+        held_out = {} if "role" in file else {"held_out": 0}
+    queries = {"count": answers["phi"][0]}
+    return cohort | {"models": models, "queries": queries, "answers": list(answers)} | held_out
+
+
 def complaint(attack: dict, cohorts: dict, same: bool) -> str | None:
-    """Say why an attack cannot run on the cohorts of an audit, by side; None if it can."""
-    for check in (_references, _held_out, _relation, _probes, _queries):
-        if wrong := check(attack, cohorts, same):
+    """Say why an attack cannot run on the `known` cohorts of an audit, by side; None if it can."""
+    names = reads(attack["attack"], attack["options"])
+    for check in (_relation, _references, _counts, _held_out, _probes, _answers, _queries):
+        if wrong := check(attack, names, cohorts, same):
             return wrong
     return None
 
 
-def _references(attack, cohorts, same):
-    names, wanted, shadow = reads(attack["attack"]), attack["references"], cohorts["shadow"]
+def _relation(attack, names, cohorts, same):
+    """Some attacks need a third cohort, or models that were made for the target."""
+    name, shadow = attack["attack"], cohorts["shadow"]
+    if _of("reference", names) and not cohorts.get("reference"):
+        return f"{name} calibrates with a third cohort, but the audit names no reference"
+    kind = constant(LIBRARY / "attacks" / f"{name}.py", "COHORT")
+    if kind == "distilled" and not shadow.get("teacher"):
+        return f"{name} needs a shadow cohort distilled from the targets (teacher)"
+    if kind == "leave_one_out" and _design(shadow) != "leave_one_out":
+        return f"{name} needs a shadow cohort of the design leave_one_out"
+    return None
+
+
+def _references(attack, names, cohorts, same):
+    """There are as many reference models as are asked for, and they can be halved."""
+    wanted, shadow = attack["references"], cohorts["shadow"]
     compares = any(name.startswith("refs_") for name in names)
     if wanted and not compares:
         return f"references: {wanted}, but {attack['attack']} compares with no reference models"
     if wanted and wanted % 2 and "refs_in" in names and (same or not _learns(attack)):
         return f"references: {wanted} cannot be split into half IN and half OUT"
     if compares and "models" in shadow:
-        own = len(partners(shadow["design"]["name"], 0)) if same else 0
-        available = (made_for_each_target(shadow) if not same else None) or shadow["models"] - own
+        available = _references_of_a_target(cohorts, same)
         if (wanted or 1) > available:
             left = " that are not the target's own" if same else ""
             return f"references: {wanted or 'all'}, but there are {available} models{left}"
     return None
 
 
-def _held_out(attack, cohorts, same):
-    """An attack reads them always, or where an option has the value in its constant HELD_OUT."""
-    source = LIBRARY / "attacks" / f"{attack['attack']}.py"
-    where = constant(source, "HELD_OUT") or {}
-    needed = any("_held_out_" in name for name in required(source, "score"))
-    if needed or any(attack["options"][key] == value for key, value in where.items()):
-        for side in ("target", "shadow"):
-            if cohorts[side].get("held_out") == 0:
-                return f"{attack['attack']} needs held-out examples, but a cohort's held_out is 0"
+def _counts(attack, names, cohorts, same):
+    """Every example has the IN and OUT references that are asked for, or what must be there."""
+    shadow, wanted = cohorts["shadow"], attack["references"]
+    taught_apart = _learns(attack) and not same and _design(shadow) != "leave_one_out"
+    if not {"refs_in", "refs_out"} & names or taught_apart or "models" not in shadow:
+        return None
+    both, least = "refs_in" in names, _least(attack)
+    each = (wanted // 2 if both else wanted) if wanted else least
+    if each < least:
+        return f"references: {wanted}, but {attack['attack']} needs {least} of a kind for a law"
+    there = at_most(cohorts, same)
+    if (each if both else 0) > there[0] or each > there[1]:
+        kinds = f"{each} IN and {each} OUT" if both else f"{each} OUT"
+        return (
+            f"references: {wanted or 'all'}, but {attack['attack']} needs {kinds} of every example,"
+            f" and the design {_design(shadow)} leaves examples with {there[0]} IN and"
+            f" {there[1]} OUT"
+        )
     return None
 
 
-def _relation(attack, cohorts, same):
-    """Some attacks need a third cohort, or models that were made for the target."""
-    name, shadow = attack["attack"], cohorts["shadow"]
-    if any(n.startswith("reference_") for n in reads(name)) and not cohorts.get("reference"):
-        return f"{name} calibrates with a third cohort, but the audit names no reference"
-    kind = constant(LIBRARY / "attacks" / f"{name}.py", "COHORT")
-    if kind == "distilled" and not shadow.get("teacher"):
-        return f"{name} needs a shadow cohort distilled from the targets (teacher)"
-    design = shadow.get("design", {}).get("name")
-    if kind == "leave_one_out" and design != "leave_one_out":
-        return f"{name} needs a shadow cohort of the design leave_one_out"
-    if design == "leave_one_out" and "refs_in" in required(
-        LIBRARY / "attacks" / f"{name}.py", "score"
-    ):
-        return f"{name} needs IN references, and models of the design leave_one_out are all OUT"
+def at_most(cohorts: dict, same: bool) -> tuple[int, int]:
+    """Return how many IN and how many OUT references the examples with the fewest have at most.
+
+    As many as there are where lot decides; what the design says where it does.
+    """
+    target, shadow = cohorts["target"], cohorts["shadow"]
+    k, design = _references_of_a_target(cohorts, same), shadow.get("design", {})
+    name, side = _design(shadow), design.get("side")
+    if name == "leave_one_out":
+        return 0, design["seeds"]
+    if name == "paired" or (name in HALVES and (k + same) % design["group"] == 0):
+        return k // 2, k // 2  # of an odd number: the target's members have one IN less, others OUT
+    if name == "disjoint" and not same and _design(target) not in (None, "disjoint"):
+        return 0, k
+    if name == "disjoint" and target.get("design", {}).get("side", side) != side:
+        return 0, k
+    if name == "six_way" and not same and not shadow["teacher"] and _design(target):
+        apart = _design(target) == "six_way" and target["design"]["side"] != side
+        return 0, k if apart else 0  # one set of the pool, that all k models have trained on
+    return k, k
+
+
+def _references_of_a_target(cohorts, same):
+    """Return how many models may be references of a target."""
+    shadow = cohorts["shadow"]
+    if same:
+        return shadow["models"] - len(partners(_design(shadow), 0))
+    return made_for_each_target(shadow) or shadow["models"]
+
+
+def _least(attack):
+    """Return how many references of a kind a law takes: a variance, or one without a prior, two."""
+    options = attack["options"]
+    variance = "variance" in options and not options.get("preset")
+    return 2 if variance or options.get("prior") == 0 else 1
+
+
+def _held_out(attack, names, cohorts, same):
+    """There are held-out examples, and enough of them, as far as the population's size is known."""
+    if not any("_held_out_" in name for name in names):
+        return None
+    per_class = attack["options"].get("per_class") or 1
+    for side in ("target", "shadow"):
+        share, examples = cohorts[side].get("held_out"), cohorts[side].get("examples")
+        if share == 0:
+            return f"{attack['attack']} needs held-out examples, but the {side} cohort has none"
+        if examples and share and per_class > round(share * examples):
+            return (
+                f"per_class: {per_class}, but of at most {examples} examples"
+                f" {round(share * examples)} are held out"
+            )
     return None
 
 
-def _probes(attack, cohorts, same):
+def _probes(attack, names, cohorts, same):
     for side, cohort in cohorts.items():
-        wanted = sorted(probes(attack["attack"], side)) if cohort else []
+        wanted = sorted(probes(attack["attack"], side, attack["options"]))
         if wanted and "signals" in cohort:
             return f"{attack['attack']} asks models for {wanted[0]}, and {side} models are external"
+        if "noise" in wanted and min(found := cohort["probes"]["noise"]["deviations"] or [0]) <= 0:
+            return f"{attack['attack']} asks for noise of deviations {found}: they must be positive"
     return None
 
 
-def _queries(attack, cohorts, same):
+def _answers(attack, names, cohorts, same):
+    """Whoever is asked for logits has them in their signals file."""
+    for side, cohort in cohorts.items():
+        wanted = any(name.endswith("_logits") for name in _of(side, names))
+        if wanted and "logits" not in cohort.get("answers", ["logits"]):
+            return f"{attack['attack']} reads logits, and {cohort['signals']} has none"
+    return None
+
+
+def _queries(attack, names, cohorts, same):
     wanted = attack["options"].get("queries")
-    asked = [c["queries"]["count"] for c in cohorts.values() if c and "queries" in c]
+    asked = [cohort["queries"]["count"] for cohort in cohorts.values() if "queries" in cohort]
     if wanted and asked and wanted > min(asked):
         return f"queries: {wanted}, but the cohort's models answer {min(asked)}"
     return None
+
+
+def _of(side, names):
+    """Return what an attack reads of a side's models."""
+    return {name for name in names if name.startswith(SIDES[side])}
+
+
+def _design(cohort):
+    return cohort.get("design", {}).get("name")
 
 
 def _learns(attack):

@@ -1,13 +1,51 @@
-"""What an attack reads, by its source."""
+"""What an attack reads, by its source: nothing is imported to find out."""
 
+import __future__
+
+import ast
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 from miatlas.options import constant, inputs
 
 LIBRARY = Path(__file__).parent
 
 
-def reads(attack: str) -> set[str]:
-    """Return what an attack may read: what its `score` takes, and what its lessons carry."""
+def reads(attack: str, options: dict | None = None) -> set[str]:
+    """Return what an attack reads: what its `score` takes, and what its lessons carry.
+
+    With options, what its `needs` says of them, if it has one; without, all that it may ever read.
+    """
     source = LIBRARY / "attacks" / f"{attack}.py"
-    return {*inputs(source, "score"), *constant(source, "LESSONS", ())}
+    needs = None if options is None else _function(source, "needs")
+    taken = inputs(source, "score") if needs is None else needs(options)
+    return {*taken, *constant(source, "LESSONS", ())}
+
+
+@cache
+def _function(source: Path, name: str):
+    """Return a function of an attack's module, able to call others of it and of its siblings.
+
+    They have no more than these, and what Python itself has: the modules that an attack computes
+    with take longer to import than a study takes to read. None if there is no such function.
+    """
+    tree = ast.parse(source.read_text(), filename=str(source))
+    defined = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    if name not in defined:
+        return None
+    siblings = {
+        alias.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module == "miatlas.attacks"
+        for alias in node.names
+    }
+    named = {node.id for node in ast.walk(defined[name]) if isinstance(node, ast.Name)}
+    known = {other: _function(source, other) for other in named & set(defined) - {name}}
+    for other in named & siblings:
+        needs = _function(source.with_name(f"{other}.py"), "needs")
+        known[other] = SimpleNamespace(needs=needs)
+    flags = __future__.annotations.compiler_flag  # annotations stay text
+    module = ast.Module([defined[name]], type_ignores=[])
+    exec(compile(module, str(source), "exec", flags, dont_inherit=True), known)
+    return known[name]

@@ -130,13 +130,16 @@ def _check_audit(study, audit, where):
                 f"{where}.targets: {audit['targets']} targets, but the cohort {audit['target']}"
                 f" has {target['models']} models"
             )
-    for label in audit["attacks"]:
-        same = audit["target"] == audit["shadow"]
-        if wrong := demands.complaint(study["attacks"][label], cohorts, same):
-            raise ValueError(f"{where}: attacks.{label}.{wrong}")
     for side in ("shadow", "reference"):
         if audit[side] not in (None, audit["target"]):
+            if maker(study, audit[side]) == maker(study, audit["target"]):
+                raise ValueError(f"{where}.{side}: {audit[side]} asks the targets' own models")
             _check_beside(audit, cohorts, side, f"{where}.{side}")
+    known = demands.known(cohorts, study["populations"])
+    for label in audit["attacks"]:
+        same = audit["target"] == audit["shadow"]
+        if wrong := demands.complaint(study["attacks"][label], known, same):
+            raise ValueError(f"{where}: attacks.{label}.{wrong}")
 
 
 def _check_beside(audit, cohorts, side, where):
@@ -251,11 +254,12 @@ def probed(study: dict, audit: str, label: str, side: str) -> list[tuple[str, in
 
     What targets and shadow models of one cohort are asked counts as asked of the shadow models.
     """
-    attack, entry = study["attacks"][label]["attack"], study["audits"][audit]
+    attack, options = (study["attacks"][label][key] for key in ("attack", "options"))
+    entry = study["audits"][audit]
     sides, cohort = {side}, entry[side]
     if entry["target"] == entry["shadow"]:
         sides = {"target": set(), "shadow": {"target", "shadow"}}.get(side, sides)
-    asked = set().union(*(demands.probes(attack, s) for s in sides)) if cohort else set()
+    asked = set().union(*(demands.probes(attack, s, options) for s in sides if cohort))
     return [(p, b) for p in sorted(asked) for b in _asked_blocks(study, cohort, attack, p)]
 
 

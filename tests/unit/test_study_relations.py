@@ -1,10 +1,15 @@
 """Cohorts made of others, third cohorts, probes: what a study may say of them, and what follows."""
 
 from copy import deepcopy
+from importlib import import_module
+from itertools import product
+from typing import Literal, get_args, get_origin
 
+import h5py
+import numpy as np
 import pytest
 
-from miatlas import jobs, study
+from miatlas import demands, jobs, membership, options, reading, registry, scoring, study
 
 DIGITS = {"population": "digits", "recipe": "plain", "held_out": 0.1}
 HALVES = {"name": "half", "group": 4}
@@ -81,12 +86,16 @@ ELSEWHERE = {**GIVEN["cohorts"]["students"], "population": "other"}
          "audits.six.shadow: 2 targets need 2 models each, but shadow has 2"),
         ({"audits__d__target": "target", "audits__d__targets": 2},
          "audits.d.shadow: students was made of one, not of the targets"),
+        ({"cohorts__again": {"models_of": "one"}, "audits__one__shadow": "again"},
+         "audits.one.shadow: again asks the targets' own models"),
         ({"audits__six__reference": None}, "attacks.ldc.ldc calibrates with a third cohort"),
         ({"audits__six__reference": "none"}, "audits.six.reference: 'none' does not exist"),
         ({"audits__d__shadow": "target", "audits__d__targets": 2},
          "attacks.attack_d.attack_d needs a shadow cohort distilled from the targets"),
         ({"audits__l__shadow": "students"}, "attack_l needs a shadow cohort of the design leave"),
-        ({"audits__l__attacks": ["lira_online"]}, "lira_online needs IN references, .* all OUT"),
+        ({"audits__l__attacks": ["lira_online"]},
+         "lira_online.references: all, but lira_online needs 2 IN and 2 OUT of every example, and"
+         " the design leave_one_out leaves examples with 0 IN and 2 OUT"),
         ({"audits__one__target": "mine"}, "merlin asks models for noise, and target models are ex"),
         ({"cohorts__one__probes": {"nonsense": {}}}, "cohorts.one.probes: 'nonsense' does not"),
         ({"cohorts__one__probes": {"noise": {"copies": 0}}}, "cohorts.one.probes.noise: option"),
@@ -106,7 +115,7 @@ def test_held_out_examples_are_demanded_where_an_option_reads_them(label, refuse
     given["cohorts"] = {"one": {**given["cohorts"]["one"], "held_out": 0.0}}
     if refused:
         with pytest.raises(
-            ValueError, match="needs held-out examples, but a cohort's held_out is 0"
+            ValueError, match="needs held-out examples, but the target cohort has none"
         ):
             study.read(given)
     else:
@@ -187,3 +196,222 @@ def test_models_asked_again_are_another_cohorts_but_for_what_is_asked():
 def test_models_that_cannot_be_asked_again_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         study.read(given_with(**changes))
+
+
+# References and answers that cannot be there ------------------------------------------------------
+
+SIDE = {
+    side: {**DIGITS, "models": 8, "design": {"name": "disjoint", "side": side}}
+    for side in ("target", "shadow")
+}
+SMALL = {**DIGITS, "population": "few", "models": 8, "design": HALVES}
+
+
+def asked(attack, cohorts, **audit):
+    """A study with one audit of one attack, on `cohorts` or on those above."""
+    given = given_with(audits={"a": {"target": "one", "attacks": ["x"], **audit}})
+    given["cohorts"] |= cohorts
+    given["attacks"] = {"x": attack}
+    given["populations"]["few"] = {"source": "digits", "subset": 300}
+    return given
+
+
+LIRA = {"attack": "gradient_norm", "form": "lira"}
+SIX_WAY = {"target": "target", "shadow": "shadow"}
+CANNOT = {
+    "no IN in a disjoint cohort": (
+        asked({"attack": "lira_online"}, SIDE, target="target", shadow="shadow"),
+        "references: all, but lira_online needs 2 IN and 2 OUT of every example, and the design"
+        " disjoint leaves examples with 0 IN and 8 OUT",
+    ),
+    "no IN among six parts": (
+        asked({"attack": "sablayrolles"}, {}, **SIX_WAY),
+        "references: all, but sablayrolles needs 1 IN and 1 OUT of every example, and the design"
+        " six_way leaves examples with 0 IN and 2 OUT",
+    ),
+    "no IN among the retrained, by an option's default": (
+        asked({"attack": "rmia"}, {}, shadow="without", targets=2),
+        "references: all, but rmia needs 1 IN and 1 OUT of every example, and the design"
+        " leave_one_out leaves examples with 0 IN and 2 OUT",
+    ),
+    "no IN among the retrained, by an option": (
+        asked(LIRA, {}, shadow="without", targets=2),
+        "references: all, but gradient_norm needs 2 IN and 2 OUT of .* leave_one_out .*",
+    ),
+    "no members to learn from": (
+        asked({"attack": "shokri"}, {}, shadow="without", targets=2),
+        "references: all, but shokri needs 1 IN and 1 OUT of .* leave_one_out .* 0 IN and 2 OUT",
+    ),
+    "more OUT than every example has": (
+        asked({"attack": "watson", "references": 6}, {}),
+        "references: 6, but watson needs 6 OUT of every example, and the design half leaves"
+        " examples with 3 IN and 3 OUT",
+    ),
+    "more students that did not draw it than there are": (
+        asked({"attack": "attack_d", "references": 3},
+              {"students": {**GIVEN["cohorts"]["students"], "models": 32,
+                            "teacher": {"cohort": "one", "students": 4}}}, shadow="students"),
+        "references: 3, but attack_d needs 3 OUT .* half leaves examples with 2 IN and 2 OUT",
+    ),
+    "more seeds than there are": (
+        asked({"attack": "attack_l", "references": 3}, {}, shadow="without", targets=2),
+        "references: 3, but attack_l needs 3 OUT .* leaves examples with 0 IN and 2 OUT",
+    ),
+    "one reference for a variance": (
+        asked({"attack": "lira_online", "references": 2}, {}),
+        "references: 2, but lira_online needs 2 of a kind for a law",
+    ),
+    "a model of a pair too few": (
+        asked({"attack": "lira_tlc", "prior": 0.0},
+              {"two": {**DIGITS, "models": 4, "design": {"name": "paired"}}}, target="two"),
+        "references: all, but lira_tlc needs 2 IN and 2 OUT .* paired .* 1 IN and 1 OUT",
+    ),
+    "too few held-out examples for a class": (
+        asked({"attack": "attack_p", "per_class": 31}, {"two": SMALL}, target="two"),
+        "per_class: 31, but of at most 300 examples 30 are held out",
+    ),
+    "noise of no size": (
+        asked({"attack": "merlin"},
+              {"one": {**GIVEN["cohorts"]["one"], "probes": {"noise": {"deviations": [0.1, -1]}}}}),
+        r"merlin asks for noise of deviations \[0.1, -1\]: they must be positive",
+    ),
+    "no noise at all": (
+        asked({"attack": "merlin"},
+              {"one": {**GIVEN["cohorts"]["one"], "probes": {"noise": {"deviations": []}}}}),
+        r"merlin asks for noise of deviations .*",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "message"), CANNOT.values(), ids=CANNOT)
+def test_what_no_example_could_be_given_is_refused_at_the_start(given, message):
+    with pytest.raises(ValueError, match=rf"\Aaudits.a: attacks.x.{message}\Z"):
+        study.read(given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        asked({"attack": "lira_offline"}, SIDE, target="target", shadow="shadow"),
+        asked({"attack": "shokri"}, SIDE, target="target", shadow="shadow"),
+        asked({"attack": "watson"}, {}, **SIX_WAY),
+        asked({"attack": "salem"}, {}, **SIX_WAY),
+        asked({"attack": "rmia", "mode": "offline"}, {}, shadow="without", targets=2),
+        asked({"attack": "gradient_norm"}, {}, shadow="without", targets=2),
+        asked({"attack": "gradient_norm"}, {}, shadow="mine"),
+        asked({"attack": "attack_l", "references": 2}, {}, shadow="without", targets=2),
+        asked({"attack": "watson", "references": 3}, {}),
+        asked({"attack": "lira_online", "references": 2, "preset": "tf_privacy_2021"}, {}),
+        asked({"attack": "attack_p", "per_class": 30}, {"two": SMALL}, target="two"),
+    ],
+)
+def test_what_every_example_can_be_given_is_accepted(given):
+    assert study.read(given)["audits"]["a"]
+
+
+def test_no_probe_is_asked_of_models_whose_answers_an_option_does_without():
+    for attack, blocks in (({"attack": "gradient_norm"}, []), (LIRA, [0, 1])):
+        read = study.read(asked(attack, {"two": GIVEN["cohorts"]["one"]}, shadow="two"))
+        assert study.probed(read, "a", "x", "target") == [("gradients", 0), ("gradients", 1)]
+        assert study.probed(read, "a", "x", "shadow") == [("gradients", b) for b in blocks]
+
+
+HALF = {"name": "half", "group": 4}
+LOT = {"name": "iid", "size": 60}
+PARTS = {"name": "six_way", "fractions": [0.25, 0.25, 0.15, 0.15, 0.2]}
+CUT = {"name": "disjoint", "target_share": 0.5, "size": None}
+
+
+@pytest.mark.parametrize(
+    ("target", "shadow", "exact"),
+    [
+        (HALF, None, True), ({"name": "paired"}, None, True), (LOT, None, False),
+        ({**CUT, "side": "target"}, None, False), ({**PARTS, "side": "target"}, None, False),
+        (LOT, HALF, True), (HALF, {"name": "paired"}, True), (HALF, LOT, False),
+        ({**CUT, "side": "target"}, {**CUT, "side": "shadow"}, True),
+        ({**CUT, "side": "target"}, {**CUT, "side": "target"}, False),
+        (LOT, {**CUT, "side": "shadow"}, False),
+        ({**PARTS, "side": "target"}, {**PARTS, "side": "shadow", "per_target": 2}, True),
+        ({**PARTS, "side": "target"}, {**PARTS, "side": "target", "per_target": 2}, True),
+        (LOT, {**PARTS, "side": "shadow", "per_target": 2}, True),
+    ],
+)  # fmt: skip
+def test_no_example_has_fewer_references_than_the_design_says(target, shadow, exact):
+    """Counted in what the designs draw: never more in all, and no other number where it is sure."""
+
+    def drawn(design, cohort):
+        keys = {key: value for key, value in design.items() if key != "name"}
+        draws = membership.Draws(0, cohort, "p")
+        return getattr(membership, design["name"])(np.arange(200), range(8), draws, **keys)
+
+    def entry(design):
+        return {"design": {"per_target": 1, **design}, "models": 8, "teacher": None}
+
+    targets, lent = drawn(target, "a"), drawn(shadow or target, "b" if shadow else "a")
+    found = []
+    for t in range(4):
+        alone = range(2 * t, 2 * t + 2) if (shadow or {}).get("per_target") else range(8)
+        own = set() if shadow else membership.partners(target["name"], t)
+        member = lent.member[[m for m in alone if m not in own]][:, targets.evaluated[t]]
+        found.append((member.sum(axis=0).min(), (~member).sum(axis=0).min()))
+    cohorts = {"target": entry(target), "shadow": entry(shadow or target)}
+    said = demands.at_most(cohorts, same=shadow is None)
+    fewest = tuple(np.min(found, axis=0))
+    assert fewest[0] <= said[0]
+    assert fewest[1] <= said[1]
+    assert not exact or fewest == said
+
+
+def chosen(declared):
+    """Yield options of an attack, each of its words and a few numbers for every one in turn."""
+    for name, option in declared.items():
+        words = [w for kind in (option.type, *get_args(option.type)) if get_origin(kind) is Literal
+                 for w in get_args(kind)]  # fmt: skip
+        yield [(name, value) for value in (words or [option.default, 1])]
+
+
+@pytest.mark.parametrize("name", registry.attacks())
+def test_what_an_attack_reads_under_its_options_is_found_without_importing_it(name):
+    module = import_module(f"miatlas.attacks.{name}")
+    declared = options.declared(reading.LIBRARY / "attacks" / f"{name}.py", "score")
+    for pairs in product(*chosen(declared)):
+        needed = scoring.needed(module, dict(pairs))
+        assert reading.reads(name, dict(pairs)) == needed | {*getattr(module, "LESSONS", ())}
+
+
+# Signals of other software ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("attack", "audit", "message"),
+    [
+        ({"attack": "hinge"}, {}, "hinge reads logits, and mine.h5 has none"),
+        ({"attack": "rmia"}, {}, "rmia needs held-out examples, but the target cohort has none"),
+        ({"attack": "lira_online", "statistic": "hinge"}, {}, "lira_online reads logits, and mine"),
+        ({"attack": "loss", "queries": 3}, {}, "queries: 3, but the cohort's models answer 2"),
+        ({"attack": "lira_online", "references": 6}, {}, "references: 6, but there are 5 models"),
+        ({"attack": "salem"}, {"target": "one", "shadow": "mine"}, "salem reads logits, and mine"),
+        ({"attack": "lira_online"}, {}, None), ({"attack": "loss", "queries": 2}, {}, None),
+    ],
+)  # fmt: skip
+def test_what_a_signals_file_does_not_hold_is_refused(
+    tmp_path, monkeypatch, attack, audit, message
+):
+    monkeypatch.chdir(tmp_path)
+    given = asked(attack, {}, **({"target": "mine"} | audit))
+    assert study.read(given)  # a file that is not there is missed, not judged
+    with h5py.File("mine.h5", "w") as file:
+        file["member"] = np.arange(6)[:, None] % 2 == np.arange(20) % 2
+        file["labels"], file["phi"] = np.arange(20), np.zeros((6, 20, 2), np.float32)
+    if message is None:
+        assert study.read(given)["audits"]["a"]["targets"] is None
+    else:
+        with pytest.raises(ValueError, match=rf"audits.a: attacks.x.{message}"):
+            study.read(given)
+
+
+def test_a_signals_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.h5").write_text("member,phi")
+    with pytest.raises(ValueError, match=r"\Amine.h5: not a readable HDF5 file"):
+        study.read(asked({"attack": "loss"}, {}, target="mine"))

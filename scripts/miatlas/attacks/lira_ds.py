@@ -9,8 +9,6 @@ from miatlas.attacks.likelihoods import untouched
 from miatlas.conformal import threshold as threshold_of
 from miatlas.options import between, positive
 
-HELD_OUT = {"threshold": "adaptive"}  # the option under which it reads them
-
 
 def score(
     target_logits, refs_logits, refs_in, refs_out,

@@ -10,8 +10,6 @@ from miatlas.options import between, positive
 
 LEAST = np.finfo(np.float64).tiny  # of p(x), so that 0 / 0 is 0
 
-HELD_OUT = {"population": "held_out"}  # the option under which it reads them
-
 
 def score(
     fitted, refs_out, refs_in=None,
