@@ -43,16 +43,18 @@ def find(evidence: Evidence, line: dict, place: dict) -> Found:
         if quantity in OF_AGREEMENT:
             return _agreement(evidence, audit, label, line)
         result = _result(evidence, audit, None if quantity in OF_COHORTS else label, quantity)
-        if quantity in OF_COHORTS:
-            return Found(
-                _accuracy(evidence.scale.get(result["target_cohort"], {}), quantity), result
-            )
-        if quantity in OF_COSTS:
-            return Found(_cost(evidence, result, line), result)
-        level = float(line["fpr"]) if quantity == "tpr" else None
-        return Found(estimate(result, quantity, level, place["over"]), result)
+        return Found(_estimate(evidence, result, line, place["over"]), result)
     except ValueError as error:
         return Found(missing=str(error))
+
+
+def _estimate(evidence, result, line, over):
+    quantity = line["quantity"]
+    if quantity in OF_COHORTS:
+        return _accuracy(evidence.scale.get(result["target_cohort"], {}), quantity)
+    if quantity in OF_COSTS:
+        return _cost(evidence, result, line)
+    return estimate(result, quantity, float(line["fpr"]) if line["fpr"] else None, over)
 
 
 def _result(evidence, audit, label, quantity):
