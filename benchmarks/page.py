@@ -1,5 +1,10 @@
 """The page that shows the results: benchmarks/README.md, rendered from results.json."""
 
+from pathlib import Path
+
+import gpu_page
+from measuring import HERE
+
 SECTIONS = {
     "training": (
         "Training",
@@ -52,22 +57,6 @@ HEAD = """# Benchmarks
 Written by `make bench` from `results.json`; not to be edited. Every measurement stands against a
 named alternative in the same run.
 """
-GPU = """
-## On a GPU
-
-Nothing here has been measured on a GPU yet. What decides there, and is to be measured first, with
-the recipe `fast` and with the wide ResNet: (1) a stack's grouped convolutions under `vmap`, which
-run channels first, against one model at a time channels last, and against several processes on one
-GPU, in images a second and in the share of the peak FLOPs that is reached; `engine` chooses between
-the first two. (2) bf16 autocast within the stack: whether grouped convolutions and norms have
-kernels for it. (3) What launches cost a small model: the learning rate is a Python number in every
-step, so that a step cannot be captured as a CUDA graph as it is; it would have to become a tensor.
-(4) Queries, which run in float32 with TF32 convolutions: whether phi is as precise as it must be,
-and whether slices of 2^24 numbers fill the GPU. (5) What the GPU waits for: orders and
-augmentations are drawn on the CPU once an epoch, losses are fetched once an epoch, answers once a
-slice; the probe `noise` draws all its noise on the CPU. (6) Memory: whether blocks of 64 models of
-`fast` fit.
-"""
 READING = """
 ## How to read the tables
 
@@ -84,10 +73,10 @@ without its files, on enlarged digits.
 """
 
 
-def render(results: dict) -> str:
-    """Return the page of results: section -> circumstances and comparisons."""
+def render(results: dict, gpu: Path = HERE / "results_gpu.json") -> str:
+    """Return the page of results: section -> circumstances and comparisons; and those of a GPU."""
     sections = [_section(name, results[name]) for name in SECTIONS if name in results]
-    return "\n".join([HEAD, *sections, GPU.lstrip(), READING.lstrip()])
+    return "\n".join([HEAD, *sections, gpu_page.render(gpu), READING.lstrip()])
 
 
 def _section(name, section):

@@ -1,0 +1,131 @@
+"""The page's section on GPUs: what results_gpu.json has, or what is to be measured."""
+
+import json
+from pathlib import Path
+
+UNMEASURED = """## On a GPU
+
+Nothing here has been measured on a GPU yet: `make gpu` does it. Beside the trainer's default, a
+stack under `vmap`, it trains `fast`, the wide ResNet of the paper's study and a small CNN by the
+other engines: with cuDNN's search for algorithms, with the stack's channels last, one model at a
+time, in several processes on the GPU. It measures images a second, the share of the GPU's own peak,
+memory, the bytes that operations move and the time of steps that hold next to no images, which
+together say what bounds a step; and what queries cost in float32, TF32 and bfloat16, with the error
+of phi. What is known without one: a recipe's bfloat16 reaches a stack's convolutions on a GPU (on a
+CPU autocast leaves them in float32), but norms with trained scales answer in float32 there, and so
+do layers whose biases are added by hand: `fast` avoids both. The learning rate is a Python number
+in every step, so that a step cannot be captured as a CUDA graph as it is. Orders and augmentations
+are drawn on the CPU once an epoch, losses fetched once an epoch, answers once a slice; the probe
+`noise` draws all its noise on the CPU.
+"""
+TEXT = """## On a GPU
+
+Written by `make gpu`, from `results_gpu.json`. *Peak* is the GPU's own, in the same run:
+{tflops:.0f} TFLOP/s by a large product in bfloat16, {terabytes:.2f} TB/s by a large copy, and
+{launch:.1f} µs for each of many tiny operations. FLOPs are counted on one model; bytes are those of all operations' inputs and
+outputs, so that what limits a step is the largest of three times: FLOPs and bytes at the peak, and
+that of a step with {tiny} images a model. Each model's first epoch is not counted.
+"""
+STUDY = {"models": 256, "examples": 25_000, "epochs": 20, "answers": 256 * 60_000 * 18}
+
+
+def render(file: Path) -> str:
+    """Return the section: of the results in the file, or of none."""
+    if not file.is_file():
+        return UNMEASURED
+    results = json.loads(file.read_text())
+    peaks = results["peaks"]
+    head = TEXT.format(
+        tflops=peaks["flops"] / 1e12, terabytes=peaks["bytes"] / 1e12,
+        launch=peaks["launch_seconds"] * 1e6, tiny=results["tiny"],
+    )  # fmt: skip
+    parts = [_recipe(name, found, peaks) for name, found in results["recipes"].items()]
+    about = f"Measured on {results['date']}: {results['device']}; torch {results['torch']}."
+    return "\n".join([head, *parts, _study(results["recipes"]["fast"]), about, ""])
+
+
+def _recipe(name, found, peaks):
+    default = found["engines"]["one stack"].get("images_per_second")
+    engines, flops = found["engines"].items(), found["train_flops"]
+    lines = [
+        f"### {name}, batches of {found['batch']}",
+        "",
+        "| engine | models | images a second | default / it | share of peak | memory (GiB) |",
+        "|---|--:|--:|--:|--:|--:|",
+        *[
+            _engine(*pair, default, found["train_flops"], peaks)
+            for pair in found["engines"].items()
+        ],
+        "",
+        *[_bounds(engine, found, peaks) for engine in found["tiny_steps"]],
+        *_queries(found["queries"]),
+        *_operations(found["operations"]),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _engine(name, run, default, flops, peaks):
+    if "error" in run:
+        return f"| {name} | | failed: {run['error'].replace('|', '/')[:120]} | | | |"
+    rate = run["images_per_second"]
+    ratio = f"{default / rate:.2f}" if default else ""
+    peak = f"{run['peak_gib']:.1f}" if run["peak_gib"] is not None else ""
+    share = f"{rate * flops / peaks['flops']:.1%}"
+    return f"| {name} | {run['models']} | {rate:,.0f} | {ratio} | {share} | {peak} |"
+
+
+def _bounds(engine, found, peaks):
+    """Say what a step takes, and what it would take if one thing alone bounded it."""
+    run, moved = found["engines"][engine], found["moved"][engine]
+    if "error" in run:
+        return ""
+    images = found["batch"] * (run["models"] if engine == "one stack" else 1)
+    whole = images / run["images_per_second"]
+    bounds = {
+        "FLOPs": images * found["train_flops"] / peaks["flops"],
+        "bytes": images * moved["bytes"] / peaks["bytes"],
+        "calls": found["tiny_steps"][engine],
+    }
+    times = ", ".join(f"{name} {1e3 * seconds:.2f} ms" for name, seconds in bounds.items())
+    return (
+        f"- {engine}: a step takes {1e3 * whole:.2f} ms ({moved['operations']:.0f} operations,"
+        f" {moved['bytes'] / 1e6:.1f} MB an image); bounds: {times}; nearest:"
+        f" {max(bounds, key=bounds.get)}."
+    )
+
+
+def _queries(found):
+    if "error" in found:
+        return [f"- Queries failed: {found['error'][:120]}"]
+    return [
+        f"- Queries in {name}: {run['answers_per_second']:,.0f} answers a second; error of phi, in"
+        f" deviations over the models: mean {run['mean_error']:.1e}, largest"
+        f" {run['largest_error']:.1e}."
+        for name, run in found.items()
+    ]
+
+
+def _operations(found):
+    if "error" in found:
+        return []
+    shares = ", ".join(f"`{name}` {share:.0%}" for name, share in found.items())
+    return [f"- The stack's time: {shares}."]
+
+
+def _study(fast):
+    """Say what follows for 256 models of `fast` on CIFAR-10, from the rates alone."""
+    run, queries = fast["engines"]["one stack"], fast["queries"]
+    if "error" in run or "error" in queries:
+        return ""
+    images = STUDY["models"] * STUDY["examples"] * STUDY["epochs"]
+    training = images / run["images_per_second"] / 60
+    answers = {
+        name: STUDY["answers"] / each["answers_per_second"] / 60 for name, each in queries.items()
+    }
+    asked = ", ".join(f"{minutes:.1f} in {name}" for name, minutes in answers.items())
+    return (
+        f"At these rates, 256 models of `fast` on CIFAR-10 take {training:.1f} minutes to train,"
+        f" and their 18 queries of 60,000 images {asked} (the workflow asks in TF32); what starting"
+        " jobs, writing and scoring take is in the study's own table.\n"
+    )
