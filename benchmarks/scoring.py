@@ -80,7 +80,9 @@ def streamed(folder: str, name: str) -> dict:
     from importlib import import_module
 
     from miatlas import audits, entries, scoring
+    from miatlas.allocator import keep_freed_memory
 
+    keep_freed_memory()
     entry = entries.attack(ATTACKS[name], "attacks.it")
     attack = import_module(f"miatlas.attacks.{ATTACKS[name]['attack']}")
     signals = timed_signals(folder)
@@ -93,8 +95,10 @@ def streamed(folder: str, name: str) -> dict:
 
 def in_memory(folder: str, name: str) -> dict:
     """Score the first model with NumPy, all signals in memory."""
+    from miatlas.allocator import keep_freed_memory
     from miatlas.store import read_h5
 
+    keep_freed_memory()
     options, start = ATTACKS[name], time.perf_counter()
     phi, member = read_h5(f"{folder}/signals.h5", ["phi", "member"]).values()
     reading, start = time.perf_counter() - start, time.perf_counter()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from miatlas.allocator import keep_freed_memory
 from miatlas.logs import logged
 from miatlas.store import by_slices, write_h5
 from miatlas.trained import load
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 def main(*, population: str, weights: str, answers: str, settings: dict, threads: int = 1) -> None:
     """Write the answers (K, N) or (K, N, ...) under the name of the probe."""
+    keep_freed_memory()
     torch.set_num_threads(threads)
     group, x, labels, stacked = load(population, weights, settings)
     probe = import_module(f"miatlas.probes.{settings['probe']}")

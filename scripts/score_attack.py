@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from miatlas import audits, scoring
+from miatlas.allocator import keep_freed_memory
 from miatlas.answered import MASKS, Signals
 from miatlas.logs import logged
 from miatlas.store import by_example, new_h5
@@ -20,6 +21,7 @@ def main(*, answers: dict[str, list[str]], scores: str, settings: dict, memory_m
     answers: the files of the cohorts target, shadow and reference (which may have none), and of
     their probes: target_probes, ...
     """
+    keep_freed_memory()
     of_target, of_shadow, of_reference = (
         Signals(answers[side], answers[f"{side}_probes"]) if answers[side] else None
         for side in ("target", "shadow", "reference")

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 
 from miatlas import devices, training
+from miatlas.allocator import keep_freed_memory
 from miatlas.answered import Signals
 from miatlas.batches import Data, Model
 from miatlas.ensemble import stacks
@@ -38,6 +39,7 @@ def main(
 
     `teachers`: the signals of the models that these learn from, from their cohort's first on.
     """
+    keep_freed_memory()
     torch.set_num_threads(threads)
     device = devices.take()
     data, shape, classes = load(population, roles, device)
