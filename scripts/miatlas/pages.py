@@ -5,7 +5,8 @@ from html import escape
 import pandas as pd
 
 STYLE = """
-body { font: 14px/1.5 system-ui, sans-serif; margin: 2em; color: #222; max-width: 70em; }
+body { font: 14px/1.5 system-ui, sans-serif; margin: 2em; color: #222; }
+p { max-width: 70em; }
 table { border-collapse: collapse; }
 th, td { padding: 0.3em 0.9em; text-align: right; border-bottom: 1px solid #ddd; }
 th:first-child, td:first-child { text-align: left; white-space: pre-wrap; }
