@@ -129,7 +129,7 @@ def bounds(
     *,
     threshold: Annotated[float, between(0, 1)] = 0.2,
     coverage: Annotated[float, between(0, 1)] | None = None,
-    draws: Annotated[int, positive] = 256,
+    draws: Annotated[int, positive] = 128,
     folds: Annotated[int, positive] = 8,
 ):
     """How a cohort's bounds are computed, where an exhibit reads them (`miatlas.uncertainty`).

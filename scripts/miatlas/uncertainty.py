@@ -29,7 +29,7 @@ ENOUGH = 1e-6  # error of a total variation
 
 def measure(
     signals, *,
-    threshold: float = 0.2, coverage: float | None = None, draws: int = 256, folds: int = 8,
+    threshold: float = 0.2, coverage: float | None = None, draws: int = 128, folds: int = 8,
     seed: int = 0, memory_mb: int = 512,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
     """Return the bounds of a cohort, a row an example, and its reliability, a row a kind and bin.
@@ -77,7 +77,7 @@ def common_threshold(signals, slices, coverage: float) -> float:
 
 def bounds_table(
     logits, member, evaluated, labels, examples, *,
-    threshold: float, draws: int = 256, folds: int = 8, seed: int = 0,
+    threshold: float, draws: int = 128, folds: int = 8, seed: int = 0,
 ) -> pd.DataFrame:  # fmt: skip
     """Return a row for each example of a slice that has two IN and two OUT models.
 

@@ -50,12 +50,31 @@ def test_reference_values_of_the_decision_set():
     a, b = laws()
     bit = disclosures.true_label_bit(a, b, [0], 0.2)
     assert bit.advantage[0] == pytest.approx(0.013, abs=5e-4)
-    both = disclosures.decision_set(a, b, 0.2, generators(1), draws=60_000)
-    one = disclosures.decision_set(a, b, 0.2, generators(1), draws=60_000, label=0)
-    for limit in (both, one):
-        assert limit.error[0] < 0.0025
-        assert limit.advantage[0] == pytest.approx(0.181, abs=4 * limit.error[0])
-        assert limit.bound[0] >= limit.advantage[0]
+    limit = disclosures.decision_set(a, b, 0.2, generators(1))
+    assert limit.advantage[0] == pytest.approx(0.1824, abs=5e-5)  # "about 0.181" was counted
+    for found in (
+        decision_sets.sampled(a[0], b[0], 0.2, generators(1)[0], 60_000, label=0),
+        decision_sets.weighed(a[0], b[0], 0.2, generators(1)[0], 5_000),
+    ):
+        assert found.error < 0.005
+        assert found.variation == pytest.approx(limit.advantage[0], abs=4 * found.error)
+        assert found.affinity == pytest.approx(limit.divergences.affinity[0], abs=0.005)
+
+
+@pytest.mark.parametrize(("classes", "point", "expected"), [
+    (10, POINT, 0.1824), (100, (0.5, 0.4, 0.2), 0.203),
+])  # fmt: skip
+def test_few_draws_are_right_on_average_with_many_classes(classes, point, expected):
+    """Counting sets gives half of it with 100 classes: nearly every draw is another set."""
+    a, b = laws(*point, classes=classes)
+    found = [decision_sets.weighed(a[0], b[0], 0.2, g, 128) for g in generators(60)]
+    values = [one.variation for one in found]
+    error = np.std(values) / np.sqrt(60)
+    assert np.mean(values) == pytest.approx(expected, abs=4 * error)
+    assert np.mean([one.error for one in found]) == pytest.approx(np.std(values), rel=0.4)
+    if classes == 100:
+        counted = decision_sets.sampled(a[0], b[0], 0.2, generators(1)[0], 128)
+        assert counted.variation < 0.6 * expected
 
 
 def test_the_bit_is_the_difference_of_two_probabilities():
@@ -138,8 +157,11 @@ def test_less_disclosed_is_less_to_win(classes):
         assert (own >= bit - 1e-9).all()
         few = slice(None) if threshold > 0.5 else slice(60)
         sets = disclosures.decision_set(a[few], b[few], threshold, generators(60), draws=4000)
-        assert (whole[few] >= sets.advantage - 5 * sets.error - 1e-9).all()
-        assert (sets.advantage + 5 * sets.error + 1e-9 >= bit[few]).mean() > 0.98
+        assert (whole[few] >= sets.advantage - 5 * sets.error - 1e-5).all()
+        computed = decision_sets.computed(a[few], b[few], threshold)
+        assert computed.mean() > 0.5
+        assert (sets.advantage + 1e-5 >= bit[few])[computed].all()
+        assert (sets.advantage + 5 * sets.error + 1e-5 >= bit[few]).mean() > 0.98
 
 
 GRIDS = {

@@ -1,13 +1,25 @@
-"""The law of the decision set {c : p_c ≥ τ} of a Dirichlet vector p: exact or sampled."""
+"""The law of the decision set {c : p_c ≥ τ} of a Dirichlet vector p: exact, weighed or sampled.
 
+Exact: every set's probability, where there are not too many. Weighed: sets that are drawn, with
+their exact probabilities under both laws: nothing is lost where nearly every draw is another set.
+Sampled: where a set's probability is known by counting alone.
+"""
+
+from math import comb
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import logit
 
-from miatlas.bounds import beta
+from miatlas.bounds import beta, orthants
 from miatlas.bounds.gammas import log_beta
 
+FLOOR = 1e-8  # a set's probability is known to about this, and never counted as less
+LARGEST, CONCENTRATED = 9, 100.0  # classes in a set, α_0: beyond, probabilities are not computed
+LISTED = 700  # sets at most to be listed
+NEVER = 1e-6  # a class less likely to reach the threshold is taken never to do so
+COARSE = 24  # nodes, where draws leave errors of a hundredth
+CHUNK = 2_000_000  # complex numbers held at once, of each of a few arrays
 ROUNDED = 1e-12  # a probability below it may be what rounding left of none: it adds under 1e-9
 
 
@@ -44,6 +56,71 @@ def exact_laws(alpha: np.ndarray, threshold: float) -> np.ndarray:  # (n, C) -> 
     # Up to ½ of two classes at least one is reached, and the other alone where it is not.
     alone = reached if threshold > 0.5 else 1.0 - reached[:, ::-1]
     return np.concatenate([alone, np.maximum(1.0 - alone.sum(axis=-1, keepdims=True), 0.0)], axis=1)
+
+
+def computed(alpha_in, alpha_out, threshold: float) -> np.ndarray:  # (n, C) twice -> (n,) bool
+    """Return for which examples the probabilities of sets are computed, not counted."""
+    largest = orthants.most(threshold)
+    total = np.maximum(alpha_in.sum(axis=-1), alpha_out.sum(axis=-1))
+    possible = largest <= LARGEST and 1.0 - largest * threshold > 1e-3
+    return possible & (total <= CONCENTRATED)
+
+
+def few(classes: int, threshold: float) -> bool:
+    """Return whether all sets of so many classes can be listed."""
+    return sum(comb(classes, k) for k in range(orthants.most(threshold) + 1)) <= LISTED
+
+
+def listed(alpha: np.ndarray, threshold: float) -> np.ndarray:  # (n, C) -> (n, K)
+    """Return the probabilities of all decision sets, to about FLOOR, where they are `few`."""
+    largest = orthants.most(threshold)
+    step = max(1, CHUNK // (orthants.NODES * LISTED))
+    parts = [
+        orthants.laws(orthants.table(alpha[i : i + step], threshold), largest)
+        for i in range(0, len(alpha), step)
+    ]
+    laws = np.maximum(np.concatenate(parts), FLOOR)
+    return laws / laws.sum(axis=-1, keepdims=True)
+
+
+def weighed(alpha_in, alpha_out, threshold, generator, draws) -> Discrete:
+    """Return the divergences (scalars) of the laws of the decision set, by drawn sets. alpha (C,).
+
+    Sets S are drawn from the even mixture M of the laws P and Q; with their exact probabilities
+    the total variation is the mean of |P - Q| / (P + Q), without bias; the other divergences are
+    those of the laws that give a drawn set the weights P/M and Q/M, normalised. Classes that reach
+    the threshold with a chance below NEVER under both laws are left out, as `error` includes.
+    """
+    laws = np.stack([alpha_in, alpha_out])
+    reached = _reached(laws, threshold).max(axis=0)
+    kept = np.argsort(-laws.max(axis=0), kind="stable")  # the largest first, as `orthants` wants
+    kept = kept[reached[kept] > NEVER]
+    others = np.delete(laws, kept, axis=1).sum(axis=1, keepdims=True)
+    merged = np.concatenate([laws[:, kept], others], axis=1) if others.all() else laws[:, kept]
+    log_p = np.concatenate([log_draws(alpha, draws, generator) for alpha in merged])
+    inside = log_p[:, : len(kept)] >= np.log(threshold)
+    _, first, counts = np.unique(_keys(inside, None), return_index=True, return_counts=True)
+    p, q = _probabilities(laws, threshold, kept, inside[first])
+    weights = [counts * law / (p + q) for law in (p, q)]
+    found = Discrete.of(*(weight / weight.sum() for weight in weights))
+    each, share = np.abs(p - q) / (p + q), counts / counts.sum()
+    mean = share @ each
+    error = np.sqrt(share @ (each - mean) ** 2 / counts.sum()) + np.delete(reached, kept).sum()
+    return found._replace(variation=mean, error=error)
+
+
+def _probabilities(laws, threshold, kept, inside):
+    """Return the probabilities (D,) of sets of the classes kept, inside (D, k), under both laws."""
+    known = orthants.table(laws, threshold, np.stack([kept, kept]), COARSE)
+    tables = [orthants.Table(*(part[i : i + 1] for part in known)) for i in (0, 1)]
+    largest = orthants.most(threshold)
+    return [np.maximum(orthants.probabilities(one, inside, largest), FLOOR) for one in tables]
+
+
+def _reached(alpha, threshold):
+    """Return how likely each class (..., C) is to reach the threshold."""
+    parameters = np.stack([alpha, alpha.sum(axis=-1, keepdims=True) - alpha], axis=-1)
+    return 1.0 - beta.below(parameters, logit(threshold))
 
 
 def sampled(alpha_in, alpha_out, threshold, generator, draws, label=None) -> Discrete:

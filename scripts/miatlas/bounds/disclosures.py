@@ -11,7 +11,17 @@ import numpy as np
 from scipy.special import logit
 
 from miatlas.bounds import beta, divergences, limits, variation
-from miatlas.bounds.decision_sets import Discrete, exact_laws, sampled
+from miatlas.bounds.decision_sets import (
+    Discrete,
+    computed,
+    exact_laws,
+    few,
+    listed,
+    sampled,
+    weighed,
+)
+
+ACCURATE = 1e-6  # of what follows from listed sets
 
 
 class Limit(NamedTuple):
@@ -55,17 +65,27 @@ def true_label_bit(alpha_in, alpha_out, labels, threshold: float) -> Limit:
 def decision_set(alpha_in, alpha_out, threshold, generators, draws=1024, label=None) -> Limit:
     """Return the limit under DS, the whole set.
 
-    Exact with two classes, and with a threshold above ½, which no two classes reach. Else from
-    `draws` vectors of either law for each example, drawn by its own of the n generators; `label`
-    as in `decision_sets.sampled`.
+    Exact with two classes, with a threshold above ½, which no two classes reach, and where all
+    sets can be listed (`decision_sets.few`). Else from `draws` vectors of either law for each
+    example, drawn by its own of the n generators: weighed by the exact probabilities of their sets,
+    or merely counted where these are not known (`decision_sets.computed`), and then the advantage
+    may come out too small. `label` as in `decision_sets.sampled`.
     """
     if alpha_in.shape[-1] == 2 or threshold > 0.5:
         return _of_discrete(Discrete.of(*(exact_laws(a, threshold) for a in (alpha_in, alpha_out))))
-    parts = [
-        sampled(a, b, threshold, generator, draws, label)
-        for a, b, generator in zip(alpha_in, alpha_out, generators, strict=True)
-    ]
-    return _of_discrete(Discrete(*np.reshape(parts, (-1, 5)).T))
+    known, draw = computed(alpha_in, alpha_out, threshold), list(generators)
+    result = np.empty((len(alpha_in), 5))
+    if few(alpha_in.shape[-1], threshold):
+        laws = (listed(a[known], threshold) for a in (alpha_in, alpha_out))
+        if known.any():
+            result[known] = np.stack(Discrete.of(*laws), axis=-1)
+            result[known, 1] = ACCURATE
+    else:
+        for i in np.flatnonzero(known):
+            result[i] = weighed(alpha_in[i], alpha_out[i], threshold, draw[i], draws)
+    for i in np.flatnonzero(~known):
+        result[i] = sampled(alpha_in[i], alpha_out[i], threshold, draw[i], draws, label)
+    return _of_discrete(Discrete(*result.T))
 
 
 def _divergences(a, b):
@@ -75,8 +95,7 @@ def _divergences(a, b):
 
 def _of_discrete(law):
     found = limits.Divergences(law.kl_in_out, law.kl_out_in, law.affinity)
-    limit = _limit(law.variation, law.error, found)
-    return limit._replace(bound=np.maximum(limit.bound, law.variation))  # both may be sampled
+    return _limit(law.variation, law.error, found)
 
 
 def _limit(advantage, error, found):
