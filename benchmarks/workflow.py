@@ -1,10 +1,12 @@
 """The workflow: how long Snakemake takes over a study, against a bare workflow of its shape.
 
 The bare one has the same number of jobs, files and edges, and nothing else: no functions, params,
-logs or resources, literal names, and the same profile. Two measurements: the dry run of a study of
-10,000 jobs of which nothing has run, and the run of a finished small study, with nothing to do.
+logs or resources, literal names, and the same profile: the dry run of a study of 10,000 jobs of
+which nothing has run. Then the demo itself: its run from scratch, against the time that its jobs
+recorded, and a run that finds nothing to do, against an empty workflow.
 """
 
+import csv
 import json
 import re
 import shutil
@@ -18,6 +20,8 @@ from measuring import REPOSITORY, comparison, in_turn, process
 LARGE = {"cohorts": 13, "blocks": 256, "attacks": ["loss", "lira_online", "lira_offline"]}
 SMALL = {"cohorts": 1, "blocks": 1, "attacks": ["loss"]}
 MODELS = 2  # in a block
+CORES = 2
+EMPTY = "rule all:\n    default_target: True\n    input: 'Snakefile'\n"
 
 BARE = """
 COHORTS = {cohorts}
@@ -84,23 +88,24 @@ rule describe_run:
 
 
 def measure(quick: bool) -> list[dict]:
-    """Return the comparisons: the dry run of the large study, the no-op run of the small one."""
+    """Return the comparisons: the dry run of the large study, the demo's run, its run when done."""
     shape = {**LARGE, "cohorts": 2, "blocks": 3} if quick else LARGE
     repetitions = 1 if quick else 3
-    entries = []
     with tempfile.TemporaryDirectory() as folder:
         sides = lay_out(Path(folder) / "large", shape)
         runs = in_turn({n: partial(dry_run, side) for n, side in sides.items()}, repetitions)
-        entries.append(_entry("dry run of a study of {jobs:,} jobs", runs))
-        sides = lay_out(Path(folder) / "small", SMALL)
-        jobs = {name: dry_run(side)["jobs"] for name, side in sides.items()}
-        for side in sides.values():
-            snakemake(side)
+        planned = _entry("dry run of a study of {jobs:,} jobs", runs)
+        sides = lay_out_demo(Path(folder) / "demo", quick)
+        demo = sides["this workflow"]
+        jobs = dry_run(demo)["jobs"]
+        runs = {"this workflow": [{**from_scratch(demo), "jobs": jobs}]}
+        runs["its jobs alone"] = [recorded(demo)]
+        whole = _entry("the demo from scratch, {jobs:,} jobs", runs)
         runs = in_turn({n: partial(no_op, side) for n, side in sides.items()}, repetitions)
-        for name, side in runs.items():
-            side[0]["jobs"] = jobs[name]
-        entries.append(_entry("run of a finished study of {jobs:,} jobs, nothing to do", runs))
-    return entries
+        agreement = {"of": "number of jobs", "this workflow": jobs, "empty workflow": 0}
+        title = "run of the finished demo, nothing to do"
+        idle = comparison(title, runs, "process_seconds", agreement=agreement)
+    return [planned, whole, idle]
 
 
 def _entry(title, runs):
@@ -128,6 +133,19 @@ def lay_out(folder: Path, shape: dict) -> dict[str, Path]:
     return sides
 
 
+def lay_out_demo(folder: Path, quick: bool) -> dict[str, Path]:
+    """Write the folders of the demo, or with `quick` of a small study, and of an empty workflow."""
+    sides = {"this workflow": folder / "study", "empty workflow": folder / "empty"}
+    for side in sides.values():
+        shutil.copytree(REPOSITORY / "profiles", side / "profiles")
+    (sides["empty workflow"] / "Snakefile").write_text(EMPTY)
+    if quick:
+        (sides["this workflow"] / "study.json").write_text(json.dumps(study(**SMALL)))
+    else:
+        shutil.copy(REPOSITORY / "config/config.yaml", sides["this workflow"] / "study.yaml")
+    return sides
+
+
 def study(cohorts: int, blocks: int, attacks: list[str]) -> dict:
     """Return a study: as many cohorts, blocks and attacks, and one figure for each cohort."""
     names = [f"c{index}" for index in range(cohorts)]
@@ -152,6 +170,24 @@ def dry_run(side: Path) -> dict:
     return {**result, "jobs": int(total[1]) - 1}
 
 
+def from_scratch(side: Path) -> dict:
+    """Run a workflow of which nothing is made."""
+    result = snakemake(side)
+    del result["text"]
+    return result
+
+
+def recorded(side: Path) -> dict:
+    """Return what the jobs of a finished workflow recorded: their times, shared by the cores."""
+    rows = []
+    for path in (side / "results/benchmarks").rglob("*.tsv"):
+        with open(path, newline="") as file:
+            rows += csv.DictReader(file, delimiter="\t")
+    seconds = sum(float(row["s"]) for row in rows) / CORES
+    memory = [float(row["max_rss"]) for row in rows if row["max_rss"][:1].isdigit()]
+    return {"process_seconds": seconds, "peak_mib": max(memory, default=0.0), "jobs": len(rows)}
+
+
 def no_op(side: Path) -> dict:
     """Run a finished workflow; raise RuntimeError if it finds something to do."""
     result = snakemake(side)
@@ -162,7 +198,7 @@ def no_op(side: Path) -> dict:
 
 def snakemake(side: Path, *arguments: str) -> dict:
     """Run Snakemake in a side's folder."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
-    if (side / "study.json").exists():
-        command += ["--snakefile", str(REPOSITORY / "Snakefile"), "--configfile", "study.json"]
+    command = [sys.executable, "-m", "snakemake", "--cores", str(CORES), *arguments]
+    for file in side.glob("study.*"):
+        command += ["--snakefile", str(REPOSITORY / "Snakefile"), "--configfile", file.name]
     return process(command, side)

@@ -48,14 +48,20 @@ def growing(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
-def trained_for(name, suffix):
-    """Give a rule a file of its models, from the cohort that these were trained for."""
+def asked(*kinds):
+    """Give a rule files of the models that it asks, from the cohort that these were trained for."""
 
-    def file(wildcards):
-        path = name.format(block=wildcards.block)
-        return f"<results>/cohorts/{studies.maker(STUDY, wildcards.cohort)}/{path}.{suffix}"
+    def files(wildcards):
+        folder = f"<results>/cohorts/{studies.maker(STUDY, wildcards.cohort)}"
+        found = {
+            "population": population_of(wildcards),
+            "roles": f"{folder}/roles.h5",
+            "membership": f"{folder}/membership/{wildcards.block}.h5",
+            "weights": f"{folder}/models/{wildcards.block}.safetensors",
+        }
+        return {kind: found[kind] for kind in kinds}
 
-    return file
+    return files
 
 
 def signals(cohort):

@@ -19,6 +19,8 @@ rule draw_figure:
         csv=f"{EXHIBITS}/{{exhibit}}.csv",
     log:
         "<logs>/draw_figure/{exhibit}.log",
+    benchmark:
+        f"<benchmarks>/draw_figure/{STUDY['study']}/{{exhibit}}.tsv"
     wildcard_constraints:
         exhibit=either(studies.exhibits(STUDY, "figure")),
     conda:
@@ -48,6 +50,8 @@ rule make_table:
         csv=f"{EXHIBITS}/{{exhibit}}.csv",
     log:
         "<logs>/make_table/{exhibit}.log",
+    benchmark:
+        f"<benchmarks>/make_table/{STUDY['study']}/{{exhibit}}.tsv"
     wildcard_constraints:
         exhibit=either(studies.exhibits(STUDY, "table")),
     conda:
@@ -81,6 +85,8 @@ rule describe_run:
         ),
     log:
         "<logs>/describe_run.log",
+    benchmark:
+        f"<benchmarks>/describe_run/{STUDY['study']}.tsv"
     conda:
         "../envs/training.yaml"
     params:

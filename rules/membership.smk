@@ -11,6 +11,8 @@ rule assign_roles:
         roles=ensure("<results>/cohorts/{cohort}/roles.h5", non_empty=True),
     log:
         "<logs>/assign_roles/{cohort}.log",
+    benchmark:
+        "<benchmarks>/assign_roles/{cohort}.tsv"
     priority: 90
     conda:
         "../envs/analysis.yaml"
@@ -31,6 +33,8 @@ rule draw_membership:
         ),
     log:
         "<logs>/draw_membership/{cohort}/{block}.log",
+    benchmark:
+        "<benchmarks>/draw_membership/{cohort}/{block}.tsv"
     priority: 90
     conda:
         "../envs/analysis.yaml"

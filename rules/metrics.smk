@@ -9,6 +9,8 @@ rule measure_leakage:
         curves=ensure("<results>/audits/{audit}/{label}.roc.csv", non_empty=True),
     log:
         "<logs>/measure_leakage/{audit}/{label}.log",
+    benchmark:
+        "<benchmarks>/measure_leakage/{audit}/{label}.tsv"
     conda:
         "../envs/analysis.yaml"
     params:

@@ -4,10 +4,7 @@ the signals of external cohorts."""
 
 rule query_models:
     input:
-        population=population_of,
-        roles=trained_for("roles", "h5"),
-        membership=trained_for("membership/{block}", "h5"),
-        weights=trained_for("models/{block}", "safetensors"),
+        unpack(asked("population", "roles", "membership", "weights")),
     output:
         signals=ensure("<results>/cohorts/{cohort}/signals/{block}.h5", non_empty=True),
     log:
@@ -35,8 +32,7 @@ rule query_models:
 
 rule probe_models:
     input:
-        population=population_of,
-        weights=trained_for("models/{block}", "safetensors"),
+        unpack(asked("population", "weights")),
     output:
         answers=ensure(
             "<results>/cohorts/{cohort}/probes/{probe}/{block}.h5", non_empty=True
@@ -72,6 +68,8 @@ rule accept_signals:
         signals=ensure("<results>/cohorts/{cohort}/signals/{block}.h5", non_empty=True),
     log:
         "<logs>/accept_signals/{cohort}/{block}.log",
+    benchmark:
+        "<benchmarks>/accept_signals/{cohort}/{block}.tsv"
     wildcard_constraints:
         cohort=either(studies.external(STUDY)),
     priority: 100

@@ -123,8 +123,13 @@ def test_training_runs_and_its_sides_agree(tmp_path):
 
 @pytest.mark.slow
 def test_the_workflow_benchmark_runs(tmp_path):
-    dry, finished = run(tmp_path, "workflow")["workflow"]["comparisons"]
+    dry, whole, finished = run(tmp_path, "workflow")["workflow"]["comparisons"]
     assert "dry run" in dry["title"]
+    times = [
+        whole["medians"][side]["process_seconds"] for side in ("this workflow", "its jobs alone")
+    ]
+    assert 0 < times[1] < times[0]  # few small jobs: mostly Snakemake's own time
+    assert whole["agreement"]["its jobs alone"] == 9  # everyone of them left a record
     assert "nothing to do" in finished["title"]
 
 
@@ -141,3 +146,14 @@ def run(folder, section):
     subprocess.run([sys.executable, script, *options], check=True, capture_output=True)
     assert page.SECTIONS[section][0] in (folder / "README.md").read_text()
     return json.loads((folder / "results.json").read_text())
+
+
+def test_what_jobs_recorded_is_shared_by_the_cores(tmp_path):
+    for name, row in {
+        "train_models/one/0": "3.5\t100.5",
+        "score_attack/one/loss": "0.5\t-",
+    }.items():
+        path = tmp_path / "results/benchmarks" / f"{name}.tsv"
+        path.parent.mkdir(parents=True)
+        path.write_text(f"s\tmax_rss\n{row}\n")
+    assert workflow.recorded(tmp_path) == {"process_seconds": 2.0, "peak_mib": 100.5, "jobs": 2}
