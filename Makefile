@@ -16,7 +16,7 @@ endif
 WHAT = --configfile $(STUDY) $(if $(DATA_ROOT),--config data_root=$(DATA_ROOT))
 SETTINGS = --cores $(CORES) --resources gpu=$(GPUS) $(WHAT)
 
-.PHONY: demo report figures attacks slurm plan test test-all test-slurm lint bench clean
+.PHONY: demo report figures attacks slurm plan test test-all test-slurm lint bench gpu gpu-alone clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed
@@ -58,6 +58,21 @@ lint: .venv/installed
 
 bench: .venv/installed
 	.venv/bin/python benchmarks/run.py
+
+# All that a GPU is for, on a machine with one: the engines against its peaks (benchmarks/README.md),
+# then 256 models of the recipe `fast` on CIFAR-10, timed alone, then the paper's wide ResNets beside.
+FAST = "config/carlini2022.yaml config/carlini2022_fast.yaml"
+ALONE = results/carlini2022_fast/exhibits/carlini2022_fast/carlini2022_fast_alone.md
+gpu: .venv/installed
+	.venv/bin/python benchmarks/gpu.py
+	@$(MAKE) --no-print-directory STUDY=$(FAST) gpu-alone
+	@$(MAKE) --no-print-directory STUDY=$(FAST) REPORT=results/gpu.html demo
+
+gpu-alone: .venv/installed
+	.venv/bin/snakemake --until prepare_population $(SETTINGS)
+	start=$$(date +%s); .venv/bin/snakemake $(ALONE) $(SETTINGS) && \
+		echo "256 models of the recipe fast: $$(($$(date +%s) - start)) s, data set aside"
+	@cat $(ALONE)
 
 clean:
 	rm -rf results .snakemake

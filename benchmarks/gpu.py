@@ -139,6 +139,8 @@ def step_seconds(trial: Trial, stacked: bool, context) -> dict:
 
 def beside(trial: Trial, processes: int) -> dict:
     """Return images a second of several processes on the device, each training one by one."""
+    if trial.device.type == "cuda":
+        torch.cuda.empty_cache()  # they have to fit beside this process
     context = torch.multiprocessing.get_context("spawn")
     ready, rates = context.Barrier(processes), context.SimpleQueue()
     arguments = (trial.name, trial.quick, str(trial.device), ready, rates)

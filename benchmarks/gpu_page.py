@@ -22,9 +22,10 @@ TEXT = """## On a GPU
 
 Written by `make gpu`, from `results_gpu.json`. *Peak* is the GPU's own, in the same run:
 {tflops:.0f} TFLOP/s by a large product in bfloat16, {terabytes:.2f} TB/s by a large copy, and
-{launch:.1f} µs for each of many tiny operations. FLOPs are counted on one model; bytes are those of all operations' inputs and
-outputs, so that what limits a step is the largest of three times: FLOPs and bytes at the peak, and
-that of a step with {tiny} images a model. Each model's first epoch is not counted.
+{launch:.1f} µs for each of many tiny operations. FLOPs are counted on one model; bytes are those of
+all operations' inputs and outputs, so that what limits a step is the largest of three times: FLOPs
+and bytes at the peak, and that of a step with {tiny} images a model. Each model's first epoch is
+not counted.
 """
 STUDY = {"models": 256, "examples": 25_000, "epochs": 20, "answers": 256 * 60_000 * 18}
 
@@ -52,10 +53,7 @@ def _recipe(name, found, peaks):
         "",
         "| engine | models | images a second | default / it | share of peak | memory (GiB) |",
         "|---|--:|--:|--:|--:|--:|",
-        *[
-            _engine(*pair, default, found["train_flops"], peaks)
-            for pair in found["engines"].items()
-        ],
+        *[_engine(name, run, default, flops, peaks) for name, run in engines],
         "",
         *[_bounds(engine, found, peaks) for engine in found["tiny_steps"]],
         *_queries(found["queries"]),
