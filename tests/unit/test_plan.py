@@ -1,5 +1,8 @@
 """What a plan says of jobs with records, with neighbours that have some, and with neither."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from miatlas import plan
@@ -128,3 +131,9 @@ def test_a_record_without_a_time_is_none(tmp_path, content):
     path = tmp_path / "0.tsv"
     path.write_text(content)
     assert plan.seconds(path) is None
+
+
+def test_every_rule_that_makes_files_leaves_a_record():
+    for path in (Path(__file__).parents[2] / "rules").glob("*.smk"):
+        for rule in re.split(r"^rule ", path.read_text(), flags=re.M)[1:]:
+            assert ("    output:" in rule) == ("    benchmark:" in rule), rule.split(":")[0]
