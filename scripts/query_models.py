@@ -6,8 +6,9 @@ import numpy as np
 import torch
 
 from miatlas.logs import logged
-from miatlas.signals import extract
-from miatlas.store import attributes, by_slices, read_h5, write_h5
+from miatlas.progress import Progress
+from miatlas.signals import extract, together
+from miatlas.store import attributes, by_slices, fill, fill_by_slices, new_h5, read_h5
 from miatlas.trained import load
 
 if TYPE_CHECKING:
@@ -27,14 +28,20 @@ def main(
     """Write member, evaluated (K, N), labels, role (N,), phi (K, N, Q) and logits (K, N, C)."""
     torch.set_num_threads(threads)
     group, x, labels, stacked = load(population, weights, settings)
+    stacked = together(settings["engine"], stacked, x.device)
     arrays = {
         **read_h5(membership, ["member", "evaluated"]),
         **read_h5(roles, ["role"]),
         "labels": labels,
-        **extract(group, x, labels, settings["queries"], stacked),
     }
-    write_h5(signals, arrays, provenance(settings, attributes(population)), by_slices(arrays))
-    print(f"{settings['cohort']}: phi {arrays['phi'].shape}, logits {arrays['logits'].shape}")
+    facts = provenance(settings, attributes(population))
+    who = f"{settings['cohort']}: examples"
+    with new_h5(signals, facts) as file, Progress(who, len(x)) as progress:
+        fill(file, arrays, by_slices(arrays))
+        answers = extract(group, x, labels, settings["queries"], stacked, progress.advance)
+        fill_by_slices(file, len(x), answers)
+        shapes = [f"{name} {file[name].shape}" for name in ("phi", "logits")]
+    print(f"{settings['cohort']}: {', '.join(shapes)}")
 
 
 def provenance(settings: dict, facts: dict) -> dict:

@@ -1,7 +1,10 @@
 """Files: HDF5, safetensors, CSV and JSON, written whole or not at all, checked when read."""
 
 import json
+import math
 import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -57,19 +60,54 @@ def new_h5(path, attributes: dict):
 def write_h5(path, arrays: dict, attributes: dict, chunks: dict | None = None) -> None:
     """Write arrays, compressed, and attributes; `chunks` names the chunk shape of some arrays."""
     with new_h5(path, attributes) as file:
-        for name, array in arrays.items():
-            array = np.asarray(array)
-            settings = PACKED if array.size > 1024 else {}
-            file.create_dataset(name, data=array, chunks=(chunks or {}).get(name), **settings)
+        fill(file, arrays, chunks or {})
+
+
+def fill(file, arrays: dict, chunks: dict) -> None:
+    """Write arrays to an open file, as `write_h5` does."""
+    for name, array in arrays.items():
+        array = np.asarray(array)
+        file.create_dataset(name, data=array, chunks=chunks.get(name), **_packed(array.shape))
+
+
+def fill_by_slices(file, n: int, slices: Iterable[tuple[slice, Callable[[], dict]]]) -> None:
+    """Write arrays (K, n, ...) to an open file by slices of their n examples, as they are made.
+
+    `slices` yields where in the examples a slice is, and what returns its arrays (K, s, ...) by
+    name; slices of SLICE examples are whole chunks, each compressed once. A thread writes a slice
+    while the next one is made: h5py lets others run while it compresses and writes. No more than
+    one slice waits, and what fails in the thread is raised here. Whoever makes slices on a GPU
+    should return as soon as all work is queued: the thread waits for it, the GPU for nothing.
+    """
+    with ThreadPoolExecutor(1) as writer:
+        last = Future()
+        last.set_result(None)
+        for where, arrays in slices:
+            last.result()
+            last = writer.submit(_fill_slice, file, n, where, arrays)
+        last.result()
+
+
+def _fill_slice(file, n, where, arrays):
+    for name, array in arrays().items():
+        if name not in file:
+            shape = (array.shape[0], n, *array.shape[2:])
+            settings = {"chunks": _of_a_slice(shape), **_packed(shape)}
+            file.create_dataset(name, shape, array.dtype, **settings)
+        file[name][:, where] = array
 
 
 def by_slices(arrays: dict) -> dict:
     """Return the chunk shapes of signals: all models of the file, a slice of the examples."""
-    return {
-        name: (array.shape[0], min(SLICE, array.shape[1]), *array.shape[2:])
-        for name, array in arrays.items()
-        if array.ndim >= 2
-    }
+    return {name: _of_a_slice(array.shape) for name, array in arrays.items() if array.ndim >= 2}
+
+
+def _of_a_slice(shape):
+    return (shape[0], min(SLICE, shape[1]), *shape[2:])
+
+
+def _packed(shape):
+    return PACKED if math.prod(shape) > 1024 else {}
 
 
 def by_example(file, name: str, shape: tuple[int, int], dtype, fill=None):

@@ -46,6 +46,16 @@ def test_a_log_gets_a_few_plain_lines_and_the_last(capsys, monkeypatch, rounds):
     assert "\r" not in "".join(lines)
 
 
+def test_examples_are_counted_by_as_many_as_are_done_at_once(capsys, monkeypatch):
+    monkeypatch.setattr("miatlas.progress.terminal", lambda: None)
+    with Progress("c: examples", 1000) as progress:
+        for _ in range(125):
+            progress.advance(8)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == LINES
+    assert lines[-1] == "c: examples: 1000/1000, 0 s"
+
+
 def test_a_terminal_gets_a_bar_with_loss_accuracy_and_time_left(monkeypatch):
     stream = io.StringIO()
     monkeypatch.setattr("miatlas.progress.terminal", lambda: stream)

@@ -40,6 +40,12 @@ def examples(n=40):
     return x, np.arange(n) % 5
 
 
+def extracted(*arguments):
+    """Return the whole arrays."""
+    parts = [arrays() for _, arrays in signals.extract(*arguments)]
+    return {name: np.concatenate([part[name] for part in parts], 1) for name in parts[0]}
+
+
 def phi_slowly(logits, label):
     """Return log p_y - log sum of the other p_c, in exact sums of Python floats."""
     z = [float(v) for v in logits]
@@ -52,7 +58,7 @@ def phi_slowly(logits, label):
 @pytest.mark.parametrize("queries", [ONE, NINE])
 def test_phi_is_that_of_the_logits_in_slow_arithmetic(scale, queries):
     x, labels = examples()
-    given = signals.extract(group(scale=scale), x, labels, queries | {"logits": "all"}, True)
+    given = extracted(group(scale=scale), x, labels, queries | {"logits": "all"}, True)
     assert given["phi"].dtype == given["logits"].dtype == np.float32
     for (m, i, q), phi in np.ndenumerate(given["phi"]):
         slow = phi_slowly(given["logits"][m, i, q], labels[i])
@@ -63,7 +69,7 @@ def test_phi_is_that_of_the_logits_in_slow_arithmetic(scale, queries):
 @pytest.mark.parametrize("stacked", [True, False])
 def test_logits_are_those_of_the_single_networks_on_the_moved_images(make, stacked):
     x, labels = examples()
-    given = signals.extract(group(make), x, labels, NINE, stacked)
+    given = extracted(group(make), x, labels, NINE, stacked)
     specs = augmentation.queries(9, (1, 8, 8), mirror=False, shift=1)
     assert given["phi"].shape == (3, 40, 9)
     assert given["logits"].shape == (3, 40, 9, 5)
@@ -77,9 +83,9 @@ def test_logits_are_those_of_the_single_networks_on_the_moved_images(make, stack
 
 def test_the_first_query_is_the_untouched_example():
     x, labels = examples()
-    one = signals.extract(group(), x, labels, ONE, True)
-    nine = signals.extract(group(), x, labels, NINE, True)
-    first = signals.extract(group(), x, labels, NINE | {"logits": "first"}, True)
+    one = extracted(group(), x, labels, ONE, True)
+    nine = extracted(group(), x, labels, NINE, True)
+    first = extracted(group(), x, labels, NINE | {"logits": "first"}, True)
     assert one["logits"].shape == first["logits"].shape == (3, 40, 5)
     assert one["phi"].shape == (3, 40, 1)
     for given in (one["logits"], first["logits"], nine["logits"][:, :, 0]):
@@ -91,20 +97,44 @@ def test_the_first_query_is_the_untouched_example():
 @pytest.mark.parametrize("make", MAKERS)
 def test_stacked_and_one_by_one_give_the_same(make):
     x, labels = examples()
-    together = signals.extract(group(make), x, labels, NINE, True)
-    alone = signals.extract(group(make), x, labels, NINE, False)
+    together = extracted(group(make), x, labels, NINE, True)
+    alone = extracted(group(make), x, labels, NINE, False)
     for name, array in together.items():
         np.testing.assert_allclose(array, alone[name], atol=2e-5)
 
 
 def test_slices_of_examples_do_not_matter(monkeypatch):
     x, labels = examples()
-    whole = signals.extract(group("cnn"), x, labels, NINE, True)
+    whole = extracted(group("cnn"), x, labels, NINE, True)
     monkeypatch.setitem(ensemble.AT_ONCE, "cpu", 21 * 64)
     assert len(group().slices(40, x)) == 6
-    sliced = signals.extract(group("cnn"), x, labels, NINE, True)
+    sliced = extracted(group("cnn"), x, labels, NINE, True)
     for name, array in whole.items():
         np.testing.assert_allclose(array, sliced[name], atol=1e-5)
+
+
+def test_the_slices_are_those_of_the_file_and_progress_tells_all_examples(monkeypatch):
+    x, labels = examples()
+    monkeypatch.setattr(signals, "SLICE", 16)
+    monkeypatch.setitem(ensemble.AT_ONCE, "cpu", 21 * 64)
+    done = []
+    slices = list(signals.extract(group("cnn"), x, labels, NINE, True, done.append))
+    assert [where for where, _ in slices] == [slice(0, 16), slice(16, 32), slice(32, 40)]
+    assert sum(done) == 40
+    assert len(done) == 3 + 3 + 2  # seven examples at once
+    for where, arrays in slices:
+        own = extracted(group("cnn"), x[where], labels[where], NINE, True)
+        for name, array in arrays().items():
+            np.testing.assert_array_equal(array, own[name])
+
+
+def test_a_stack_is_asked_as_one_where_that_is_faster_or_wanted():
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    assert not signals.together("auto", True, cpu)
+    assert signals.together("stacked", True, cpu)
+    assert signals.together("auto", True, gpu)
+    for engine in ("auto", "one_by_one"):
+        assert not signals.together(engine, False, gpu)
 
 
 def test_models_answer_in_evaluation_mode_and_are_left_unchanged():
@@ -112,8 +142,8 @@ def test_models_answer_in_evaluation_mode_and_are_left_unchanged():
     models = group("normalised")
     models.network.train()
     before = {name: tensor.clone() for name, tensor in models.weights().items()}
-    one = signals.extract(models, x[:1], labels[:1], ONE, True)["logits"]
-    many = signals.extract(models, x, labels, ONE, True)["logits"]
+    one = extracted(models, x[:1], labels[:1], ONE, True)["logits"]
+    many = extracted(models, x, labels, ONE, True)["logits"]
     np.testing.assert_allclose(one[:, 0], many[:, 0], atol=1e-5)  # no statistics of the batch
     assert all(torch.equal(tensor, before[name]) for name, tensor in models.weights().items())
 
@@ -164,8 +194,8 @@ def test_inputs_are_standardised_by_channel_and_the_source_is_left_alone():
 
 def test_a_temperature_divides_the_logits_and_phi_is_theirs():
     x, labels = examples()
-    plain = signals.extract(group(), x, labels, ONE, True)
-    hot = signals.extract(group(), x, labels, ONE | {"temperature": 4.0}, True)
+    plain = extracted(group(), x, labels, ONE, True)
+    hot = extracted(group(), x, labels, ONE | {"temperature": 4.0}, True)
     np.testing.assert_allclose(4 * hot["logits"], plain["logits"], rtol=1e-6)
     for (m, i, _), phi in np.ndenumerate(hot["phi"]):
         assert phi == pytest.approx(phi_slowly(plain["logits"][m, i] / 4, labels[i]), abs=1e-5)

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import h5py
@@ -99,6 +100,92 @@ def test_arrays_and_attributes_come_back(tmp_path):
     assert (read["cohort"], read["scale"], read["size"]) == ("c", 0.5, 3)
     with h5py.File(tmp_path / "a.h5") as file:
         assert file["big"].chunks == (7, 64)
+
+
+def by_slices_of(arrays, n, told=lambda what, start: None, broken=None):
+    """Yield slices of arrays as `fill_by_slices` takes them; `told` hears what happens when."""
+    for start in range(0, n, store.SLICE):
+        where = slice(start, min(start + store.SLICE, n))
+
+        def part(where=where):
+            told("written", where.start)
+            if where.start == broken:
+                raise OSError("no space left")
+            return {name: array[:, where] for name, array in arrays.items()}
+
+        told("made", start)
+        yield where, part
+
+
+@pytest.mark.parametrize("n", [300, store.SLICE, 2 * store.SLICE + 77])
+def test_a_file_filled_by_slices_is_that_of_whole_arrays(tmp_path, n):
+    rng = np.random.default_rng(0)
+    arrays = {
+        "phi": rng.normal(size=(3, n, 2)).astype(np.float32),
+        "few": rng.normal(size=(1, n)), "logits": rng.normal(size=(3, n, 5)).astype(np.float32),
+    }  # fmt: skip
+    store.write_h5(tmp_path / "whole.h5", arrays, {}, store.by_slices(arrays))
+    with store.new_h5(tmp_path / "slices.h5", {}) as file:
+        store.fill_by_slices(file, n, by_slices_of(arrays, n))
+    with h5py.File(tmp_path / "whole.h5") as whole, h5py.File(tmp_path / "slices.h5") as slices:
+        assert list(slices) == list(whole) == list(arrays)
+        for name, expected in arrays.items():
+            assert (slices[name][()] == expected).all()
+            for fact in ("shape", "dtype", "chunks", "compression", "shuffle", "maxshape"):
+                assert getattr(slices[name], fact) == getattr(whole[name], fact)
+            sizes = [
+                [data.id.get_chunk_info(i).size for i in range(data.id.get_num_chunks())]
+                if data.chunks
+                else data.id.get_storage_size()
+                for data in (whole[name], slices[name])
+            ]
+            assert sizes[0] == sizes[1]
+
+
+def test_a_slice_is_written_while_the_next_is_made_and_only_one_waits(tmp_path):
+    heard, n = [], 5 * store.SLICE
+    second = threading.Event()
+
+    def told(what, start):
+        heard.append((what, start))
+        if (what, start) == ("made", store.SLICE):
+            second.set()
+        if what == "written":
+            assert threading.current_thread() is not threading.main_thread()
+            assert second.wait(10)  # the first slice's writing hears of the second's making
+
+    arrays = {"phi": np.zeros((2, n, 1), np.float32)}
+    with store.new_h5(tmp_path / "a.h5", {}) as file:
+        store.fill_by_slices(file, n, by_slices_of(arrays, n, told))
+    for i in range(3):  # the slice after the next is made when this one is written
+        start = i * store.SLICE
+        assert heard.index(("written", start)) < heard.index(("made", start + 2 * store.SLICE))
+
+
+@pytest.mark.parametrize("broken", [0, 1, 2])
+def test_a_slice_that_cannot_be_written_is_said_and_nothing_is_left(tmp_path, broken):
+    n = 3 * store.SLICE
+    arrays = {"phi": np.zeros((2, n, 1), np.float32)}
+    parts = by_slices_of(arrays, n, broken=broken * store.SLICE)
+    with (
+        pytest.raises(OSError, match="no space left"),
+        store.new_h5(tmp_path / "a.h5", {}) as file,
+    ):
+        store.fill_by_slices(file, n, parts)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_slice_that_cannot_be_made_is_said_and_nothing_is_left(tmp_path):
+    def parts():
+        yield from by_slices_of({"phi": np.zeros((2, store.SLICE, 1))}, store.SLICE)
+        raise ValueError("model 3 is ill")
+
+    with (
+        pytest.raises(ValueError, match="model 3 is ill"),
+        store.new_h5(tmp_path / "a.h5", {}) as file,
+    ):
+        store.fill_by_slices(file, 2 * store.SLICE, parts())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_same_content_gives_the_same_bytes(tmp_path):
