@@ -6,17 +6,17 @@ from pathlib import Path
 UNMEASURED = """## On a GPU
 
 Nothing here has been measured on a GPU yet: `make gpu` does it. Beside the trainer's default, a
-stack under `vmap`, it trains `fast`, the wide ResNet of the paper's study and a small CNN by the
-other engines: with cuDNN's search for algorithms, with the stack's channels last, one model at a
-time, in several processes on the GPU. It measures images a second, the share of the GPU's own peak,
-memory, the bytes that operations move and the time of steps that hold next to no images, which
-together say what bounds a step; and what queries cost in float32, TF32 and bfloat16, with the error
-of phi. What is known without one: a recipe's bfloat16 reaches a stack's convolutions on a GPU (on a
-CPU autocast leaves them in float32), but norms with trained scales answer in float32 there, and so
+stack under `vmap`, it trains `fast`, the wide ResNet of the paper's study and a small CNN by other
+engines: with cuDNN's search for algorithms, with the stack's channels last, compiled, one model at
+a time, in several processes on the GPU. It measures images a second, the share of the GPU's own
+peak, memory, the bytes that operations move and the time of steps that hold next to no images,
+which together say what bounds a step; and what queries cost in float32, TF32 and bfloat16, with the
+error of phi. What is known without a GPU: a recipe's bfloat16 reaches a stack's convolutions there
+(on a CPU autocast leaves them in float32), but norms with trained scales answer in float32, and so
 do layers whose biases are added by hand: `fast` avoids both. The learning rate is a Python number
 in every step, so that a step cannot be captured as a CUDA graph as it is. Orders and augmentations
-are drawn on the CPU once an epoch, losses fetched once an epoch, answers once a slice; the probe
-`noise` draws all its noise on the CPU.
+are drawn on the CPU once an epoch, and losses fetched once an epoch; the probe `noise` draws all
+its noise on the CPU.
 """
 TEXT = """## On a GPU
 

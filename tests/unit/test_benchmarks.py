@@ -1,16 +1,20 @@
 """The benchmarks measure what they say they measure, and run at a tiny size."""
 
 import json
+import os
 import resource
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
+import gpu_page  # noqa: E402
+import gpu_work  # noqa: E402
 import measuring  # noqa: E402
 import page  # noqa: E402
 import workflow  # noqa: E402
@@ -122,6 +126,17 @@ def test_training_runs_and_its_sides_agree(tmp_path):
 
 
 @pytest.mark.slow
+def test_extraction_runs_and_its_sides_agree(tmp_path):
+    entries = run(tmp_path, "extraction")["extraction"]["comparisons"]
+    assert len(entries) == 3
+    for entry in entries:
+        facts = entry["agreement"]
+        assert facts["largest_difference"] < 1e-4 * facts["largest_phi"]
+        assert entry["ratios"]["cpu_seconds"] > 0
+    assert (tmp_path / "README.md").read_text().count(" answers a second.") == 3
+
+
+@pytest.mark.slow
 def test_the_workflow_benchmark_runs(tmp_path):
     dry, whole, finished = run(tmp_path, "workflow")["workflow"]["comparisons"]
     assert "dry run" in dry["title"]
@@ -157,3 +172,63 @@ def test_what_jobs_recorded_is_shared_by_the_cores(tmp_path):
         path.parent.mkdir(parents=True)
         path.write_text(f"s\tmax_rss\n{row}\n")
     assert workflow.recorded(tmp_path) == {"process_seconds": 2.0, "peak_mib": 100.5, "jobs": 2}
+
+
+def test_flops_are_those_of_the_layers():
+    def make():
+        layers = torch.nn.Conv2d(3, 5, 3, padding=1), torch.nn.Flatten(), torch.nn.Linear(320, 10)
+        return torch.nn.Sequential(*layers)
+
+    convolution, linear = 2 * 64 * 5 * 3 * 9, 2 * 320 * 10
+    training, answering = gpu_work.flops(make, (3, 8, 8), torch.device("cpu"))
+    assert answering == convolution + linear
+    # weights' gradients cost as much again, inputs' too, but for the images
+    assert training == 2 * convolution + 3 * linear
+
+
+def test_traffic_counts_what_operations_read_and_write():
+    x, y = torch.ones(100), torch.ones(100, dtype=torch.bfloat16)
+    with gpu_work.Traffic() as traffic:
+        (x + x).view(10, 10)
+        torch.empty(100)
+        y.add_(y)
+    assert traffic.operations == 2
+    assert traffic.bytes == 3 * 400 + 3 * 200
+
+
+def test_the_page_tells_what_bounds_a_step():
+    run = {"models": 4, "images_per_second": 1000.0, "peak_gib": 2.0}
+    found = {
+        "batch": 50, "train_flops": 1e6, "tiny_steps": {"one stack": 0.01},
+        "engines": {"one stack": run}, "moved": {"one stack": {"bytes": 1e6, "operations": 7}},
+    }  # fmt: skip
+    peaks = {"flops": 1e12, "bytes": 1e9}  # 200 images: 0.2 ms and 200 ms
+    line = gpu_page._bounds("one stack", found, peaks)
+    assert "a step takes 200.00 ms" in line
+    assert line.endswith("FLOPs 0.20 ms, bytes 200.00 ms, calls 10.00 ms; nearest: bytes.")
+    row = gpu_page._engine("one by one", run, 5000.0, 1e6, peaks)
+    assert row == "| one by one | 4 | 1,000 | 5.00 | 0.1% | 2.0 |"
+
+
+def test_without_a_gpu_its_benchmark_says_so():
+    command = [sys.executable, str(BENCHMARKS / "gpu.py")]
+    hidden = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    said = subprocess.run(command, env=hidden, capture_output=True, text=True)
+    assert said.returncode == 1
+    assert said.stderr.startswith("no GPU: ")
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_a_gpu_runs_on_a_cpu(tmp_path):
+    script = [sys.executable, str(BENCHMARKS / "gpu.py"), "--quick", "--device", "cpu"]
+    subprocess.run([*script, "--output", str(tmp_path)], check=True, capture_output=True)
+    results = json.loads((tmp_path / "results_gpu.json").read_text())
+    assert set(results["recipes"]) == {"fast", "wide_resnet", "cnn"}
+    for found in results["recipes"].values():
+        assert all(run["images_per_second"] > 0 for run in found["engines"].values())
+        assert set(found["tiny_steps"]) == {"one stack", "one by one"}
+        assert found["queries"]["float32"]["largest_error"] == 0
+        assert 0 < found["queries"]["bfloat16"]["largest_error"] < 1
+    text = (tmp_path / "README.md").read_text()
+    assert text.count("| one by one |") == 3
+    assert "failed" not in text
