@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from miatlas.attacks import confidence, entropy, hinge, logit, loss
+from miatlas.attacks import confidence, entropy, hinge, logit, loss, song_mittal
+from miatlas.statistics import logit_scaled_confidence
 
 
 @pytest.fixture
@@ -44,3 +45,28 @@ def test_the_loss_keeps_apart_what_the_confidence_rounds_to_one():
     phi = np.array([[40.0], [60.0], [500.0]])
     assert len(np.unique(confidence.score(phi))) == 1
     assert (np.diff(loss.score(phi)) > 0).all()
+
+
+@pytest.mark.parametrize("classes", [2, 3, 10])
+def test_the_hinge_is_the_stable_logit_up_to_the_number_of_wrong_classes(classes):
+    """carlini2022 §VI-A: log Σ_{c≠y} exp z_c lies between max z_c and that plus log(C - 1)."""
+    generator = np.random.default_rng(4)
+    logits = generator.normal(size=(500, classes)) * generator.choice([0.1, 3, 40], size=(500, 1))
+    labels = generator.integers(classes, size=500)
+    difference = hinge.score(logits, labels) - logit_scaled_confidence(logits, labels)
+    assert difference.min() >= -1e-12
+    assert difference.max() <= np.log(classes - 1) + 1e-12
+    if classes == 2:
+        assert difference == pytest.approx(0, abs=1e-12)
+
+
+def test_the_entropy_does_not_see_the_label_and_takes_the_surely_wrong_for_the_surely_right():
+    """What Song & Mittal hold against it (§III-B), and their modified entropy tells apart."""
+    logits = np.random.default_rng(5).normal(size=(50, 4)) * 3
+    for order in ([1, 0, 2, 3], [3, 2, 1, 0]):
+        assert entropy.score(logits[:, order]) == pytest.approx(entropy.score(logits), rel=1e-12)
+    right, wrong = np.array([[9.0, 0, 0, 0]]), np.array([[0, 9.0, 0, 0]])
+    assert entropy.score(right) == pytest.approx(entropy.score(wrong))
+    label = np.array([0])
+    modified = song_mittal.modified_entropy
+    assert modified(wrong, label) > 1000 * modified(right, label)

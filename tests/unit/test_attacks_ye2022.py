@@ -93,6 +93,28 @@ def test_a_gaussian_keeps_the_rate_where_the_losses_are_what_it_assumes():
         assert (found <= level).mean() == pytest.approx(level, rel=0.15)
 
 
+@pytest.mark.parametrize("smoothing", ["linear", "empirical"])
+def test_ss_false_positive_rate_at_alpha_is_alpha_in_every_label(smoothing):
+    """Out draws of three labels, each as hard as it is: a non-member's loss is one more of k among
+    the OUT losses of its label (Eq. 16): a rate is kept that a common threshold does not keep."""
+    generator, k, levels = np.random.default_rng(10), 3, np.array([0.05, 0.1, 0.5])
+    labels = np.repeat([0, 1, 2], 10_000)
+    phi = 2.0 * labels + (1 + labels) * generator.normal(size=(k + 1, len(labels)))
+    piece = SimpleNamespace(
+        refs_phi=phi[1:, :, None], refs_out=np.ones((k, len(labels)), bool), labels=labels
+    )
+    fitted = attack_s.fit([piece], smoothing=smoothing)
+    target = phi[0][:, None]
+    found = -attack_s.score(target, labels, None, None, fitted, smoothing=smoothing)
+    common = -attack_p.score(target, phi[1:].reshape(-1, 1), smoothing=smoothing)
+    for label in range(3):
+        own = labels == label
+        for level in levels:  # the threshold's own error is that of 30 000 draws
+            deviation = np.sqrt(level * (1 - level) * (1 / own.sum() + 1 / (k * own.sum())))
+            assert abs((found[own] <= level).mean() - level) < 4.9 * deviation + 1 / own.sum()
+    assert (common[labels == 0] <= 0.05).mean() < 0.02
+
+
 def test_ps_false_positive_rate_at_alpha_is_alpha_on_held_out_non_members():
     """One held-out example more among k others: its rank is uniform; many targets, many draws."""
     generator, k = np.random.default_rng(3), 19

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from miatlas import study
+from miatlas import registry, study
 
 CONFIG = Path(__file__).parents[2] / "config"
 STUDIES = sorted(path.stem for path in CONFIG.glob("*.yaml"))
@@ -29,6 +29,12 @@ def test_every_study_reads_and_says_whose_results_are_whose(name):
     assert read["study"] == {"config": "demo"}.get(name, name)
     for exhibit, entry in read["exhibits"].items():
         assert bool(entry["audits"]) == bool(study.shown(read, exhibit))
+
+
+def test_the_demo_runs_every_attack():
+    demo = study.read(merged("config"))
+    labels = {label for audit in demo["audits"].values() for label in audit["attacks"]}
+    assert {demo["attacks"][label]["attack"] for label in labels} == set(registry.attacks())
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,20 @@ SAID = {  # what is changed in the tiny study, and the message
         r"attacks.lira_online \(lira_online\): option 'variance' is 'locale', but it must be one"
         " of per_example, global",
     ),
+    "a smoothing of the thresholds": (
+        {"attacks.attack_r": {"smoothing": "cubic"}},
+        r"attacks.attack_r \(attack_r\): option 'smoothing' is 'cubic', but it must be one of"
+        " empirical, linear, logit_gaussian, min_linear_logit, mean_linear_logit",
+    ),
+    "a gamma of zero": (
+        {"attacks.rmia": {"gamma": 0}},
+        r"attacks.rmia \(rmia\): option 'gamma' is 0, but it must be positive",
+    ),
+    "more references of a kind than an example has": (
+        {"attacks.lira_offline.references": 4},
+        "audits.one: attacks.lira_offline.references: 4, but lira_offline needs 4 OUT of every"
+        " example, and the design half leaves examples with 3 IN and 3 OUT",
+    ),
     "references of an attack without": (
         {"attacks.loss.references": 4},
         "audits.one: attacks.loss.references: 4, but loss compares with no reference models",
