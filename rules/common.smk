@@ -1,5 +1,6 @@
 """The study, and the few functions that rules are written with."""
 
+import inspect
 import os
 import sys
 from pathlib import Path
@@ -23,9 +24,15 @@ except ValueError as error:
 GPU = min(1, workflow.global_resources.get("gpu").value or 0)
 
 
+def declared(function):
+    """Write a function's parameters down: Snakemake looks them up many times for every job."""
+    function.__signature__ = inspect.signature(function)
+    return function
+
+
 def settings(function):
     """Give a rule the settings that `function` of miatlas.jobs takes from the study."""
-    return lambda wildcards: jobs.canonical(function(STUDY, **wildcards))
+    return declared(lambda wildcards: jobs.canonical(function(STUDY, **wildcards)))
 
 
 def digest(script, *modules, of=None, more=None):
@@ -34,6 +41,7 @@ def digest(script, *modules, of=None, more=None):
     `more` is a function of miatlas.jobs that names further ones.
     """
 
+    @declared
     def code(wildcards):
         named = of(STUDY, **wildcards) if of else {}
         others = more(STUDY, **wildcards) if more else []
@@ -45,12 +53,13 @@ def digest(script, *modules, of=None, more=None):
 
 def growing(amount):
     """A resource of which a job gets more with every attempt."""
-    return lambda wildcards, attempt: amount * attempt
+    return declared(lambda wildcards, attempt: amount * attempt)
 
 
 def asked(*kinds):
     """Give a rule files of the models that it asks, from the cohort that these were trained for."""
 
+    @declared
     def files(wildcards):
         folder = f"<results>/cohorts/{studies.maker(STUDY, wildcards.cohort)}"
         found = {
@@ -79,6 +88,7 @@ def made_of(kind, suffix, distilled):
     They are teachers where it is distilled, else targets retrained; of the other sort it has none.
     """
 
+    @declared
     def files(wildcards):
         found = studies.originals(STUDY, wildcards.cohort, wildcards.block)
         teacher = STUDY["cohorts"][wildcards.cohort]["teacher"]
@@ -124,6 +134,7 @@ def either(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
+@declared
 def population_of(wildcards):
     """The population file of a cohort."""
     name = STUDY["cohorts"][wildcards.cohort]["population"]

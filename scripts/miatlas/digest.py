@@ -49,7 +49,7 @@ def _tree(path):
 
 @cache
 def _code(path):
-    tree = ast.parse(path.read_text(), filename=str(path))
+    tree = _tree(path)  # losing its texts changes nothing of what it imports
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and _is_text(body):
