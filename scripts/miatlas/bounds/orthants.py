@@ -21,6 +21,7 @@ NODES = 36  # errors of about 1e-8 for parameters that sum to 10, 1e-6 for 100
 FALLEN = 34.0  # minus ln of what the integrand has fallen to at the last node
 SERIES = 2.5  # |z| up to which, or up to α + 1, the series is summed
 FRACTIONS = 30  # of the continued fraction
+UNLIMITED = 1000
 TERMS, SMALL = 600, 1e-13
 
 
@@ -32,8 +33,8 @@ class Table(NamedTuple):
 
 
 def most(threshold: float) -> int:
-    """Return K, how many classes can reach the threshold together."""
-    return int(np.ceil(1.0 / threshold - 1e-9)) - 1
+    """Return K, how many classes can reach the threshold together; UNLIMITED at most."""
+    return int(np.ceil(1.0 / max(threshold, 1.0 / (UNLIMITED + 1)) - 1e-9)) - 1
 
 
 def table(
