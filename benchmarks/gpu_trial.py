@@ -1,0 +1,76 @@
+"""A recipe at the size of a benchmark of GPUs, and the clock of its training."""
+
+import sys
+import time
+from importlib import import_module
+
+import numpy as np
+import torch
+import yaml
+from measuring import REPOSITORY
+
+sys.path.insert(0, str(REPOSITORY / "scripts"))
+
+import train_models
+
+from miatlas import entries, training
+from miatlas.batches import Data, Model
+
+RECIPES = {  # name -> the study that has it, the models of a stack, and options of a tiny network
+    "fast": ("carlini2022_fast", 64, {"widths": [24, 8, 8]}),
+    "wide_resnet": ("carlini2022", 32, {"depth": 10, "width": 1}),
+    "cnn": ("carlini2022_small", 64, {"filters": 4}),
+}
+SHAPE, CLASSES = (3, 32, 32), 10
+STEPS, EPOCHS = 20, 3  # of each model; its first epoch is not counted
+FEW = 4  # models that are trained one by one, in each process
+
+
+class Trial:
+    """A recipe at the size of a benchmark, with data for it on the device."""
+
+    def __init__(self, name: str, quick: bool, device: torch.device, **changes):
+        study, self.stack, tiny = RECIPES[name]
+        given = yaml.safe_load((REPOSITORY / f"config/{study}.yaml").read_text())["recipes"][name]
+        if quick:
+            given["architecture"] |= tiny
+            given["batch_size"], self.stack = 4, 2
+        self.recipe = entries.recipe({**given, "epochs": EPOCHS, **changes}, f"recipes.{name}")
+        self.name, self.quick, self.device = name, quick, device
+        self.few, self.steps = (1, 2) if quick else (FEW, STEPS)
+        self.examples = self.steps * self.recipe["batch_size"]
+        self.data = images(2 * self.examples, device)
+        architecture = import_module(f"miatlas.architectures.{given['architecture']['name']}")
+        settings = {"recipe": self.recipe, "seed": 0, "cohort": name}
+        self.make = train_models.maker(architecture, self.data, SHAPE, CLASSES, settings)
+
+    def train(self, models: int, stacked: bool, clock=lambda *_: None):
+        """Train models on halves of the data; return their weights."""
+        half = np.arange(self.examples)
+        group = [Model(m, 2 * half + m % 2, *[3 * m + i for i in range(3)]) for m in range(models)]
+        return training.train(
+            self.make, self.recipe, self.data, group, self.examples, stacked, clock
+        )[0]
+
+
+class Clock:
+    """Adds up the time of all epochs but each model's first; losses are on the CPU by then."""
+
+    def __init__(self):
+        self.seconds, self.epochs, self.last = 0.0, 0, 0.0
+
+    def __call__(self, models, epoch, loss, accuracy):
+        """Be told of a finished epoch."""
+        now = time.perf_counter()
+        if epoch:
+            self.seconds, self.epochs = self.seconds + now - self.last, self.epochs + len(models)
+        self.last = now
+
+
+def images(count: int, device) -> Data:
+    """Return images of ten classes, a pattern each, drowned in noise."""
+    generator = torch.Generator().manual_seed(0)
+    labels, none = torch.arange(count) % CLASSES, torch.empty(0, dtype=torch.long, device=device)
+    patterns = torch.randn(CLASSES, *SHAPE, generator=generator)
+    x = torch.randn(count, *SHAPE, generator=generator) + 0.2 * patterns[labels]
+    return Data(x.to(device), labels.to(device), none, none)
