@@ -97,20 +97,15 @@ def plain(folder: str, cohort: str, models: int, epochs: int, data_root: str | N
 def plain_model(recipe: dict, data, size: int, shape, classes: int, model):
     """Train one network as a tutorial does; return its logits (N, C) of all examples."""
     import torch
-    from torch import nn
     from torch.nn.functional import cross_entropy
 
     from miatlas.architectures import cnn
-    from miatlas.architectures.base import MaxPool
     from miatlas.batches import Batches
     from miatlas.optimization import cosine
 
     torch.manual_seed(model.weights_seed)
     named = lambda entry: {k: v for k, v in recipe[entry].items() if k != "name"}  # noqa: E731
-    network = cnn.build(shape, classes, **named("architecture"))
-    for i, layer in enumerate(network.body):
-        if isinstance(layer, MaxPool):
-            network.body[i], network.body[i + 1] = nn.ReLU(), nn.MaxPool2d(2)
+    network = plain_network(cnn.build(shape, classes, **named("architecture")))
     optimizer = torch.optim.SGD(network.parameters(), **named("optimizer"))
     batches, done = Batches([model], recipe, data, size), 0
     for _ in range(recipe["epochs"]):
@@ -123,6 +118,19 @@ def plain_model(recipe: dict, data, size: int, shape, classes: int, model):
             done += 1
     with torch.no_grad():
         return torch.cat([network.eval()(x) for x in data.x.split(256)])
+
+
+def plain_network(network):
+    """Return the network as a tutorial has it: pooling, where there is any, after the ReLU."""
+    from torch import nn
+
+    from miatlas.architectures.base import PooledConvolution
+
+    for i, layer in enumerate(network.body):
+        if isinstance(layer, PooledConvolution):
+            layer.__class__ = nn.Conv2d
+            network.body[i + 1] = nn.Sequential(nn.ReLU(), nn.MaxPool2d(2))
+    return network
 
 
 def answers(files: dict, weights: str, recipe: dict):
