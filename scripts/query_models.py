@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from miatlas.allocator import keep_freed_memory
 from miatlas.logs import logged
 from miatlas.progress import Progress
 from miatlas.signals import extract, together
@@ -26,6 +27,7 @@ def main(
     threads: int = 1,
 ) -> None:
     """Write member, evaluated (K, N), labels, role (N,), phi (K, N, Q) and logits (K, N, C)."""
+    keep_freed_memory()
     torch.set_num_threads(threads)
     group, x, labels, stacked = load(population, weights, settings)
     stacked = together(settings["engine"], stacked, x.device)

@@ -69,7 +69,7 @@ def count(name, shape=(3, 32, 32), classes=10, **options):
         ("vgg16", (3, 32, 32), 10, {}, 14_728_266),
         ("densenet121", (3, 32, 32), 10, {}, 6_956_298 + 128),  # torchvision normalises the stem
         ("wide_resnet", (3, 32, 32), 10, {"width": 2}, 1_467_610),
-        # By hand: 24 biases of the first layer, convolutions, two norms (biases only) a stage, head.
+        # By hand: 24 biases of the first layer, convolutions, two norms (biases only) a stage, head
         (
             "fast_resnet", (3, 32, 32), 10, {},
             24 + 9 * (24 * 64 + 64 * 64 + 64 * 256 + 3 * 256 * 256) + 2 * (64 + 2 * 256) + 2570,
