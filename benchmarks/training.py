@@ -8,34 +8,38 @@ they lie in memory. All sides train the same models: same seeds, same files, one
 import os
 import tempfile
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 from measuring import REPOSITORY, child, comparison, in_turn
 
-COHORTS = {"digits_mlp": ("MLP", 64), "digits_cnn": ("CNN", 64)}  # models of the demo's cohorts
+KINDS = {"digits_mlp": "MLP", "digits_cnn": "CNN"}
+MODELS = 64  # of each of the demo's cohorts of the design `half`
+HALVES = ["digits_mlp", "smooth_10", "smooth_30", "noise_15", "noise_30", "size_450", "size_900"]
 EPOCHS = 10  # of the demo's 40, where imports do not count
-PROCESSES = 8  # of the 64 that train a model each: those of every eighth model
+PROCESSES = 8, 2  # of the 64 that train a model each: of one cohort, of each of several
 IMAGES, IMAGE_EPOCHS = 4, 8  # models, and epochs of the recipe's 40
 
 
 def measure(quick: bool) -> list[dict]:
     """Return the comparisons; `quick` trains few models for two epochs, to see that it runs."""
-    entries, repetitions = [], 1 if quick else 3
+    entries, repetitions, models = [], 1 if quick else 3, 4 if quick else MODELS
     with tempfile.TemporaryDirectory() as folder:
-        for cohort, (kind, models) in COHORTS.items():
-            models = 4 if quick else models
-            common = {"folder": folder, "cohort": cohort}
-            child("trainers.py", "prepare", models=models, **common)
+        cohorts = [*HALVES[: 1 if quick else None], "digits_cnn"]
+        for cohort in cohorts:
+            child("trainers.py", "prepare", folder=folder, cohort=cohort, models=models)
+        for cohort, kind in KINDS.items():
             epochs = 2 if quick else EPOCHS
             title = f"{models} models of the demo's {kind} for {epochs} epochs, in one process"
             sides = {"one stack": "auto", "one by one": "one_by_one"}
-            train = partial(child, "trainers.py", "train", models=models, epochs=epochs, **common)
+            common = {"folder": folder, "cohort": cohort, "models": models, "epochs": epochs}
+            train = partial(child, "trainers.py", "train", **common)
             sides = {name: partial(train, engine=engine) for name, engine in sides.items()}
             entries.append(compared(title, sides, "seconds", repetitions))
-            title = f"{models} models of the demo's {kind}, start of the processes included"
-            few, epochs = (2, 2) if quick else (PROCESSES, None)
-            sides = processes(models, few, epochs=epochs, **common)
-            entries.append(compared(title, sides, "process_seconds", min(repetitions, 2)))
+        for what, of in {"CNN": ["digits_cnn"], f"{len(cohorts)} cohorts": cohorts}.items():
+            title = f"{models * len(of)} models of the demo's {what}, start of the processes"
+            sides = processes(folder, of, models, epochs=2 if quick else None)
+            entries.append(compared(f"{title} included", sides, "process_seconds", 1))
         entries.append(images(folder, quick, repetitions))
     return entries
 
@@ -50,32 +54,38 @@ def compared(title: str, sides: dict, time: str, repetitions: int) -> dict:
     return entry
 
 
-def processes(models: int, few: int, **common) -> dict:
-    """Return the sides: one process that trains all the models, and a process for each of them.
+def processes(folder: str, cohorts: list[str], models: int, epochs: int | None) -> dict:
+    """Return the sides: a process for all models of a cohort, and a process for each of them.
 
-    Of the latter, `few` are run, and what they take is counted for all.
+    Of the latter, PROCESSES are run, and what they take is counted for all. One after the other.
     """
-    train, chosen = partial(child, "trainers.py", **common), range(0, models, models // few)
-    for model in chosen:
-        train("prepare", models=1, first=model)
+    few = min(PROCESSES[len(cohorts) > 1], models)
+    chosen = range(0, models, models // few)
+    train = partial(child, "trainers.py", folder=folder)
+    for cohort, model in product(cohorts, chosen):
+        train("prepare", cohort=cohort, models=1, first=model)
+    train = partial(train, "train", engine="auto", epochs=epochs)
 
-    def all_together():
-        run = train("train", engine="auto", models=models)
-        run["cpu_seconds"] = run["process_cpu_seconds"]
-        return run | {"accuracies": [run["accuracies"][model] for model in chosen]}
+    def together():
+        runs = [train(cohort=cohort, models=models) for cohort in cohorts]
+        return _summed(runs, [run["accuracies"][model] for run in runs for model in chosen])
 
     def one_each():
-        alone = [train("train", engine="auto", models=1, first=model) for model in chosen]
-        counted = lambda key: sum(run[key] for run in alone) * models / few  # noqa: E731
-        return {
-            "process_seconds": counted("process_seconds"),
-            "cpu_seconds": counted("process_cpu_seconds"),
-            "peak_mib": max(run["peak_mib"] for run in alone),
-            "accuracies": [a for run in alone for a in run["accuracies"]],
-        }
+        each = product(cohorts, chosen)
+        runs = [train(cohort=cohort, models=1, first=model) for cohort, model in each]
+        return _summed(runs, [run["accuracies"][0] for run in runs], models / few)
 
-    each = "a process a model" if few == models else f"a process a model, {few} of them run"
-    return {"one process": all_together, each: one_each}
+    part = "" if few == models else f", {few} of {models} run"
+    return {"a process a cohort": together, f"a process a model{part}": one_each}
+
+
+def _summed(runs, accuracies, times=1.0):
+    return {
+        "process_seconds": times * sum(run["process_seconds"] for run in runs),
+        "cpu_seconds": times * sum(run["process_cpu_seconds"] for run in runs),
+        "peak_mib": max(run["peak_mib"] for run in runs),
+        "accuracies": accuracies,
+    }
 
 
 def images(folder: str, quick: bool, repetitions: int) -> dict:
