@@ -63,16 +63,16 @@ named alternative in the same run.
 LOST = """
 ## What lost, on a CPU
 
-Milliseconds of CPU time for a step of one of 32 stacked CNNs with 16 filters on 8x8 images, batches
-of 32: one by one 1.1; grouped convolutions under `vmap`, channels first, 0.55; patches copied out and
-batched products 0.63; grouped convolutions with a stack's models beside the channels, in memory the
-last, and pooling that leaves them there, 0.40: this is what runs. Pooling as a maximum over
-dimensions doubled the time of patches, 1.35; adding biases before the pooling cost a sixth. At
-3x32x32 the same stack takes 9 and one model after the other 8: stacks end at 256 numbers an image.
-Asked about 1,797 examples with nine queries, 64 stacked CNNs took 11.7 s and one after the other
-5.6 s: queries are not stacked on a CPU. Before jobs kept the memory that they free, page faults took
-half of a query's time (8.5 s in place of 4.3 s for two CNNs on 17,500 images of MNIST) and a quarter
-of LiRA's.
+Milliseconds of CPU time for a step of one of 32 stacked CNNs with 16 filters on 8x8 images,
+batches of 32: one by one 1.1; grouped convolutions under `vmap`, channels first, 0.55; patches
+copied out and batched products 0.63; grouped convolutions with a stack's models beside the
+channels, in memory the last, and pooling that leaves them there, 0.40: this is what runs. Pooling
+as a maximum over dimensions doubled the time of patches, 1.35; adding biases before the pooling
+cost a sixth. At 3x32x32 the same stack takes 9 and one model after the other 8: stacks end at 256
+numbers an image. Asked about 1,797 examples with nine queries, 64 stacked CNNs took 11.7 s and
+one after the other 5.6 s: queries are not stacked on a CPU. Before jobs kept the memory that they
+free, page faults took half of a query's time (8.5 s in place of 4.3 s for two CNNs on 17,500
+images of MNIST) and a quarter of LiRA's.
 """
 READING = """
 ## How to read the tables
