@@ -139,10 +139,12 @@ def lay_out_demo(folder: Path, quick: bool) -> dict[str, Path]:
     for side in sides.values():
         shutil.copytree(REPOSITORY / "profiles", side / "profiles")
     (sides["empty workflow"] / "Snakefile").write_text(EMPTY)
+    demo = sides["this workflow"]  # a copy: code that is edited meanwhile gives it work to do
+    for name in ("rules", "scripts", "config", "envs"):
+        shutil.copytree(REPOSITORY / name, demo / name)
+    shutil.copy(REPOSITORY / "Snakefile", demo)
     if quick:
-        (sides["this workflow"] / "study.json").write_text(json.dumps(study(**SMALL)))
-    else:
-        shutil.copy(REPOSITORY / "config/config.yaml", sides["this workflow"] / "study.yaml")
+        (demo / "study.json").write_text(json.dumps(study(**SMALL)))
     return sides
 
 
@@ -199,6 +201,8 @@ def no_op(side: Path) -> dict:
 def snakemake(side: Path, *arguments: str) -> dict:
     """Run Snakemake in a side's folder."""
     command = [sys.executable, "-m", "snakemake", "--cores", str(CORES), *arguments]
-    for file in side.glob("study.*"):
-        command += ["--snakefile", str(REPOSITORY / "Snakefile"), "--configfile", file.name]
+    if not (side / "Snakefile").exists():
+        command += ["--snakefile", str(REPOSITORY / "Snakefile")]
+    if (side / "study.json").exists():
+        command += ["--configfile", "study.json"]
     return process(command, side)
