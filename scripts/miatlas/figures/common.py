@@ -65,7 +65,8 @@ def series(evidence: Evidence, audit_names: dict) -> list[Series]:
     if unknown:
         raise ValueError(f"audit_names: no audit {unknown[0]!r} here, only {evidence.audits()}")
     pairs = evidence.pairs()
-    audits, labels = {audit for audit, _ in pairs}, {label for _, label in pairs}
+    audits = {audit_names.get(audit, audit) for audit, _ in pairs}
+    labels = {label for _, label in pairs}
     if _one_each(evidence, pairs, audit_names):
         audits, order = set(), list(evidence.names)
         pairs = sorted(pairs, key=lambda pair: order.index(pair[1]))

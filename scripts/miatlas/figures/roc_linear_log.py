@@ -36,5 +36,6 @@ def draw(
     common.log_axes(logarithmic, table["fpr"][table["fpr"] > 0].min())
     linear.set_title("(a) linear scale")
     logarithmic.set_title("(b) logarithmic scale")
-    linear.legend(loc="lower right")
+    entries = linear.get_legend_handles_labels()
+    figure.legend(*entries, loc="outside upper center", ncols=min(3, len(entries[0])))
     return figure, table
