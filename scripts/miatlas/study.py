@@ -154,6 +154,11 @@ def _check_beside(audit, cohorts, side, where):
         given = [cohort["design"].get(key) for cohort in (target, other)]
         if None not in given and given[0] != given[1] and not made_of(other):
             raise ValueError(f"{where}: target and {side} cohort cut the pool differently ({key})")
+    if target["design"].get("per_target", 1) > 1:
+        raise ValueError(
+            f"{where}: models of six_way have one target for each partition, but per_target of"
+            f" {audit['target']} is {target['design']['per_target']}"
+        )
     k = made_for_each_target(other)
     if k and audit["targets"] * k > other["models"]:
         raise ValueError(

@@ -5,7 +5,7 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from miatlas import augmentation, entries, jobs, membership, optimization, study
@@ -210,6 +210,7 @@ def shuffled(entry, random):
     return {key: shuffled(entry[key], random) for key in keys}
 
 
+@settings(deadline=None)  # a loaded machine takes its time
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_keys_does_not_count(random):
     assert all_settings(shuffled(GIVEN, random)) == all_settings(GIVEN)

@@ -88,6 +88,8 @@ ELSEWHERE = {**GIVEN["cohorts"]["students"], "population": "other"}
          "audits.d.shadow: students was made of one, not of the targets"),
         ({"cohorts__again": {"models_of": "one"}, "audits__one__shadow": "again"},
          "audits.one.shadow: again asks the targets' own models"),
+        ({"cohorts__target__design": {"name": "six_way", "side": "target", "per_target": 2}},
+         "audits.six.shadow: .* one target for each partition, but per_target of target is 2"),
         ({"audits__six__reference": None}, "attacks.ldc.ldc calibrates with a third cohort"),
         ({"audits__six__reference": "none"}, "audits.six.reference: 'none' does not exist"),
         ({"audits__d__shadow": "target", "audits__d__targets": 2},
