@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import gammaln
 
-NODES = 36  # errors of about 1e-8 for parameters that sum to 10, 1e-6 for 100
+NODES = 36  # errors of about 1e-8 for parameters that sum to 10, a few 1e-6 for 100
 FALLEN = 34.0  # minus ln of what the integrand has fallen to at the last node
 SERIES = 2.5  # |z| up to which, or up to α + 1, the series is summed
 FRACTIONS = 30  # of the continued fraction
