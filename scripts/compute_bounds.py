@@ -29,6 +29,8 @@ def main(
         [f"{name}_{kind}" for name in ("cv", "tlc", "ds") for kind in ("optimum", "bound")]
     ]
     print(f"{settings['cohort']}: {len(table)} examples; means", means.mean().round(3).to_dict())
+    lost = int((~table["converged"]).sum())
+    print(f"{lost} of them ({lost / len(table):.2%}) with a fit that did not converge")
 
 
 if __name__ == "__main__":

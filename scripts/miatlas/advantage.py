@@ -18,12 +18,13 @@ PRIOR, SMOOTHING = 1.0, 4.0  # as in the attacks of the same disclosure
 LEAST = 3  # models of a kind, to fit without one of them
 
 
-def by_cross_validation(log_p, own, inside, outside, threshold: float, folds: int) -> dict:
+def by_cross_validation(log_p, own, inside, outside, threshold, folds: int) -> dict:
     """Return {"cv" | "tlc" | "ds": {"achieved", "low", "high"}}, (n,) each, nan without models.
 
-    log_p (M, n, C); own (M, n, 2), ln p_y and ln(1 - p_y); masks (M, n). achieved: TPR - FPR at
-    log-ratio 0, a ratio of exactly 1 being half a call; low, high: Newcombe's 95 % interval
-    for independent calls; as calls share fits, it holds the truth about 90 times of 100.
+    log_p (M, n, C); own (M, n, 2), ln p_y and ln(1 - p_y); masks (M, n); the threshold of decision
+    sets, or the models' own (M, 1). achieved: TPR - FPR at log-ratio 0, a ratio of exactly 1 being
+    half a call; low, high: Newcombe's 95 % interval for independent calls; as calls share fits, it
+    holds the truth about 90 times of 100.
     """
     in_order, out_order = order(inside), order(outside)
     k = np.minimum(inside.sum(axis=0), outside.sum(axis=0))

@@ -65,7 +65,7 @@ def bounds_of(examples, gap, seed=0):
 
 def evidence_of(gaps, examples=300, targets=3, attacks=("lira_cv", "lira_tlc", "lira_ds")):
     """Evidence of cohorts {name: gap}, each with an audit of its own name."""
-    results, curves = [], []
+    results, curves, filed = [], [], {}
     for seed, (cohort, gap) in enumerate(gaps.items()):
         for place, label in enumerate(attacks):
             draws = np.random.default_rng([seed, place])
@@ -76,9 +76,13 @@ def evidence_of(gaps, examples=300, targets=3, attacks=("lira_cv", "lira_tlc", "
             facts = {"target_cohort": cohort, "shadow_cohort": cohort, "options": {}}
             results.append({**metrics.evaluate(*game), **own, **facts})
             curves.append(metrics.roc_table(*game).assign(**own))
+            parts = zip(("scores", "member", "evaluated", "targets"), game, strict=True)
+            filed[own["audit"], label] = dict(parts)
     bounds = {c: bounds_of(examples, gap, seed) for seed, (c, gap) in enumerate(gaps.items())}
     names = {label: label.upper() for label in attacks}
-    return Evidence(names, results, pd.concat(curves, ignore_index=True), bounds=bounds)
+    return Evidence(
+        names, results, pd.concat(curves, ignore_index=True), bounds=bounds, scores=filed
+    )
 
 
 def svg(figure):
@@ -278,6 +282,43 @@ def test_table_has_a_row_for_each_cohort():
     assert row["cv_achieved"] == pytest.approx(np.mean(each))
     assert shown["CV bound (noise)"][1] == f"{table['cv_bound'].mean():.3f} (0.100)"
     assert any("95 %" in note for note in shown.attrs["notes"])
+
+
+def test_epsilon_is_that_of_the_calls_at_log_ratio_0():
+    """45 of 50 members and 2 of 50 others are called, twice; who was not evaluated does not count.
+
+    Thresholds that part the two better are not looked at.
+    """
+    evidence = evidence_of({"one": 1.0}, examples=103, targets=2, attacks=("lira_tlc",))
+    member = np.tile(np.arange(103) < 50, (2, 1))
+    called = (np.arange(103) < 45) | (np.arange(103) >= 98)  # of the last five three do not count
+    scores = np.where(called, 1.0, np.where(member, 0.0, -2.0))  # all members above all others
+    evidence.scores["one_audit", "lira_tlc"] = {
+        "scores": scores, "member": member, "targets": np.arange(2),
+        "evaluated": np.tile(np.arange(103) < 100, (2, 1)),
+    }  # fmt: skip
+    numbers, shown = uncertainty.tabulate(evidence)
+    low = stats.binomtest(90, 100).proportion_ci(method="exact").low
+    high = stats.binomtest(4, 100).proportion_ci(method="exact").high
+    assert numbers["tlc_epsilon"][0] == pytest.approx(np.log(low / high))
+    assert shown["TLC ε ≥"].tolist() == [f"{np.log(low / high):.2f}"]
+    assert shown["CV ε ≥"].tolist() == ["–"]
+    assert any("Clopper-Pearson" in note for note in shown.attrs["notes"])
+
+
+def test_what_is_odd_about_the_numbers_is_said_below_the_table():
+    evidence = evidence_of({"one": 1.0, "two": 0.3})
+    _, shown = uncertainty.tabulate(evidence)
+    said = " ".join(shown.attrs["notes"])
+    assert "converge" not in said
+    assert "coverage" not in said
+    evidence.bounds["two"].loc[:2, "converged"] = False
+    evidence.result("one_audit", "lira_ds")["options"]["threshold"] = "adaptive"
+    numbers, shown = uncertainty.tabulate(evidence, cohort_names={"two": "Second"})
+    assert numbers["unconverged"].tolist() == [0.0, pytest.approx(0.01)]
+    said = " ".join(shown.attrs["notes"])
+    assert "did not converge: Second 1 %." in said
+    assert "each model's own" in said
 
 
 def test_models_asked_again_are_compared_target_by_target_and_example_by_example():

@@ -1,5 +1,6 @@
 """What is measured of a cohort: factors, limits, floors, achieved advantages, calibration."""
 
+import compute_bounds
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +12,7 @@ from miatlas.bounds.decision_sets import log_draws
 from miatlas.reliability import Reliability
 from miatlas.statistics import logit_scaled_confidence
 
-SETTINGS = {"threshold": 0.25, "draws": 64, "folds": 4}
+SETTINGS = {"draws": 64, "folds": 4}
 
 
 def cohort(models, examples, point=(0.4, 0.4, 0.1), classes=4, seed=0, held_out=0):
@@ -55,9 +56,8 @@ class Signals:
 def table_of(logits, labels, member, examples=None, **settings):
     examples = np.arange(len(labels)) if examples is None else examples
     everywhere = np.ones_like(member)
-    return uncertainty.bounds_table(
-        logits, member, everywhere, labels, examples, **SETTINGS | settings
-    )
+    settings = SETTINGS | {"thresholds": np.full(len(member), 0.25)} | settings
+    return uncertainty.bounds_table(logits, member, everywhere, labels, examples, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -157,29 +157,57 @@ def test_the_floor_does_not_see_membership(leaky):
     assert not np.array_equal(half[:, 0], half[:, 1])
 
 
-def test_a_models_own_membership_does_not_move_the_laws_it_is_judged_by():
-    """Swap the kinds of the pair that a fold takes away: calls swap sides, and nothing else."""
-    logits, _, member = cohort(8, 40, seed=3)
+def calls(member, logits, folds, monkeypatch):
+    """The log-ratios by which the cross-validation judges, (tests, folds, M, n): nan if it is not.
+
+    The three tests are made in the order cv, tlc, ds once a fold.
+    """
+    made, found = [], np.full((3, folds, *member.shape), np.nan)
+
+    def recorded(make):
+        def maker(*args):
+            fold, which = divmod(len(made), 3)
+            test = make(*args)
+            made.append(test)
+
+            def judge(models):
+                values = test(models)
+                found[which, fold, models, np.arange(member.shape[1])] = values
+                return values
+
+            return judge
+
+        return maker
+
     log_p = dirichlet.log_confidences(logits)
-    inside = member.copy()
-    orders = [advantage.order(mask) for mask in (inside, ~inside)]
-    pair = [ranks[:1] for ranks in orders]
-    kept = [
-        advantage.without(mask, models, np.ones((1, 40), bool))
-        for mask, models in zip((inside, ~inside), pair, strict=True)
-    ]
-    assert (kept[0].sum(axis=0) == 3).all()
-    swapped = inside.copy()
-    for models in pair:
-        np.put_along_axis(swapped, models, ~np.take_along_axis(swapped, models, axis=0), axis=0)
-    lied = [swapped.copy(), ~swapped]
-    for mask in lied:
-        for models in pair:
-            np.put_along_axis(mask, models, False, axis=0)
-    assert np.array_equal(kept[0], lied[0])
-    assert np.array_equal(kept[1], lied[1])
-    for test in (advantage.ratio_test(log_p, *kept), advantage.set_test(log_p > -1, *kept)):
-        assert np.isfinite(test(pair[0][0])).all()
+    with monkeypatch.context() as patch:
+        patch.setattr(advantage, "ratio_test", recorded(advantage.ratio_test))
+        patch.setattr(advantage, "set_test", recorded(advantage.set_test))
+        result = advantage.by_cross_validation(log_p, log_p[..., :2], member, ~member, 0.25, folds)
+    return found, result
+
+
+def test_a_models_own_membership_does_not_move_the_calls_it_is_judged_by(monkeypatch):
+    """Swap who of a pair was the member: the fold that judges it says the same, all others do not.
+
+    Models 2k and 2k + 1 are one IN, one OUT: the k-th of either kind, taken away by one fold.
+    """
+    logits, _, _ = cohort(12, 30, seed=3)
+    first = np.random.default_rng(1).random((6, 30)) < 0.5
+    member = np.stack([first, ~first], axis=1).reshape(12, 30)
+    swapped = member.copy()
+    swapped[2:4] = ~swapped[2:4]  # pair 1, of fold 1 of 3, with pair 4
+    before, _ = calls(member, logits, 3, monkeypatch)
+    after, _ = calls(swapped, logits, 3, monkeypatch)
+    judged = np.isfinite(before)
+    assert np.array_equal(judged, np.isfinite(after))
+    assert (judged.sum(axis=1) == 1).all()  # every model once, by each test
+    assert judged[:, 1, [2, 3, 8, 9]].all()
+    assert np.array_equal(before[:, 1], after[:, 1], equal_nan=True)
+    for which in range(3):
+        for fold in (0, 2):
+            own = judged[which, fold]
+            assert (before[which, fold][own] != after[which, fold][own]).mean() > 0.1
 
 
 def test_without_leaves_what_is_not_valid():
@@ -194,7 +222,7 @@ def test_without_leaves_what_is_not_valid():
 def test_every_model_is_called_once():
     """Ten IN models far from ten OUT models: every call is right; the interval is Newcombe's."""
     logits, labels, member = cohort(20, 30, point=(0.6, 1.4, 0.01), seed=1)
-    table = table_of(logits, labels, member, threshold=0.6, folds=3)
+    table = table_of(logits, labels, member, thresholds=np.full(20, 0.6), folds=3)
     assert (table["cv_achieved"] == 1).all()
     wilson = stats.binomtest(10, 10).proportion_ci(method="wilson")
     expected = 1 - np.hypot(1 - wilson.low, 1 - wilson.low)
@@ -221,7 +249,7 @@ def test_what_is_not_evaluated_is_neither_in_nor_out():
     logits, labels, member = cohort(16, 12, seed=4)
     evaluated = np.random.default_rng(0).random(member.shape) < 0.8
     garbage = np.where(evaluated[..., None], logits, 50.0)
-    settings = {**SETTINGS, "folds": 16}
+    settings = {**SETTINGS, "folds": 16, "thresholds": np.full(16, 0.25)}
     tables = [
         uncertainty.bounds_table(z, member, evaluated, labels, np.arange(12), **settings)
         for z in (logits, garbage)
@@ -259,6 +287,31 @@ def test_a_coverage_chooses_the_threshold_on_held_out_examples():
     assert (p[0] >= conformal.threshold(own, labels[20:], 0.8)).mean() >= 0.8
     with pytest.raises(ValueError, match=r"cohort\.h5.*held-out"):
         uncertainty.measure(Signals(logits, labels, member), coverage=0.8)
+
+
+def test_sets_are_judged_by_each_models_own_threshold():
+    """Logits that are those of other models at other thresholds: the same sets, the same calls."""
+    logits, _, member = cohort(12, 40, seed=7)
+    log_p = dirichlet.log_confidences(logits)
+    masks = (log_p[..., :2], member, ~member)
+    own = np.linspace(0.05, 0.5, 12)[:, None]
+    found = advantage.by_cross_validation(log_p, *masks, own, 4)["ds"]["achieved"]
+    shifted = log_p - np.log(own)[..., None] + np.log(0.25)
+    same = advantage.by_cross_validation(shifted, *masks, 0.25, 4)["ds"]["achieved"]
+    assert np.array_equal(found, same)
+    common = advantage.by_cross_validation(log_p, *masks, own.mean(), 4)["ds"]["achieved"]
+    assert (found != common).mean() > 0.2
+
+
+def test_the_script_says_how_many_fits_did_not_converge(monkeypatch, capsys, tmp_path):
+    table = table_of(*cohort(8, 20)).assign(threshold=0.25)
+    table.loc[:2, "converged"] = False
+    monkeypatch.setattr(compute_bounds, "Signals", lambda paths: paths)
+    monkeypatch.setattr(compute_bounds, "measure", lambda *_, **__: (table, table[:0]))
+    paths = {name: str(tmp_path / f"{name}.csv") for name in ("bounds", "reliability")}
+    settings = {"cohort": "mine", "bounds": {}, "seed": 0}
+    compute_bounds.main(signals=[], **paths, settings=settings)
+    assert "3 of them (15.00%) with a fit that did not converge" in capsys.readouterr().out
 
 
 def test_no_pool_example_gives_an_empty_table_with_its_columns():

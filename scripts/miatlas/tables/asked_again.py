@@ -42,28 +42,30 @@ def tabulate(
     bounds = [disclosed.bounds_of(evidence, cohort) for cohort in pair]
     if missing := [cohort for cohort in pair if cohort not in results]:
         raise ValueError(f"pair: no attack on a disclosure has targets of {missing[0]!r}")
-    names = [cohort_names.get(cohort, cohort) for cohort in pair]
+    titles = [cohort_names.get(cohort, cohort) for cohort in pair]
     numbers, shown = [], []
     for name in disclosed.NAMES:
         own = [results[cohort].get(name) for cohort in pair]
         if None in own:
             continue
-        found = {
-            "achieved": _achieved(own, quantity), "largest": _largest(bounds, name),
-        }  # fmt: skip
-        row, cells = {"disclosure": name}, {"Disclosure": disclosed.NAMES[name]}
-        for kind, values in found.items():
-            row |= {f"{kind}_{key}": value for key, value in values.items()}
-            title = QUANTITIES[quantity] if kind == "achieved" else "largest, by the fits"
-            cells |= {f"{title}, {names[i]}": f"{values[key]:.3f}"
-                      for i, key in enumerate(("first", "second"))}  # fmt: skip
-            interval = f"[{values['low']:+.3f}, {values['high']:+.3f}]"
-            cells[f"difference ({title})"] = f"{values['difference']:+.3f} {interval}"
-        numbers.append(row)
-        shown.append(cells)
+        found = {"achieved": _achieved(own, quantity), "largest": _largest(bounds, name)}
+        columns = ((f"{k}_{key}", x) for k, values in found.items() for key, x in values.items())
+        numbers.append({"disclosure": name, **dict(columns)})
+        cells = _cells(found["achieved"], QUANTITIES[quantity], titles)
+        cells |= _cells(found["largest"], "largest, by the fits", titles)
+        shown.append({"Disclosure": disclosed.NAMES[name], **cells})
     shown = pd.DataFrame(shown)
     shown.attrs["notes"] = ["Differences: of the same targets, of the same examples; 95 % limits."]
     return pd.DataFrame(numbers), shown
+
+
+def _cells(values, what, titles):
+    """Return the cells of one quantity: of the two cohorts, and their difference."""
+    both = {
+        f"{what}, {titles[i]}": f"{values[key]:.3f}" for i, key in enumerate(("first", "second"))
+    }
+    interval = f"[{values['low']:+.3f}, {values['high']:+.3f}]"
+    return both | {f"difference ({what})": f"{values['difference']:+.3f} {interval}"}
 
 
 def _achieved(results, quantity):

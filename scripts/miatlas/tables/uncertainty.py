@@ -4,16 +4,26 @@ from typing import Literal
 
 import pandas as pd
 
-from miatlas.exhibits import Evidence, estimate
+from miatlas import privacy
+from miatlas.exhibits import Evidence, estimate, percent
 from miatlas.figures import disclosed
 from miatlas.tables import common
 
-READS = ("metrics", "bounds")
+READS = ("metrics", "bounds", "scores")
 NOTE = (
     "A, E: means over the examples; Δ: of the mean confidences; ECE: expected calibration error on"
     " what models were not trained on, and on what they were. Achieved: largest TPR - FPR of the"
     " likelihood-ratio attack; bound: mean over the examples of the tightest one; noise: what"
     " fits to as many models claim for equal laws (largest advantage; part of every bound)."
+)
+EPSILON = (
+    "ε ≥: what (ε, 0)-differential privacy of the training would have to exceed, with 95 %"
+    " confidence, by the calls of the attack at log-ratio 0 on all targets, which no judged model"
+    " has chosen; Clopper-Pearson limits, as if calls were independent."
+)
+ADAPTIVE = (
+    "DS with thresholds chosen for coverage: the attack reads each model's own, the bound is of one"
+    " threshold for all, the mean of theirs or a fixed one."
 )
 
 
@@ -28,7 +38,8 @@ def tabulate(
 
     `disclosures` as in the figure `uncertainty_cohorts`, `over` as in `exhibits.estimate`. Where no
     attack on a disclosure has targets of the cohort, its achieved advantage is a dash. The numbers
-    have the largest advantage between the fitted laws (optimum) as well.
+    have the largest advantage between the fitted laws (optimum) as well, the lower limit of ε
+    (`epsilon`), and the share of examples with a fit that did not converge.
     """
     results = disclosed.results_of(evidence, disclosures)
     if not evidence.bounds:
@@ -42,19 +53,23 @@ def tabulate(
             row |= _bounds(bounds, name)
             result = results.get(cohort, {}).get(name)
             found = estimate(result, "advantage", over=over) if result else None
-            row |= common.values(f"{name}_achieved", found) if found else {}
+            row |= _achieved(evidence, name, result, found) if found else {}
             cells |= _cells(row, name, found)
         numbers.append(row)
         shown.append(cells)
     shown = pd.DataFrame(shown)
-    shown.attrs["notes"] = [NOTE, *_interval_note(evidence, over)]
+    shown.attrs["notes"] = [
+        NOTE,
+        *_further_notes(evidence, over, results, shown["Cohort"], numbers),
+    ]
     return pd.DataFrame(numbers), shown
 
 
 def _facts(bounds):
     kept = {key: float(bounds[key].iloc[0]) for key in ("ece_out", "ece_in", "threshold")}
     means = {"epistemic_in": float(bounds["epistemic_in"].mean())}
-    return {**disclosed.factors_of(bounds), **means, **kept}
+    unconverged = float(1.0 - bounds["converged"].mean())
+    return {**disclosed.factors_of(bounds), **means, **kept, "unconverged": unconverged}
 
 
 def _shown(row):
@@ -71,6 +86,22 @@ def _bounds(bounds, name):
     return {f"{name}_{key}": float(bounds[f"{name}_{key}"].mean()) for key in keys}
 
 
+def _achieved(evidence, name, result, found):
+    scores = evidence.scores[result["audit"], result["label"]]
+    return common.values(f"{name}_achieved", found) | {f"{name}_epsilon": _epsilon(**scores)}
+
+
+def _epsilon(scores, member, evaluated, targets) -> float:  # (T, N) three times, (T,)
+    """Return the lower 95 % limit of ε by the calls "score > 0" of all targets."""
+    called = scores > 0
+    counts = [
+        part.sum()
+        for kind in (member & evaluated, ~member & evaluated)
+        for part in (called & kind, kind)
+    ]
+    return float(privacy.epsilon_at_least(*counts))
+
+
 def _cells(row, name, found):
     short = name.upper()
     bound = f"{row[f'{name}_bound']:.3f}"
@@ -78,9 +109,19 @@ def _cells(row, name, found):
         bound += f" ({row[f'{name}_floor']:.3f})"
     return {
         f"{short} achieved": common.number(found) if found else common.NONE,
+        f"{short} ε ≥": f"{row[f'{name}_epsilon']:.2f}" if found else common.NONE,
         f"{short} bound" + (" (noise)" if f"{name}_floor" in row else ""): bound,
     }
 
 
-def _interval_note(evidence, over):
-    return common.notes(evidence.metrics, over, []) if evidence.metrics else []
+def _further_notes(evidence, over, results, names, numbers):
+    notes = [*common.notes(evidence.metrics, over, []), EPSILON] if evidence.metrics else []
+    used = [own["ds"]["options"] for own in results.values() if "ds" in own]
+    if any(options.get("threshold") == "adaptive" for options in used):
+        notes.append(ADAPTIVE)
+    lost = [
+        f"{name} {percent(round(row['unconverged'], 4))}"
+        for name, row in zip(names, numbers, strict=True)
+        if row["unconverged"] > 0
+    ]
+    return notes + ([f"Examples with a fit that did not converge: {', '.join(lost)}."] * bool(lost))
