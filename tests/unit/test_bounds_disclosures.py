@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from miatlas.bounds import decision_sets, disclosures, factors, limits
+from miatlas.bounds.gammas import log_beta
 
 POINT = (0.3, 0.2, 0.2)  # A, Δ, E
 
@@ -162,6 +163,75 @@ def test_less_disclosed_is_less_to_win(classes):
         assert computed.mean() > 0.5
         assert (sets.advantage + 1e-5 >= bit[few])[computed].all()
         assert (sets.advantage + 5 * sets.error + 1e-5 >= bit[few]).mean() > 0.98
+
+
+def holds(limit):
+    """Whether every bound, not only the least and not cut at 1, is at least the advantage."""
+    return limits.all_bounds(limit.divergences)[:-1] >= limit.advantage - 1e-7
+
+
+def test_no_bound_is_below_what_a_bit_or_a_listed_set_tells():
+    """4,000 bits, 1,000 sets each way of listing them; CV is never less than either."""
+    for classes in (2, 3, 10, 100):
+        a, b, labels = random_laws(1000, classes, seed=10 + classes)
+        whole = disclosures.confidence_vector(a, b).advantage
+        for part, threshold in enumerate((0.02, 0.2, 0.5, 0.8)):
+            rows = slice(250 * part, 250 * (part + 1))
+            bit = disclosures.true_label_bit(a[rows], b[rows], labels[rows], threshold)
+            assert holds(bit).all()
+            assert (whole[rows] >= bit.advantage - 1e-9).all()
+    for classes, threshold, slack in ((2, 0.3, 1e-9), (5, 0.7, 1e-9), (3, 0.3, 1e-6)):
+        a, b, _ = random_laws(1000, classes, seed=20 + classes)
+        known = decision_sets.computed(a, b, threshold) | (slack == 1e-9)
+        sets = disclosures.decision_set(a[known], b[known], threshold, [None] * known.sum())
+        assert known.mean() > 0.8
+        assert holds(sets).all()
+        whole = disclosures.confidence_vector(a[known], b[known]).advantage
+        assert (whole >= sets.advantage - slack).all()
+
+
+def grids(classes, draws):
+    """A random point, and a grid through it of each factor, where no mean is cut."""
+    top = 1.0 - 1.0 / classes
+    a = draws.uniform(0.15, 0.95) * top
+    most = a / (1.0 - a)
+    delta, e = draws.uniform(0.02, 0.9) * min(most, 2.0), 10 ** draws.uniform(-2, -0.05)
+    least = delta / (1.0 + delta)
+    point = {"aleatoric": a, "calibration": delta, "epistemic": e}
+    yield {**point, "calibration": np.linspace(0.0, 0.95 * most, 8)}, 1
+    yield {**point, "aleatoric": np.linspace(least + 0.02 * (top - least), top, 8)}, -1
+    yield {**point, "epistemic": np.linspace(0.01, 0.97, 8)}, -1
+
+
+@pytest.mark.parametrize("classes", [2, 3, 10, 100, 1000])
+def test_advantage_and_bound_fall_wherever_they_start(classes):
+    draws = np.random.default_rng(classes)
+    for _ in range(1 if classes == 1000 else 6):
+        for factors_of, step in grids(classes, draws):
+            a, b = factors.laws(classes, **factors_of)
+            for limit in (
+                disclosures.confidence_vector(a, b, 1e-8),
+                disclosures.true_label_confidence(a, b, np.zeros(8, int)),
+            ):
+                assert (step * np.diff(limit.advantage) >= -1e-6).all()
+                assert (step * np.diff(limit.bound) >= -1e-6).all()
+
+
+def test_a_thousand_classes_with_parameters_of_a_thousandth():
+    """Against draws; the last pair's path, bent, would leave the region where the integral is."""
+    draws = np.random.default_rng(0)
+    a = 10 ** draws.uniform(-3, 0, (4, 1000))
+    b = a * 10 ** draws.uniform(-0.03, 0.03, a.shape)
+    last = factors.laws(1000, 0.999, 0.41, 0.1191)
+    a, b = (np.concatenate([some, one[None]]) for some, one in zip((a, b), last, strict=True))
+    limit = disclosures.confidence_vector(a, b)
+    assert limit.error.max() < 1e-9
+    assert (limit.bound >= limit.advantage).all()
+    for p, q, value in zip(a, b, limit.advantage, strict=True):
+        log_p = decision_sets.log_draws(p, 4000, draws)
+        ratio = log_p @ (p - q) - log_beta(p) + log_beta(q)
+        lost = -np.expm1(np.minimum(-ratio, 0))
+        assert value == pytest.approx(lost.mean(), abs=5 * lost.std() / np.sqrt(4000))
 
 
 GRIDS = {
