@@ -306,6 +306,21 @@ def test_epsilon_is_that_of_the_calls_at_log_ratio_0():
     assert any("Clopper-Pearson" in note for note in shown.attrs["notes"])
 
 
+def test_the_largest_advantage_of_noise_is_said_and_is_that_of_simulated_scores():
+    evidence = evidence_of({"one": 1.0}, examples=300, targets=2, attacks=("lira_tlc",))
+    member = np.tile(np.arange(300) < 100, (2, 1))
+    one = evidence.scores["one_audit", "lira_tlc"]
+    one |= {"member": member, "evaluated": np.ones((2, 300), bool), "scores": np.zeros((2, 300))}
+    _, shown = uncertainty.tabulate(evidence)
+    (said,) = [note for note in shown.attrs["notes"] if "without any signal" in note]
+    rng, largest = np.random.default_rng(0), []
+    for _ in range(2000):
+        members = rng.permutation(member[0])
+        steps = np.cumsum(np.where(members, 1 / 100, -1 / 200))
+        largest.append(max(0, steps.max()))
+    assert float(said.split(" up to ")[1].split(":")[0]) == pytest.approx(np.mean(largest), rel=0.1)
+
+
 def test_what_is_odd_about_the_numbers_is_said_below_the_table():
     evidence = evidence_of({"one": 1.0, "two": 0.3})
     _, shown = uncertainty.tabulate(evidence)

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from miatlas import privacy
@@ -21,6 +22,7 @@ EPSILON = (
     " confidence, by the calls of the attack at log-ratio 0 on all targets, which no judged model"
     " has chosen; Clopper-Pearson limits, as if calls were independent."
 )
+NOISE = "The largest TPR - FPR of one target without any signal is, in the mean, up to"
 ADAPTIVE = (
     "DS with thresholds chosen for coverage: the attack reads each model's own, the bound is of one"
     " threshold for all, the mean of theirs or a fixed one."
@@ -102,6 +104,22 @@ def _epsilon(scores, member, evaluated, targets) -> float:  # (T, N) three times
     return float(privacy.epsilon_at_least(*counts))
 
 
+def _of_noise(evidence) -> float:
+    """Return the mean of the largest TPR - FPR without a signal, for the fewest examples.
+
+    Smirnov's law of m members' and n others' scores: P(D > d) = exp(-2 d² m n / (m + n)), whose
+    mean is sqrt(π (1/m + 1/n) / 8); less where scores are tied.
+    """
+    counts = [
+        (
+            1 / (one["member"] & one["evaluated"]).sum(1)
+            + 1 / (~one["member"] & one["evaluated"]).sum(1)
+        )
+        for one in evidence.scores.values()
+    ]
+    return float(np.sqrt(np.pi / 8 * max(each.max() for each in counts)))
+
+
 def _cells(row, name, found):
     short = name.upper()
     bound = f"{row[f'{name}_bound']:.3f}"
@@ -115,7 +133,10 @@ def _cells(row, name, found):
 
 
 def _further_notes(evidence, over, results, names, numbers):
-    notes = [*common.notes(evidence.metrics, over, []), EPSILON] if evidence.metrics else []
+    notes = []
+    if evidence.scores:
+        largest = f"{_of_noise(evidence):.3f}: less than that is nothing."
+        notes = [*common.notes(evidence.metrics, over, []), f"{NOISE} {largest}", EPSILON]
     used = [own["ds"]["options"] for own in results.values() if "ds" in own]
     if any(options.get("threshold") == "adaptive" for options in used):
         notes.append(ADAPTIVE)
