@@ -126,6 +126,17 @@ def test_training_runs_and_its_sides_agree(tmp_path):
 
 
 @pytest.mark.slow
+def test_extraction_runs_and_its_sides_agree(tmp_path):
+    entries = run(tmp_path, "extraction")["extraction"]["comparisons"]
+    assert len(entries) == 3
+    for entry in entries:
+        facts = entry["agreement"]
+        assert facts["largest_difference"] < 1e-4 * facts["largest_phi"]
+        assert entry["ratios"]["cpu_seconds"] > 0
+    assert (tmp_path / "README.md").read_text().count(" answers a second.") == 3
+
+
+@pytest.mark.slow
 def test_the_workflow_benchmark_runs(tmp_path):
     dry, whole, finished = run(tmp_path, "workflow")["workflow"]["comparisons"]
     assert "dry run" in dry["title"]
