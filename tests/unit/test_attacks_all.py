@@ -253,8 +253,14 @@ def test_a_module_says_whose_attack_it_is_and_its_options_have_defaults(name):
     assert options.REQUIRED not in [option.default for option in declared.values()]
 
 
-@every_attack
-@pytest.mark.parametrize("n", [None, 8])
+BLIND = [
+    pytest.param(*case, n, marks=[pytest.mark.slow] * (case[0] == "ldc" and n is None))
+    for case in CASES
+    for n in (None, 8)
+]  # LDC trains a network for each of 3 targets, which takes a minute
+
+
+@pytest.mark.parametrize(("name", "given", "n"), BLIND)
 def test_blind_on_noise(name, given, n, noise):
     """Scores drawn independently of membership, the target one of the cohort: an AUC of 0.5."""
     pooled = judged(name, given, noise, targets=(0, 7, 15), n=n)

@@ -170,7 +170,7 @@ def test_a_changed_recipe_reruns_its_cohort_only(done):
 
 TABLE = {"paper": "P", "title": "N", "table": "summary", "audits": ["two"], "attacks": ["loss"]}
 ATTACKS = ["loss", "lira_online", "lira_offline"]
-AUDIT = {"target": "two", "targets": 2, "attacks": ["lira_online"]}
+AUDIT = {"target": "two", "targets": 2, "attacks": ["loss"]}
 CHANGES = {
     "an attack's option": (
         {"attacks.lira_online.variance": "per_example"},
@@ -183,8 +183,8 @@ CHANGES = {
     ),
     "another audit": (
         {"audits.three": AUDIT,
-         "exhibits.new": TABLE | {"audits": ["three"], "attacks": ["lira_online"]}},
-        scores("three/lira_online") | exhibits("new.html"),
+         "exhibits.new": TABLE | {"audits": ["three"], "attacks": ["loss"]}},
+        scores("three/loss") | exhibits("new.html"),
     ),
     "another exhibit": ({"exhibits.new": TABLE}, exhibits("new.html")),
     "a caption": ({"exhibits.curves.caption": "Other words"}, exhibits("curves.svg")),
