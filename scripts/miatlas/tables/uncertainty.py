@@ -135,7 +135,7 @@ def _cells(row, name, found):
 def _further_notes(evidence, over, results, names, numbers):
     notes = []
     if evidence.scores:
-        largest = f"{_of_noise(evidence):.3f}: less than that is nothing."
+        largest = f"{_of_noise(evidence):.3f}: so much where examples are fewest."
         notes = [*common.notes(evidence.metrics, over, []), f"{NOISE} {largest}", EPSILON]
     used = [own["ds"]["options"] for own in results.values() if "ds" in own]
     if any(options.get("threshold") == "adaptive" for options in used):
