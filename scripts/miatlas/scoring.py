@@ -38,8 +38,8 @@ def score(attack: ModuleType, options: dict, audit: Audit, memory_mb: int, score
 
 def _of_slice(attack, needs, options, piece, fitted):
     """Return the scores of a slice, NaN where an example is not evaluated."""
-    known = dict.fromkeys(attack.only_fit_reads(options)) if _spares(attack) else {}
-    known |= {"fitted": fitted}
+    spared = attack.only_fit_reads(options) if hasattr(attack, "only_fit_reads") else ()
+    known = dict.fromkeys(spared) | {"fitted": fitted}
     arguments = {name: known[name] if name in known else getattr(piece, name) for name in needs}
     scores = np.full(piece.where.stop - piece.where.start, np.nan)
     scores[piece.examples - piece.where.start] = attack.score(**arguments, **options)
@@ -52,8 +52,3 @@ def needed(attack: ModuleType, options: dict) -> set[str]:
         return attack.needs(options)
     parameters = inspect.signature(attack.score).parameters.values()
     return {p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
-
-
-def _spares(attack):
-    """Say whether the attack tells what its `score` is not given, since only its `fit` reads it."""
-    return hasattr(attack, "only_fit_reads")
