@@ -3,7 +3,10 @@
 import inspect
 import os
 import sys
+from functools import cache
 from pathlib import Path
+
+from snakemake import sourcecache
 
 SCRIPTS = Path(workflow.basedir) / "scripts"
 sys.path.insert(0, str(SCRIPTS))
@@ -18,6 +21,11 @@ try:
         raise ValueError("\n".join(missing))
 except ValueError as error:
     sys.exit(f"\nmiatlas: {error}\n")  # as it is, without the place in this file
+
+
+# Snakemake asks three times for every job where its script is, and makes a class each time to tell.
+if hasattr(sourcecache, "parse_uri"):
+    sourcecache.parse_uri = cache(sourcecache.parse_uri)
 
 
 # Jobs ask for a GPU only where the machine or the profile has any: --resources gpu=4.
@@ -40,6 +48,8 @@ def digest(script, *modules, of=None, more=None):
 
     `more` is a function of miatlas.jobs that names further ones.
     """
+    if not (of or more):
+        return digest_of(SCRIPTS, script, *modules)
 
     @declared
     def code(wildcards):
