@@ -3,6 +3,7 @@
 import sys
 import time
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from measuring import REPOSITORY, cpu_seconds, report
@@ -44,7 +45,7 @@ def enlarged_digits(path: Path) -> None:
 
 
 def train(
-    folder: str, cohort: str, models: int, engine: str, epochs: int | None, first: int = 0,
+    folder: str, cohort: str, models: int, epochs: int | None, first: int = 0, engine: str = "auto",
     data_root: str | None = None, leakage: bool = False,
 ) -> dict:  # fmt: skip
     """Train a block by the workflow's script: seconds (imports apart), start_mib, accuracies."""
@@ -68,7 +69,10 @@ def train(
     return {"seconds": seconds, "cpu_seconds": spent, "start_mib": start_mib, **found}
 
 
-def plain(folder: str, cohort: str, models: int, epochs: int, data_root: str | None) -> dict:
+def plain(
+    folder: str, cohort: str, models: int, epochs: int | None, first: int = 0,
+    data_root: str | None = None, leakage: bool = False,
+) -> dict:  # fmt: skip
     """Train the same models, one after the other, by a plain loop; the same measurements."""
     import torch
     import train_models
@@ -76,12 +80,12 @@ def plain(folder: str, cohort: str, models: int, epochs: int, data_root: str | N
     from miatlas.store import attributes
 
     torch.set_num_threads(1)
-    settings = settings_of(folder, cohort, models, 0, epochs, data_root)
-    files = names(folder, cohort, models, 0)
+    settings = settings_of(folder, cohort, models, first, epochs, data_root)
+    files = names(folder, cohort, models, first)
     start, spent = time.perf_counter(), cpu_seconds()
     data, shape, classes = train_models.load(files["population"], files["roles"], "cpu")
     (member, _), size = membership(files), int(attributes(files["membership"])["size"])
-    models = [train_models.model(settings, m, row) for m, row in enumerate(member)]
+    models = [train_models.model(settings, m, row) for m, row in enumerate(member, start=first)]
     train_one = partial(plain_model, settings["recipe"], data, size, shape, classes)
     logits = torch.stack([train_one(model) for model in models])
     seconds, spent = time.perf_counter() - start, cpu_seconds() - spent
@@ -90,7 +94,9 @@ def plain(folder: str, cohort: str, models: int, epochs: int, data_root: str | N
         float(right[data.test if len(data.test) else ~row].mean())
         for right, row in zip(hits, member, strict=True)
     ]
-    found = {"accuracies": accuracies, "aucs": aucs(logits.numpy(), files)}
+    found = {"accuracies": accuracies}
+    if leakage:
+        found["aucs"] = aucs(logits.numpy(), files)
     return {"seconds": seconds, "cpu_seconds": spent, **found}
 
 
@@ -99,21 +105,23 @@ def plain_model(recipe: dict, data, size: int, shape, classes: int, model):
     import torch
     from torch.nn.functional import cross_entropy
 
-    from miatlas.architectures import cnn
     from miatlas.batches import Batches
-    from miatlas.optimization import cosine
+    from miatlas.optimization import SCHEDULES
 
     torch.manual_seed(model.weights_seed)
     named = lambda entry: {k: v for k, v in recipe[entry].items() if k != "name"}  # noqa: E731
-    network = plain_network(cnn.build(shape, classes, **named("architecture")))
+    architecture = import_module(f"miatlas.architectures.{recipe['architecture']['name']}")
+    network = plain_network(architecture.build(shape, classes, **named("architecture")))
+    schedule = partial(SCHEDULES[recipe["schedule"]["name"]], **named("schedule"))
     optimizer = torch.optim.SGD(network.parameters(), **named("optimizer"))
     batches, done = Batches([model], recipe, data, size), 0
     for _ in range(recipe["epochs"]):
         for x, y in batches.epoch():
-            share = cosine((done + 0.5) / (recipe["epochs"] * batches.steps), **named("schedule"))
+            share = schedule((done + 0.5) / (recipe["epochs"] * batches.steps))
             optimizer.param_groups[0]["lr"] = recipe["optimizer"]["lr"] * share
             optimizer.zero_grad()
-            cross_entropy(network(x[0]), y[0]).backward()
+            smoothing = recipe["label_smoothing"]
+            cross_entropy(network(x[0]), y[0], label_smoothing=smoothing).backward()
             optimizer.step()
             done += 1
     with torch.no_grad():

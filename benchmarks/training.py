@@ -35,48 +35,54 @@ def measure(quick: bool) -> list[dict]:
             common = {"folder": folder, "cohort": cohort, "models": models, "epochs": epochs}
             train = partial(child, "trainers.py", "train", **common)
             sides = {name: partial(train, engine=engine) for name, engine in sides.items()}
-            entries.append(compared(title, sides, "seconds", repetitions))
+            entries.append(entry(title, in_turn(sides, repetitions), "seconds"))
         for what, of in {"CNN": ["digits_cnn"], f"{len(cohorts)} cohorts": cohorts}.items():
             title = f"{models * len(of)} models of the demo's {what}, start of the processes"
             sides = processes(folder, of, models, epochs=2 if quick else None)
-            entries.append(compared(f"{title} included", sides, "process_seconds", 1))
+            own, *others = in_turn(sides, 1).items()
+            pairs = [dict([own, other]) for other in others]
+            entries += [entry(f"{title} included", pair, "process_seconds") for pair in pairs]
         entries.append(images(folder, quick, repetitions))
     return entries
 
 
-def compared(title: str, sides: dict, time: str, repetitions: int) -> dict:
+def entry(title: str, runs: dict[str, list[dict]], time: str) -> dict:
     """Return the entry of two sides: by wall time, with the ratio of their CPU time beside it."""
-    runs = in_turn(sides, repetitions)
-    entry = comparison(title, runs, time, agreement=agreement(runs))
+    result = comparison(title, runs, time, agreement=agreement(runs))
     own, other = (sorted(run["cpu_seconds"] for run in side)[len(side) // 2]
                   for side in runs.values())  # fmt: skip
-    entry["ratios"]["cpu_seconds"] = other / own
-    return entry
+    result["ratios"]["cpu_seconds"] = other / own
+    return result
 
 
 def processes(folder: str, cohorts: list[str], models: int, epochs: int | None) -> dict:
-    """Return the sides: a process for all models of a cohort, and a process for each of them.
+    """Return the sides: a process for all models of a cohort, and, twice, one for each of them.
 
-    Of the latter, PROCESSES are run, and what they take is counted for all. One after the other.
+    The latter runs the workflow's script or a plain loop. PROCESSES of them are run, one after the
+    other, and what they take is counted for all.
     """
     few = min(PROCESSES[len(cohorts) > 1], models)
     chosen = range(0, models, models // few)
     train = partial(child, "trainers.py", folder=folder)
     for cohort, model in product(cohorts, chosen):
         train("prepare", cohort=cohort, models=1, first=model)
-    train = partial(train, "train", engine="auto", epochs=epochs)
+    train = partial(train, epochs=epochs)
 
     def together():
-        runs = [train(cohort=cohort, models=models) for cohort in cohorts]
+        runs = [train("train", cohort=cohort, models=models) for cohort in cohorts]
         return _summed(runs, [run["accuracies"][model] for run in runs for model in chosen])
 
-    def one_each():
+    def one_each(how):
         each = product(cohorts, chosen)
-        runs = [train(cohort=cohort, models=1, first=model) for cohort, model in each]
+        runs = [train(how, cohort=cohort, models=1, first=model) for cohort, model in each]
         return _summed(runs, [run["accuracies"][0] for run in runs], models / few)
 
     part = "" if few == models else f", {few} of {models} run"
-    return {"a process a cohort": together, f"a process a model{part}": one_each}
+    return {
+        "a process a cohort": together,
+        f"a process a model{part}": partial(one_each, "train"),
+        f"a plain loop in a process a model{part}": partial(one_each, "plain"),
+    }
 
 
 def _summed(runs, accuracies, times=1.0):
@@ -100,11 +106,11 @@ def images(folder: str, quick: bool, repetitions: int) -> dict:
     common["data_root"] = str(root) if found else None
     child("trainers.py", "prepare", **common)
     train = partial(child, "trainers.py", **common)
-    sides = {"bfloat16, channels last": partial(train, "train", engine="auto", leakage=True),
-             "plain float32 loop": partial(train, "plain")}  # fmt: skip
+    sides = {"bfloat16, channels last": partial(train, "train", leakage=True),
+             "plain float32 loop": partial(train, "plain", leakage=True)}  # fmt: skip
     on = "CIFAR-10" if found else "enlarged digits"
     title = f"{models} models of carlini2022_small's CNN on {on} for {epochs} epochs"
-    return compared(f"{title}, in one process", sides, "seconds", repetitions)
+    return entry(f"{title}, in one process", in_turn(sides, repetitions), "seconds")
 
 
 def agreement(runs: dict[str, list[dict]]) -> dict:
