@@ -14,17 +14,22 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class File:
-    """A file or folder below data_root; checksum "md5:..." or "sha256:...", empty if unknown."""
+    """A file or folder below data_root; checksum "md5:..." or "sha256:...", empty if unknown.
+
+    `alias`: another name that it is found under, if not under its own.
+    """
 
     path: str
     checksum: str = ""
+    alias: str = ""
 
 
 @dataclass(frozen=True)
 class Source:
     """One source: its files, its shape as published (None: any size), its origin and citation.
 
-    The shape is that of the examples as they are in the files, before columns are encoded.
+    The shape is that of the examples as they are in the files, before columns are encoded; of
+    text, how many words there are.
     """
 
     files: tuple[File, ...]
@@ -39,6 +44,12 @@ def _md5(folder: str, **names: str) -> tuple[File, ...]:
     return tuple(File(f"{folder}/{name}", f"md5:{md5}") for name, md5 in names.items())
 
 
+def _wikitext(folder: str) -> tuple[File, ...]:
+    parts = ("train", "valid", "test")
+    return tuple(File(f"{folder}/wiki.{p}.tokens", alias=f"{folder}/{p}.txt") for p in parts)
+
+
+MERITY = "Merity, Xiong, Bradbury, Socher 2016"
 LOCAL_RELEASE = "https://github.com/privacytrustlab/datasets"
 SHOKRI = "Shokri, Stronati, Song, Shmatikov 2017"
 IDX = [f"{p}-{k}-ubyte" for p in ("train", "t10k") for k in ("images-idx3", "labels-idx1")]
@@ -124,6 +135,14 @@ SOURCES: dict[str, Source] = {
         (File("texas100/feats"), File("texas100/labels")),
         (67_330, None), 100, f"{LOCAL_RELEASE} (dataset_texas.tgz, its folder texas/100)", SHOKRI,
     ),
+    "wikitext2": Source(
+        _wikitext("wikitext-2"),
+        (2_551_843,), 1, "https://wikitext.smerity.com/wikitext-2-v1.zip", MERITY,
+    ),
+    "wikitext103": Source(
+        _wikitext("wikitext-103"),
+        (103_690_236,), 1, "https://wikitext.smerity.com/wikitext-103-v1.zip", MERITY,
+    ),
     "npz": Source((), (), None, "the option path of the configuration", "a file of your own"),
     "hdf5": Source((), (), None, "the option path of the configuration", "a file of your own"),
 }  # fmt: skip
@@ -141,7 +160,13 @@ def required_files(source: str, options: dict, data_root: Path | str) -> list[tu
     if "path" in options:  # the user's own file; an absolute path stays as it is
         checksum = options.get("sha256")
         return [(root / options["path"], f"sha256:{checksum}" if checksum else "")]
-    return [(root / file.path, file.checksum) for file in SOURCES[source].files]
+    return [(_found(root, file), file.checksum) for file in SOURCES[source].files]
+
+
+def _found(root: Path, file: File) -> Path:
+    own = root / file.path
+    other = root / file.alias
+    return other if file.alias and other.is_file() and not own.is_file() else own
 
 
 def missing_files(source: str, options: dict, data_root: Path | str) -> list[str]:
