@@ -15,15 +15,15 @@ thead th { border-bottom: 2px solid #444; vertical-align: bottom; }
 
 
 def page(title: str, sections: dict[str, pd.DataFrame], note: str = "") -> str:
-    """Return an HTML page with a table per section; a section named "" has no heading."""
+    """Return an HTML page: what is said of it, and a table per section; "" has no heading."""
     body = "".join(
         (f"<h3>{escape(heading)}</h3>\n" if heading else "") + table.to_html(index=False, border=0)
         for heading, table in sections.items()
     )
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>\n<h2>{escape(title)}</h2>\n{body}\n"
-        f"<p>{escape(note)}</p></body></html>\n"
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>\n<h2>{escape(title)}</h2>\n"
+        f"<p>{escape(note)}</p>\n{body}</body></html>\n"
     )
 
 
