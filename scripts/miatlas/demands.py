@@ -6,6 +6,7 @@ Cohorts are entries of the study, with what `known` adds to them.
 import re
 from pathlib import Path
 
+from miatlas.kinds import TEXT, kind_of
 from miatlas.membership import made_for_each_target, partners
 from miatlas.options import constant
 from miatlas.reading import LIBRARY, reads
@@ -29,9 +30,9 @@ def one_model_answers(attack: str, probe: str) -> bool:
 def known(cohorts: dict, populations: dict) -> dict:
     """Return the cohorts of an audit, by side, with what populations and signals files tell.
 
-    `examples`: the most that can be in the population, where the study limits it. Of an external
-    cohort whose file is there: `models`, `queries`, the names of its `answers`, and `held_out`, 0
-    if the file has no roles. Raises ValueError, naming it, for a file that is damaged.
+    `kind` of its examples; `examples`: the most that can be there, where the study limits it. Of an
+    external cohort whose file is there: `models`, `queries`, the names of its `answers`, and
+    `held_out`, 0 if the file has no roles. Raises ValueError, naming it, for a damaged file.
     """
     return {side: _known(cohort, populations) for side, cohort in cohorts.items()}
 
@@ -41,7 +42,8 @@ def _known(cohort, populations):
         population = populations[cohort["population"]]
         canaries = (population["canaries"] or {"count": 0})["count"]
         subset = population["subset"]
-        return cohort | ({"examples": subset + canaries} if subset else {})
+        examples = {"examples": subset + canaries} if subset else {}
+        return cohort | {"kind": kind_of(population)} | examples
     if not Path(cohort["signals"]).is_file():
         return cohort  # said elsewhere
     from miatlas.answered import check_signals  # not wanted where there is no file to open
@@ -172,6 +174,8 @@ def _probes(attack, names, cohorts, same):
         wanted = sorted(probes(attack["attack"], side, attack["options"]))
         if wanted and "signals" in cohort:
             return f"{attack['attack']} asks models for {wanted[0]}, and {side} models are external"
+        if "noise" in wanted and cohort["kind"] == TEXT:
+            return f"{attack['attack']} adds noise to examples, which makes no words of words"
         if "noise" in wanted and min(found := cohort["probes"]["noise"]["deviations"] or [0]) <= 0:
             return f"{attack['attack']} asks for noise of deviations {found}: they must be positive"
     return None

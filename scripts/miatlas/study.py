@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 
-from miatlas import demands, entries
+from miatlas import demands, entries, kinds
 from miatlas.membership import complaint, made_for_each_target
 from miatlas.populations.catalogue import missing_files
 
@@ -80,6 +80,9 @@ def _check_cohort(study, cohort, where):
     population = study["populations"][cohort["population"]]
     if design["name"] == "canaries" and population["canaries"] is None:
         raise ValueError(f"{where}.design: the population {cohort['population']} has no canaries")
+    wrong = kinds.complaint(population, study["recipes"][cohort["recipe"]], cohort["queries"])
+    if wrong:
+        raise ValueError(f"{where}.{wrong}")
 
 
 def made_of(cohort: dict) -> str | None:
