@@ -23,7 +23,7 @@ DASHES = [
 ]
 CHANCE = {"color": "0.45", "linestyle": (0, (2, 2)), "linewidth": 0.9, "zorder": 1.5}
 WIDEST_FLOOR = 0.1  # a logarithmic axis shows at least one decade
-LEGEND_ROOM = 6  # entries that fit below the chance line
+LEGEND_ROOM = 4  # entries below the chance line that hide no curve
 
 
 class Series(NamedTuple):
