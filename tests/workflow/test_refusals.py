@@ -14,6 +14,11 @@ from miatlas import study as studies
 
 GONE = object()
 CNN = {"name": "cnn", "filters": 16, "stages": 2}
+TEXT = {  # the tiny study on text
+    "populations.digits": {"source": "wikitext2", "vocabulary": 1000},
+    "recipes.plain.architecture": {"name": "gpt2", "vocabulary": 1000},
+    "recipes.faster.architecture": {"name": "gpt2", "vocabulary": 1000},
+}
 SAID = {  # what is changed in the tiny study, and the message
     "an unknown key": (
         {"sede": 1},
@@ -150,6 +155,34 @@ SAID = {  # what is changed in the tiny study, and the message
     "canaries without": (
         {"cohorts.one.design.name": "canaries"},
         "cohorts.one.design: the population digits has no canaries",
+    ),
+    "text for a network of numbers": (
+        {"populations.digits": {"source": "wikitext2"}},
+        "cohorts.one.recipe: mlp reads no text, and examples of wikitext2 are text",
+    ),
+    "a language model of images": (
+        {"recipes.plain.architecture": {"name": "gpt2"}},
+        "cohorts.one.recipe: gpt2 reads nothing but text, and examples of digits are images",
+    ),
+    "more words than a language model has": (
+        TEXT | {"recipes.plain.architecture": {"name": "gpt2", "vocabulary": 999}},
+        "cohorts.one.recipe: architecture.vocabulary is 999, but the population's vocabulary 1000",
+    ),
+    "words that are moved in training": (
+        TEXT | {"recipes.plain.augmentation": {"name": "shift"}},
+        "cohorts.one.recipe: augmentation moves images, and examples of wikitext2 are text",
+    ),
+    "words that are moved in queries": (
+        TEXT | {"cohorts.one.queries": {"count": 2}},
+        "cohorts.one.queries: count moves images, and examples of wikitext2 are text",
+    ),
+    "noise on words": (
+        TEXT | {"attacks.merlin": {}, "audits.one.attacks": ["merlin"]},
+        "audits.one: attacks.merlin.merlin adds noise to examples, which makes no words of words",
+    ),
+    "features that are moved": (
+        {"populations.digits": {"source": "adult"}, "cohorts.one.queries": {"count": 2}},
+        "cohorts.one.queries: count moves images, and examples of adult are features",
     ),
     "early stopping without": (
         {"recipes.plain.early_stopping": 2},
