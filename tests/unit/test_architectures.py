@@ -15,7 +15,7 @@ from miatlas.options import checked, constant, declared
 
 FOLDER = Path(architectures.__file__).parent
 EVERY = sorted(path for path in FOLDER.glob("[!_]*.py") if path.stem != "base")
-NAMES = [path.stem for path in EVERY if constant(path, "INPUTS") != "text"]  # not gpt2: its own file
+NAMES = [path.stem for path in EVERY if constant(path, "INPUTS") != "text"]  # those of images
 DEEP = ["densenet121", "resnet", "vgg16"]
 deep_ones_slowly = pytest.mark.parametrize(
     "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in DEEP)) for n in NAMES]
@@ -329,10 +329,11 @@ def test_stacked_is_one_by_one(name, training):
                 assert buffers[key][k] == int(training)
 
 
-@pytest.mark.parametrize("path", EVERY)
+@pytest.mark.parametrize("path", EVERY, ids=lambda path: path.stem)
 def test_default_options_pass_their_own_checks(path):
     options = declared(path, "build")
-    assert checked({}, options, path.stem) == {key: option.default for key, option in options.items()}
+    defaults = {key: option.default for key, option in options.items()}
+    assert checked({}, options, path.stem) == defaults
 
 
 @deep_ones_slowly
