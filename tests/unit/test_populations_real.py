@@ -19,6 +19,8 @@ SETS = [
     ("german_credit", (1_000, 61), np.float32, 0, [700, 300]),
     ("location30", (5_010, 446), np.float32, 0, [169, 178, 147]),
     ("purchase100", (197_324, 600), np.float32, 0, []),
+    ("wikitext2", (25_517, 100), np.float32, 2_455, [25_517]),
+    ("wikitext103", (1_036_901, 100), np.float32, 2_455, [1_036_901]),
 ]
 
 
@@ -45,3 +47,13 @@ def test_adult_without_unknown_values_has_the_documented_45222_rows():
 
     population = adult.load(ROOT, missing="drop")
     assert (len(population), population.test.sum()) == (45_222, 15_060)
+
+
+@pytest.mark.skipif(not ROOT, reason="MIATLAS_DATA_ROOT is not set")
+def test_wikitext2_has_the_33278_words_of_merity_2016():
+    if catalogue.missing_files("wikitext2", {}, ROOT):
+        pytest.skip("wikitext2 is not there")
+    from miatlas.populations import wikitext2
+
+    words = wikitext2.load(ROOT, length=1, vocabulary=2**24).x
+    assert np.array_equal(np.unique(words), np.arange(1, 33_279))

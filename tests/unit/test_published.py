@@ -60,7 +60,7 @@ def test_no_value_of_a_table_is_missing(paper):
 def test_cells_are_of_the_known_kinds():
     assert set(EVERY["unit"]) <= set(published.UNITS)
     assert set(EVERY["quantity"]) == set(published.QUANTITIES)
-    assert set(EVERY["dataset"]) - {""} <= set(SOURCES) | {"wikitext103"}
+    assert set(EVERY["dataset"]) - {""} <= set(SOURCES)
     for column in (
         "value",
         "spread",
