@@ -24,7 +24,7 @@ from miatlas.options import between, positive
 
 STACKABLE = True
 INPUTS = "text"
-AT_ONCE = {"cpu": 2**22, "cuda": 2**29}  # scores of the vocabulary that are held at once
+AT_ONCE = {"cpu": 2**22, "cuda": 2**27}  # scores of the vocabulary that a model holds at once
 START = 0  # the id before the first token
 
 
