@@ -79,9 +79,9 @@ as a maximum over dimensions doubled the time of patches, 1.35. Adding biases af
 saves the stack a tenth, and costs one CNN at 3x32x32 in bfloat16 as much. At 3x32x32 the same
 stack takes 9 and one model after the other 8: stacks end at 256 numbers an image. For one of 64 in
 a stack, 0.48: convolution, bias and pooling as one function with a gradient of its own, 0.56; the
-last ReLU after flattening, 0.52; stacks of 16 in its place, 0.63. A third of a step is the backward
-pass of the second convolution, which is a fifth faster with channels first: copying there and back
-takes that up. Asked about
+last ReLU after flattening, 0.52; stacks of 16 in its place, 0.63; compiled, 0.74, and half a minute
+of compiling. A third of a step is the backward pass of the second convolution, which is a fifth
+faster with channels first: copying there and back takes that up. Asked about
 1,797 examples with nine queries, 64 stacked CNNs took 11.7 s and one after the other 5.6 s:
 queries are not stacked on a CPU. Before jobs kept the memory that they free, page faults took
 half of a query's time (8.5 s in place of 4.3 s for two CNNs on 17,500 images of MNIST) and a
