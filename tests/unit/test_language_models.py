@@ -7,11 +7,13 @@ import pytest
 import torch
 from torch.func import functional_call, stack_module_state, vmap
 
-from miatlas import training
+from miatlas import signals, training
 from miatlas.architectures import gpt2
 from miatlas.batches import Data, Model
 from miatlas.ensemble import Ensemble
+from miatlas.probes import gradients
 from miatlas.probes.confidence import phi
+from miatlas.statistics import logit_scaled_confidence, loss_from_phi
 
 SMALL = {"vocabulary": 11, "width": 12, "depth": 2, "heads": 3}
 LENGTH = 6
@@ -167,6 +169,33 @@ def test_features_are_the_mean_state():
     means = torch.stack([network.states(x).mean(1) for network in networks])
     assert means.shape == (2, 5, 12)
     torch.testing.assert_close(group.answer(x), means)
+
+
+@pytest.mark.parametrize("stacked", [True, False])
+def test_signals_hold_the_mean_token_loss(stacked):
+    networks, x = [build(seed).float() for seed in (1, 2)], windows(7).float()
+    group = Ensemble.from_networks(networks, "cpu")
+    queries = {"count": 1, "mirror": True, "shift": 4, "logits": "first", "temperature": 1.0}
+    labels = np.zeros(7, np.int64)
+    ((where, fetch),) = signals.extract(group, x, labels, queries, stacked)
+    answers = fetch()
+    losses = torch.stack([-n.double().log_probabilities(x.double()).mean(1) for n in networks])
+    assert where == slice(0, 7)
+    found = loss_from_phi(answers["phi"][..., 0])
+    np.testing.assert_allclose(found, losses.detach().numpy(), rtol=1e-5)
+    again = logit_scaled_confidence(answers["logits"], labels)
+    np.testing.assert_allclose(again, answers["phi"][..., 0], rtol=1e-5)
+
+
+def test_gradient_norms_of_windows_are_those_of_each_alone():
+    network, x = build().float(), windows(3).float()
+    measured = gradients.measure(Ensemble.from_networks([network], "cpu"), x, np.zeros(3, int))
+    for norms, window in zip(measured[0], x, strict=True):
+        network.zero_grad()
+        (-network(window[None])[0, 0]).backward()
+        flat = torch.cat([weights.grad.flatten() for weights in network.parameters()])
+        expected = [flat.norm(1).item(), flat.norm(2).item(), flat.abs().max().item()]
+        np.testing.assert_allclose(norms, expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("stacked", [True, False])
