@@ -34,6 +34,14 @@ include: "rules/exhibits.smk"
 report: "config/report.rst"
 
 
+# Under its default limit of 100 new jobs a second, Snakemake looks through all that wait once a second
+# for every job that has ended. Cores and --jobs limit enough; a limit that was asked for stays.
+onstart:
+    limit = workflow.scheduling_settings.max_jobs_per_timespan
+    if limit and (limit.max_jobs, limit.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
+
+
 localrules:
     all,
     figures,
