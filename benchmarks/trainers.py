@@ -87,21 +87,23 @@ def plain(
     (member, _), size = membership(files), int(attributes(files["membership"])["size"])
     models = [train_models.model(settings, m, row) for m, row in enumerate(member, start=first)]
     train_one = partial(plain_model, settings["recipe"], data, size, shape, classes)
-    logits = torch.stack([train_one(model) for model in models])
+    networks, accuracies = [], []
+    for model, row in zip(models, member, strict=True):
+        networks.append(train_one(model))
+        others = data.test if len(data.test) else torch.from_numpy(~row)
+        trained = torch.from_numpy(row)  # its accuracy is the history's, too
+        _, accuracy = (plain_accuracy(networks[-1], data, part) for part in (trained, others))
+        accuracies.append(accuracy)
     seconds, spent = time.perf_counter() - start, cpu_seconds() - spent
-    hits = (logits.argmax(-1) == data.labels).numpy()
-    accuracies = [
-        float(right[data.test if len(data.test) else ~row].mean())
-        for right, row in zip(hits, member, strict=True)
-    ]
     found = {"accuracies": accuracies}
     if leakage:
+        logits = torch.stack([plain_answers(network, data.x) for network in networks])
         found["aucs"] = aucs(logits.numpy(), files)
     return {"seconds": seconds, "cpu_seconds": spent, **found}
 
 
 def plain_model(recipe: dict, data, size: int, shape, classes: int, model):
-    """Train one network as a tutorial does; return its logits (N, C) of all examples."""
+    """Train one network as a tutorial does."""
     import torch
     from torch.nn.functional import cross_entropy
 
@@ -124,8 +126,21 @@ def plain_model(recipe: dict, data, size: int, shape, classes: int, model):
             cross_entropy(network(x[0]), y[0], label_smoothing=smoothing).backward()
             optimizer.step()
             done += 1
+    return network.eval()
+
+
+def plain_answers(network, x):
+    """Return a network's logits (n, C) of x (n, ...)."""
+    import torch
+
     with torch.no_grad():
-        return torch.cat([network.eval()(x) for x in data.x.split(256)])
+        return torch.cat([network(part) for part in x.split(256)])
+
+
+def plain_accuracy(network, data, which) -> float:
+    """Return a network's accuracy on some of the examples."""
+    hits = plain_answers(network, data.x[which]).argmax(-1) == data.labels[which]
+    return float(hits.float().mean())
 
 
 def plain_network(network):

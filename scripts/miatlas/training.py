@@ -135,21 +135,24 @@ def _final_accuracy(group, data, models, history):
 
     Without test examples, accuracy is measured on all that the model did not train on.
     """
-    correct = torch.cat(
-        [
-            group.answer(data.x[where]).argmax(-1) == data.labels[where]
-            for where in group.slices(len(data.x), data.x)
-        ],
-        1,
-    )
-    correct = correct.cpu().numpy()  # (K, N)
+    trained = np.zeros((len(models), len(data.x)), bool)
+    for row, model in zip(trained, models, strict=True):
+        row[model.examples] = True
+    others = np.zeros_like(trained) if len(data.test) else ~trained
+    others[:, data.test.cpu().numpy()] = True
+    asked = np.flatnonzero((trained | others).any(0))
+    correct = _correct(group, data, torch.from_numpy(asked).to(data.x.device))
     last = {row["model"]: row for row in history}
-    for hits, model in zip(correct, models, strict=True):
-        trained = np.zeros(len(hits), bool)
-        trained[model.examples] = True
-        others = data.test.cpu().numpy() if len(data.test) else np.flatnonzero(~trained)
-        last[model.number]["train_accuracy"] = float(hits[trained].mean())
-        last[model.number]["test_accuracy"] = float(hits[others].mean())
+    for k, model in enumerate(models):
+        last[model.number]["train_accuracy"] = float(correct[k, trained[k, asked]].mean())
+        last[model.number]["test_accuracy"] = float(correct[k, others[k, asked]].mean())
+
+
+def _correct(group, data, index):
+    """Say which of the examples `index` (n,) each model labels rightly: (K, n) bool array."""
+    parts = [index[where] for where in group.slices(len(index), data.x)]
+    right = [group.answer(data.x[part]).argmax(-1) == data.labels[part] for part in parts]
+    return torch.cat(right, 1).cpu().numpy()
 
 
 def _check_losses(losses, running, models, first_step):
