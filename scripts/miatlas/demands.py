@@ -174,7 +174,7 @@ def _probes(attack, names, cohorts, same):
         wanted = sorted(probes(attack["attack"], side, attack["options"]))
         if wanted and "signals" in cohort:
             return f"{attack['attack']} asks models for {wanted[0]}, and {side} models are external"
-        if "noise" in wanted and cohort["kind"] == TEXT:
+        if "noise" in wanted and cohort.get("kind") == TEXT:
             return f"{attack['attack']} adds noise to examples, which makes no words of words"
         if "noise" in wanted and min(found := cohort["probes"]["noise"]["deviations"] or [0]) <= 0:
             return f"{attack['attack']} asks for noise of deviations {found}: they must be positive"
