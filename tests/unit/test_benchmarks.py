@@ -111,7 +111,7 @@ def test_bounds_run_and_their_sides_agree(tmp_path):
 @pytest.mark.slow
 def test_training_runs_and_its_sides_agree(tmp_path):
     *demo, images = run(tmp_path, "training")["training"]["comparisons"]
-    assert len(demo) == 4
+    assert len(demo) == 6
     for entry in [*demo, images]:
         facts = entry["agreement"]
         assert abs(facts["mean_difference"]) <= 0.02  # few epochs from the same seeds
@@ -122,7 +122,7 @@ def test_training_runs_and_its_sides_agree(tmp_path):
     assert 0.4 < leakage[images["ours"]] < 0.9
     text = (tmp_path / "README.md").read_text()
     assert "AUC of the loss" in text
-    assert text.count("In CPU time the ratio is") == 5
+    assert text.count("In CPU time the ratio is") == 7
 
 
 @pytest.mark.slow
