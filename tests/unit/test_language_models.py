@@ -198,6 +198,7 @@ def test_gradient_norms_of_windows_are_those_of_each_alone():
         np.testing.assert_allclose(norms, expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stacked", [True, False])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_tiny_model_learns_its_windows_by_heart_and_no_others(stacked, precision):
