@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from miatlas.answered import Signals
+from miatlas.files import write_csv
 from miatlas.logs import logged
-from miatlas.store import write_csv
 from miatlas.uncertainty import measure
 
 if TYPE_CHECKING:

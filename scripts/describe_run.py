@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from miatlas.files import write_text
 from miatlas.logs import logged
 from miatlas.pages import page
-from miatlas.store import attributes, write_text
+from miatlas.store import attributes
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

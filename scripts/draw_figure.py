@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import matplotlib.style
 
 from miatlas.evidence import gather
+from miatlas.files import whole, write_csv
 from miatlas.logs import logged
-from miatlas.store import whole, write_csv
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -4,9 +4,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from miatlas.evidence import gather
+from miatlas.files import write_csv, write_text
 from miatlas.logs import logged
 from miatlas.pages import markdown, page
-from miatlas.store import write_csv, write_text
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,9 +3,10 @@
 import json
 from typing import TYPE_CHECKING
 
+from miatlas.files import write_csv, write_json
 from miatlas.logs import logged
 from miatlas.metrics import evaluate, roc_table
-from miatlas.store import attributes, read_h5, write_csv, write_json
+from miatlas.store import attributes, read_h5
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -13,12 +13,13 @@ from miatlas.allocator import keep_freed_memory
 from miatlas.answered import Signals
 from miatlas.batches import Data, Model
 from miatlas.ensemble import stacks
+from miatlas.files import write_csv
 from miatlas.inputs import standardised
 from miatlas.logs import logged
 from miatlas.progress import Progress
 from miatlas.roles import HELD_OUT, TEST
 from miatlas.seeds import rng, torch_seed
-from miatlas.store import attributes, read_h5, write_csv, write_weights
+from miatlas.store import attributes, read_h5, write_weights
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

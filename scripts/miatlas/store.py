@@ -1,50 +1,20 @@
-"""Files: HDF5, safetensors, CSV and JSON, written whole or not at all, checked when read."""
+"""Files of HDF5 and safetensors, checked when read."""
 
 import json
 import math
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 
 import h5py
 import numpy as np
+
+from miatlas.files import whole
 
 FORMAT = 1
 SLICE = 2048  # examples in a chunk of signals, of all models: what readers take at once
 PART = 2**16  # examples of which one number each is read or written at once
 PACKED = {"compression": "lzf", "shuffle": True}
-
-
-@contextmanager
-def whole(path):
-    """Yield a temporary name in the same folder; it becomes `path` when the block succeeds."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_text(path, text: str) -> None:
-    """Write a text file whole."""
-    with whole(path) as temporary:
-        temporary.write_text(text)
-
-
-def write_json(path, content) -> None:
-    """Write a JSON file whole; NaN is refused."""
-    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
-
-
-def write_csv(path, table) -> None:
-    """Write a data frame whole, with enough digits to be read back exactly."""
-    with whole(path) as temporary:
-        table.to_csv(temporary, index=False)
 
 
 @contextmanager

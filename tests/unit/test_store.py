@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from miatlas import store
+from miatlas import files, store
 from miatlas.answered import Signals
 
 SCRIPTS = Path(store.__file__).parents[1]
@@ -37,7 +37,7 @@ def signals(path, models=3, examples=50, queries=2, classes=4, seed=0, change=()
 
 
 def interrupted(path):
-    with store.whole(path) as temporary:
+    with files.whole(path) as temporary:
         temporary.write_text("half")
         raise KeyboardInterrupt
 
@@ -46,7 +46,7 @@ def interrupted(path):
 def test_a_failed_writer_leaves_what_was_there(tmp_path, old):
     path = tmp_path / "a" / "file.txt"
     if old:
-        store.write_text(path, old)
+        files.write_text(path, old)
     with pytest.raises(KeyboardInterrupt):
         interrupted(path)
     assert (path.read_text() if path.exists() else None) == old
@@ -61,7 +61,7 @@ def test_a_killed_writer_leaves_what_was_there(tmp_path, old):
     code = f"""
 import sys, time; sys.path.insert(0, {str(SCRIPTS)!r})
 import h5py, numpy as np
-from miatlas.store import whole
+from miatlas.files import whole
 with whole({str(path)!r}) as temporary, h5py.File(temporary, "w") as file:
     file["x"] = np.zeros(10000)
     file.flush(); print("written", flush=True); time.sleep(60)
@@ -78,7 +78,7 @@ with whole({str(path)!r}) as temporary, h5py.File(temporary, "w") as file:
 
 def test_a_second_writing_replaces_the_first(tmp_path):
     for words in ("long words at first", "short", "and long ones again"):
-        store.write_text(tmp_path / "a.txt", words)
+        files.write_text(tmp_path / "a.txt", words)
         assert (tmp_path / "a.txt").read_text() == words
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
@@ -207,20 +207,20 @@ def test_weights_come_back_and_can_be_read_by_others(tmp_path):
     back = store.read_weights(path)
     assert back.keys() == arrays.keys()
     assert all((back[name] == arrays[name]).all() for name in arrays)
-    store.write_text(tmp_path / "plain", "")
+    files.write_text(tmp_path / "plain", "")
     assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode  # as the umask says
 
 
 def test_tables_come_back_exactly(tmp_path):
     table = pd.DataFrame({"x": np.random.default_rng(0).normal(size=50) * 1e-9, "n": range(50)})
-    store.write_csv(tmp_path / "t.csv", table)
+    files.write_csv(tmp_path / "t.csv", table)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "t.csv"), table, check_exact=True)
 
 
 def test_json_refuses_nan_and_keeps_the_old_file(tmp_path):
-    store.write_json(tmp_path / "m.json", {"a": 1})
+    files.write_json(tmp_path / "m.json", {"a": 1})
     with pytest.raises(ValueError, match="not JSON compliant"):
-        store.write_json(tmp_path / "m.json", {"a": float("nan")})
+        files.write_json(tmp_path / "m.json", {"a": float("nan")})
     assert json.loads((tmp_path / "m.json").read_text()) == {"a": 1}
 
 

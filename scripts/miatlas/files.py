@@ -1,0 +1,36 @@
+"""Files are written whole or not at all."""
+
+import json
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def whole(path):
+    """Yield a temporary name in the same folder; it becomes `path` when the block succeeds."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path, text: str) -> None:
+    """Write a text file whole."""
+    with whole(path) as temporary:
+        temporary.write_text(text)
+
+
+def write_json(path, content) -> None:
+    """Write a JSON file whole; NaN is refused."""
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def write_csv(path, table) -> None:
+    """Write a data frame whole, with enough digits to be read back exactly."""
+    with whole(path) as temporary:
+        table.to_csv(temporary, index=False)
