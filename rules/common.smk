@@ -14,6 +14,9 @@ sys.path.insert(0, str(SCRIPTS))
 from miatlas import jobs
 from miatlas import study as studies
 from miatlas.digest import digest as digest_of
+from miatlas.digest import remember
+
+remember(Path(".snakemake/digests.json"))
 
 try:
     STUDY = studies.read(config)

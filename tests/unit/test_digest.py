@@ -1,6 +1,8 @@
 """The digest of a job's code: what is in it, what is not, and what the library imports."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from miatlas import digest as module
 from miatlas.digest import digest
 
+SCRIPTS = Path(module.__file__).parents[1]
 FILES = {
     "run.py": "import sys\nfrom lib.near import f\nfrom importlib import import_module\n",
     "lib/__init__.py": '"""A library."""\n',
@@ -33,9 +36,15 @@ def of(root, changes=()):
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    for cached in (digest, module.imported, module._tree, module._code):  # kept for a run
-        cached.cache_clear()
+    forget()
     return digest(root, "run.py", "lib/attacks/one.py")
+
+
+def forget():
+    """Forget what is kept for a run."""
+    for cached in (digest, module.read, module._modules):
+        cached.cache_clear()
+    module._READ.clear()
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -89,11 +98,80 @@ def test_a_module_moved_to_another_name_counts(tmp_path):
     assert of(tmp_path, text) != before
 
 
+# What earlier runs have read ------------------------------------------------------------------
+
+RUN = """
+import ast, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from miatlas.digest import digest, remember
+parse, parsed = ast.parse, []
+ast.parse = lambda source, **options: parsed.append(source) or parse(source, **options)
+remember(Path("kept/read.json"))
+print(digest(Path.cwd(), "run.py"), len(parsed))
+import os; os.chdir("/")
+"""
+
+
+def run(folder):
+    """Return the digest that a new process finds, and the number of sources that it parsed."""
+    command = [sys.executable, "-c", RUN, str(SCRIPTS)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    found, parsed = done.stdout.split()
+    return found, int(parsed)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, text in {
+        "run.py": "import one, two\n",
+        "one.py": "A = 1\n",
+        "two.py": "B = 2\n",
+    }.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_a_source_is_parsed_once_and_again_when_it_changes(folder):
+    first, parsed = run(folder)
+    assert parsed == 3
+    assert run(folder) == (first, 0)
+    (folder / "one.py").write_text("A = 3\n")
+    second, parsed = run(folder)
+    assert parsed == 1
+    assert second != first
+    (folder / "one.py").write_text("A = 1\n")
+    assert run(folder) == (first, 0)
+
+
+def test_what_was_kept_is_not_written_again(folder):
+    run(folder)
+    kept = folder / "kept/read.json"
+    before = kept.stat().st_ino, kept.stat().st_mtime_ns
+    run(folder)
+    assert (kept.stat().st_ino, kept.stat().st_mtime_ns) == before
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "3"])
+def test_a_damaged_file_is_as_good_as_none(folder, text):
+    first, _ = run(folder)
+    (folder / "kept/read.json").write_text(text)
+    assert run(folder) == (first, 3)
+    assert run(folder) == (first, 0)
+
+
+def test_where_nothing_can_be_kept_all_is_as_before(folder):
+    (folder / "kept").write_text("a file where the folder should be")
+    first, parsed = run(folder)
+    assert parsed == 3
+    assert run(folder) == (first, 3)
+
+
 # The library itself --------------------------------------------------------------------------
 
-SCRIPTS = Path(module.__file__).parents[1]
 LEAVES = {
-    "miatlas/__init__.py", "miatlas/options.py", "miatlas/store.py", "miatlas/logs.py",
+    "miatlas/__init__.py", "miatlas/options.py", "miatlas/store.py", "miatlas/files.py",
+    "miatlas/logs.py",
     "miatlas/roles.py", "miatlas/answered.py",
 }  # fmt: skip
 
@@ -157,6 +235,7 @@ def test_no_package_imports_its_members():
 @pytest.mark.parametrize("script", [p.name for p in SCRIPTS.glob("*.py")])
 def test_what_a_script_reaches_is_what_its_digest_covers(script, monkeypatch):
     read = []
-    monkeypatch.setattr(module, "_code", lambda path: read.append(path) or "")
-    digest(SCRIPTS, script)
+    was = module.read.__wrapped__
+    monkeypatch.setattr(module, "read", lambda path: read.append(path) or was(path))
+    digest.__wrapped__(SCRIPTS, script)
     assert {str(path.relative_to(SCRIPTS)) for path in read} == reached(script)
