@@ -109,7 +109,8 @@ class Pieces:
         priority = references.priorities(rows, where.start, where.stop, self.audit.seed)
         marked = self._marked(target, examples, where, self.audit.leave_one_out)
         k_in, k_out = self.numbers[target]
-        return references.select(*marked, k_in, k_out, priority[:, examples - where.start])
+        asked = priority.take(examples - where.start, axis=1)
+        return references.select(*marked, k_in, k_out, asked)
 
     def _number(self, target):
         """Return how many IN and OUT references the target's examples have, all alike."""
@@ -131,9 +132,9 @@ class Pieces:
 
         `known`: only on those that they are evaluated on.
         """
-        shadow, index = self.audit.shadow, np.ix_(self._shadow_rows(target), examples - where.start)
-        member = shadow.held("member", where)[index]
-        about = shadow.held("evaluated", where)[index] if known else True
+        shadow, asked = self.audit.shadow, (self._shadow_rows(target), examples - where.start)
+        member = taken(shadow.held("member", where), *asked)
+        about = taken(shadow.held("evaluated", where), *asked) if known else True
         return member & about, ~member & about
 
     def _read_held_out(self, cohort, name, models=None):
@@ -203,4 +204,4 @@ def taken(answers: np.ndarray, models, examples: np.ndarray) -> np.ndarray:
     """Return what some models answer about some examples; one model's number drops the axis."""
     if np.ndim(models) == 0:
         return answers[models][examples]
-    return answers[np.ix_(models, examples)]
+    return answers[models].take(examples, axis=1)  # np.ix_ takes nine times as long for two queries

@@ -113,5 +113,9 @@ def _lowest(mask: np.ndarray, k: int, priority: np.ndarray, kind: str) -> np.nda
         )
     if k == 0:
         return np.zeros_like(mask)
-    masked = np.where(mask, priority, np.uint64(2**64 - 1))
-    return mask & (masked <= np.partition(masked, k - 1, axis=0)[k - 1])
+    more = np.flatnonzero(available > k)
+    marked, lowest = mask.take(more, axis=1), priority.take(more, axis=1)
+    lowest[~marked] = np.uint64(2**64 - 1)
+    chosen = mask.copy()
+    chosen[:, more] = marked & (lowest <= np.partition(lowest, k - 1, axis=0)[k - 1])
+    return chosen

@@ -21,7 +21,7 @@ def among(refs: np.ndarray, mask: np.ndarray) -> np.ndarray:  # (R, N, Q), (R, N
         raise ValueError(
             f"examples have from {count.min()} to {count.max()} references; balance them first"
         )
-    models = np.nonzero(mask.T)[1].reshape(len(count), -1).T  # (k, N)
+    models = np.flatnonzero(mask.T).reshape(len(count), -1).T % len(mask)  # (k, N)
     return refs[models, np.arange(len(count))]
 
 
