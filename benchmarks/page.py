@@ -71,21 +71,22 @@ named alternative in the same run.
 LOST = """
 ## What lost, on a CPU
 
-Milliseconds of CPU time for a step of one of 32 stacked CNNs with 16 filters on 8x8 images,
-batches of 32: one by one 1.1; grouped convolutions under `vmap`, channels first, 0.55; patches
-copied out and batched products 0.63; grouped convolutions with a stack's models beside the
-channels, in memory the last, and pooling that leaves them there, 0.43: this is what runs. Pooling
-as a maximum over dimensions doubled the time of patches, 1.35. Adding biases after the pooling
-saves the stack a tenth, and costs one CNN at 3x32x32 in bfloat16 as much. At 3x32x32 the same
-stack takes 9 and one model after the other 8: stacks end at 256 numbers an image. For one of 64 in
-a stack, 0.48: convolution, bias and pooling as one function with a gradient of its own, 0.56; the
-last ReLU after flattening, 0.52; stacks of 16 in its place, 0.63; compiled, 0.74, and half a minute
-of compiling. A third of a step is the backward pass of the second convolution, which is a fifth
-faster with channels first: copying there and back takes that up. Asked about
-1,797 examples with nine queries, 64 stacked CNNs took 11.7 s and one after the other 5.6 s:
-queries are not stacked on a CPU. Before jobs kept the memory that they free, page faults took
-half of a query's time (8.5 s in place of 4.3 s for two CNNs on 17,500 images of MNIST) and a
-quarter of LiRA's.
+Milliseconds of CPU time for a step of one of 32 stacked CNNs with 16 filters on 8x8 images, batches
+of 32: one by one 1.1; grouped convolutions under `vmap`, channels first, 0.55; patches copied out
+and batched products 0.63; grouped convolutions with a stack's models beside the channels, in memory
+the last, and pooling that leaves them there, 0.43: this is what runs. Pooling as a maximum over
+dimensions doubled the time of patches, 1.35. Biases are added after the pooling: it saves the stack
+a twentieth, and would cost one CNN at 3x32x32 in bfloat16 a tenth. At 3x32x32 the same stack takes
+9 and one model after the other 8: stacks end at 256 numbers an image. For one of 64 in a stack,
+0.48: convolution, bias and pooling as one function with a gradient of its own, 0.56; the last ReLU
+after flattening, 0.52; stacks of 16 in its place, 0.63; compiled, 0.74, and half a minute of
+compiling. A third of a step is the backward pass of the second convolution, which is a fifth faster
+with channels first: copying there and back takes that up; as a convolution with the flipped kernel
+the gradient of its input is no faster. Kernels that lie as the convolution wants them save a
+hundredth. Asked about 1,797 examples with nine queries, 64 stacked CNNs took 11.7 s and one after
+the other 5.6 s: queries are not stacked on a CPU. Before jobs kept the memory that they free, page
+faults took half of a query's time (8.5 s in place of 4.3 s for two CNNs on 17,500 images of MNIST)
+and a quarter of LiRA's.
 """
 READING = """
 ## How to read the tables
