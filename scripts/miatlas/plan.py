@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import mean
 
 OWN, NEIGHBOURS, NOTHING = "an earlier run", "neighbours", "nothing"  # what a number rests on
+STRANGERS = {"populations", "bounds"}  # folders of files that are each about something else
 
 
 @dataclass(frozen=True)
@@ -101,13 +102,15 @@ def expected(path: Path, measure) -> tuple[float, str]:
     """Return `measure` of a file, or the mean of its neighbours' of the same kind, and which it is.
 
     Neighbours lie in the same folder and have the same suffixes; a file in a folder of its rule's
-    own (`benchmarks/prepare_population/x.tsv`) has none, for it is about something else.
+    own (`benchmarks/prepare_population/x.tsv`, `populations/x.h5`) has none, for it is about
+    something else.
     """
     own = measure(path)
     if own is not None:
         return own, OWN
     suffix = "".join(path.suffixes)
-    others = [] if path.parent.parent.name == "benchmarks" else path.parent.glob(f"*{suffix}")
+    alone = path.parent.parent.name == "benchmarks" or path.parent.name in STRANGERS
+    others = [] if alone else path.parent.glob(f"*{suffix}")
     known = [value for value in map(measure, sorted(others)) if value is not None]
     return (mean(known), NEIGHBOURS) if known else (0.0, NOTHING)
 

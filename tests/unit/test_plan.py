@@ -102,9 +102,13 @@ def test_records_of_other_populations_say_nothing(tmp_path):
     folder = tmp_path / "benchmarks" / "prepare_population"
     folder.mkdir(parents=True)
     (folder / "digits.tsv").write_text(TSV + "5\t0:00:05\t7\n")
-    path = "benchmarks/prepare_population/cifar10.tsv"
-    rows = plan.estimate([plan.Job("prepare_population", (), path)], tmp_path)
+    other = tmp_path / "results" / "populations" / "digits.h5"
+    other.parent.mkdir(parents=True)
+    other.write_bytes(b"x" * 100)
+    path, made = "benchmarks/prepare_population/cifar10.tsv", "results/populations/cifar10.h5"
+    rows = plan.estimate([plan.Job("prepare_population", (made,), path)], tmp_path)
     assert rows["prepare_population"].basis == {plan.NOTHING: 1}
+    assert str(rows["prepare_population"].gigabytes) == "?"
 
 
 def test_hours_are_of_cores_or_of_gpus(job, tmp_path):
