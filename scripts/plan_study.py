@@ -40,10 +40,11 @@ def main(arguments: list[str]) -> int:
     root = re.search(r"^ *Working directory: (.*)$", text, flags=re.M)
     rows = plan.estimate(jobs, Path(root[1] if root else "."))
     print(plan.table(rows) + "\n" + NOTES)
-    for rule in ("query_models", "train_models"):  # the answers of a model cost its training too
-        if rule in rows and rows[rule].unknown:
-            print(advice(rule, rows[rule].unknown))
-            break
+    unknown = {rule: row.unknown for rule, row in rows.items() if row.unknown}
+    first = "query_models" if "query_models" in unknown else "train_models"  # asks for training too
+    for rule in ("probe_models", first):
+        if rule in unknown:
+            print(advice(rule, unknown[rule]))
     return 0
 
 
@@ -64,17 +65,19 @@ def configured(arguments: list[str]) -> dict:
 
 def models(study: dict, jobs: list[plan.Job]) -> str:
     """Say how many models the study has, and how many of them are to be trained."""
-    lines = []
+    lines, total = [], [0, 0]
     for name in studies.trained(study):
         cohort = study["cohorts"][name]
         folder = f"/cohorts/{name}/models/"
         blocks = sum(job.rule == "train_models" and folder in job.outputs[0] for job in jobs)
         todo = blocks * cohort["block"]
+        total = [total[0] + cohort["models"], total[1] + todo]
         lines.append(
             f"  {name}: {cohort['models']} models of recipe {cohort['recipe']}"
             f" on {cohort['population']}, {todo} to be trained ({cohort['block']} to a job)"
         )
-    return "\n".join([f"Study {study['study']}", *lines, ""])
+    head = f"Study {study['study']}: {total[0]:,} models, {total[1]:,} to be trained"
+    return "\n".join([head, *lines, ""])
 
 
 def advice(rule: str, unknown: list[plan.Job]) -> str:

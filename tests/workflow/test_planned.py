@@ -26,6 +26,7 @@ def lines(said: str) -> dict[str, list[str]]:
 
 def test_a_study_that_never_ran_is_counted_and_nothing_else_claimed(project):
     said = planned(project)
+    assert said.startswith("Study tiny: 12 models, 12 to be trained\n")
     assert "one: 8 models of recipe plain on digits, 8 to be trained (4 to a job)" in said
     assert "two: 4 models of recipe faster on digits, 4 to be trained (4 to a job)" in said
     table = lines(said)
@@ -34,6 +35,16 @@ def test_a_study_that_never_ran_is_counted_and_nothing_else_claimed(project):
     assert {row[1] for row in table.values()} == {"?"}
     advised = {f"results/cohorts/{cohort}/signals/0.h5" for cohort in ("one", "two")}
     assert set(said.splitlines()[-1].split()) == advised
+
+
+def test_what_probes_take_is_told_to_be_found_out_as_well(project):
+    project.study["attacks"]["gradient_norm"] = {}
+    project.study["audits"]["one"]["attacks"].append("gradient_norm")
+    project.study["exhibits"]["curves"]["attacks"].append("gradient_norm")
+    said = planned(project)
+    assert "probe_models: no record for 2 jobs" in said
+    assert "\nresults/cohorts/one/probes/gradients/0.h5\n" in said
+    assert "query_models: no record for 3 jobs" in said
 
 
 def test_with_gpus_the_hours_are_theirs(project):
