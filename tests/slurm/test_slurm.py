@@ -91,8 +91,9 @@ def test_the_tiny_study_runs(over, prepared):
     logs = [log.read_text() for log in (project.results / "logs/train_models").glob("*/*.log")]
     assert len(logs) == 3
     assert all(log.startswith(("GPU 0\n", "GPU 1\n")) for log in logs)  # each had its own
-    drawn = [comment for comment in requests if "draw_membership" in comment]
-    assert drawn == ["rule_draw_assign_roles_draw_membership"]  # many small jobs, submitted as one
+    drawn = [job for job in project.jobs() if "draw_membership" in job["Comment"]]
+    assert [job["Comment"] for job in drawn] == ["rule_draw_assign_roles_draw_membership"]
+    assert drawn[0]["Timelimit"] == "00:07:00"  # many small jobs, submitted as one for minutes
     audited = [comment for comment in requests if re.search("score_attack|leakage", comment)]
     assert audited == ["rule_audit_measure_leakage_score_attack"]  # the same words for every attack
     jobs = [job["Comment"] for job in project.jobs()]

@@ -35,11 +35,26 @@ def test_the_slurm_profile_names_rules_that_there_are(text):
 
 def test_its_commented_settings_are_settings():
     before, after = yaml.safe_load(slurm()), yaml.safe_load(edited(slurm()))
-    assert set(after) - set(before) == {"resources", "set-resources"}
+    assert set(after) - set(before) == {"resources"}
     assert after["resources"] == {"gpu": 8}
     assert "slurm_account" in after["default-resources"]
-    for resources in after["set-resources"].values():
-        assert resources["slurm_partition"] == "gpu"
+    own = set(after["set-resources"]) - set(before["set-resources"])
+    assert own == {"train_models", "query_models", "probe_models"}
+    for rule in own:
+        assert after["set-resources"][rule]["slurm_partition"] == "gpu"
+
+
+def test_what_a_group_has_many_of_asks_for_minutes():
+    """A group asks for the sum over its jobs that take turns: 20 minutes each would be hours."""
+    profile = yaml.safe_load(slurm())
+    grouped = dict(entry.split("=") for entry in profile["groups"])
+    many = {name for name, n in (e.split("=") for e in profile["group-components"]) if int(n) > 1}
+    rules = {rule for rule, group in grouped.items() if group in many}
+    assert rules == {"assign_roles", "draw_membership"}
+    for rule in rules:
+        minutes, growth = profile["set-resources"][rule]["runtime"].split(" * ")
+        assert int(minutes) <= 5
+        assert growth == "attempt"
 
 
 def test_the_default_profile_leaves_the_choice_of_where_to_run_open():
