@@ -1,6 +1,7 @@
 """Processes that want a GPU, on devices that are only names, some of them ending badly."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,9 @@ import pytest
 
 from miatlas import devices
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
+ROOT = Path(__file__).parents[2]
+SCRIPTS = ROOT / "scripts"
+LIBRARY = SCRIPTS / "miatlas"
 JOB = """
 import os, signal, subprocess, sys, time
 from itertools import pairwise
@@ -172,3 +175,37 @@ def test_the_gpu_that_is_locked_is_the_one_used(tmp_path, monkeypatch, start):
     assert got(start(["GPU-1"])) == 0
     assert devices.take() == torch.device("cuda", 1)
     assert used == [1]
+
+
+def test_jobs_that_ask_for_a_gpu_are_those_that_lock_one():
+    asking, locking = set(), set()
+    for path in (ROOT / "rules").glob("*.smk"):
+        for rule in re.split(r"^rule ", path.read_text(), flags=re.M)[1:]:
+            if "gpu=GPU," in rule:
+                asking.add(re.search(r"scripts/(\w+\.py)", rule)[1])
+    for script in SCRIPTS.glob("*.py"):
+        text = script.read_text()
+        names = re.findall(r"^from miatlas\.(\w+) import", text, flags=re.M)
+        modules = [file.read_text() for name in names if (file := LIBRARY / f"{name}.py").exists()]
+        if any("devices.take()" in code for code in (text, *modules)):
+            locking.add(script.name)
+    assert asking == locking == {"train_models.py", "query_models.py", "probe_models.py"}
+
+
+@pytest.mark.parametrize(
+    ("shown", "count"), [(None, 2), ("", 0), ("-1", 0), ("1", 1), ("0,2,5", 3), ("GPU-a,GPU-b", 2)]
+)
+def test_make_counts_the_gpus_that_are_there_or_shown(tmp_path, shown, count):
+    smi = tmp_path / "nvidia-smi"
+    smi.write_text("#!/bin/sh\necho 'GPU 0: X (UUID: GPU-a)'\necho 'GPU 1: X (UUID: GPU-b)'\n")
+    smi.chmod(0o755)
+    hidden = {"CUDA_VISIBLE_DEVICES", "GPUS", "MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL"}
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
+    environment["PATH"] = f"{tmp_path}:{os.environ['PATH']}"
+    if shown is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = shown
+    command = ["make", "--dry-run", "plan"]
+    said = subprocess.run(
+        command, cwd=ROOT, env=environment, text=True, capture_output=True, check=True
+    )
+    assert f"--resources gpu={count} " in said.stdout
