@@ -66,6 +66,28 @@ def _channels_last(x):
     return x.movedim(1, -1).contiguous().movedim(-1, 1) if x.device.type == "cpu" else x
 
 
+class BatchNorm(nn.BatchNorm2d):
+    """Batch norm that a stack can train in bfloat16.
+
+    For stacked models torch makes up weights of 1, of the inputs' type. With these its kernels want
+    running statistics of that type too, which are float32, and fail: a GPU's on the way back. So
+    they are not told of any, and what they say of the batch moves the statistics here.
+    """
+
+    def forward(self, x):
+        """(B, C, H, W) -> (B, C, H, W)."""
+        if not (self.training and x.dtype == torch.bfloat16 and is_batchedtensor(x)):
+            return super().forward(x)
+        given = x, self.weight, self.bias, None, None, True, self.momentum, self.eps
+        x, mean, inverse = torch.native_batch_norm(*given)
+        count = x.numel() // x.shape[1]
+        variance = (inverse.detach().float() ** -2 - self.eps) * (count / (count - 1))
+        self.running_mean.mul_(1 - self.momentum).add_(mean.detach().float() * self.momentum)
+        self.running_var.mul_(1 - self.momentum).add_(variance * self.momentum)
+        self.num_batches_tracked.add_(1)
+        return x
+
+
 class Mean(nn.Module):
     """The mean over all positions: (B, C, H, W) -> (B, C)."""
 
@@ -79,6 +101,9 @@ class Network(nn.Module):
 
     def __init__(self, body: nn.Module, shape: tuple[int, ...], classes: int):
         super().__init__()
+        for module in body.modules():
+            if type(module) is nn.BatchNorm2d:
+                module.__class__ = BatchNorm  # torchvision's networks have them built in
         self.body = body
         self.head = nn.Linear(_width(body, shape), classes)
 
