@@ -9,6 +9,7 @@ import argparse
 import json
 import sys
 import time
+import traceback
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from unittest.mock import patch
@@ -103,10 +104,14 @@ def beside(trial: Trial, processes: int) -> dict:
 
 
 def _process(name, quick, device, ready, rates):
-    trial = Trial(name, quick, torch.device(device))
-    trial.train(1, False)
-    ready.wait(timeout=600)
-    rates.put(trained(trial, False, nullcontext)["images_per_second"])
+    try:
+        trial = Trial(name, quick, torch.device(device))
+        trial.train(1, False)
+        ready.wait(timeout=600)
+        rates.put(trained(trial, False, nullcontext)["images_per_second"])
+    except BaseException:
+        ready.abort()  # the others need not wait for this one
+        raise
 
 
 @contextmanager
@@ -180,7 +185,10 @@ def measured(name: str, quick: bool, device: torch.device) -> dict:
     return {
         "batch": trial.recipe["batch_size"], "stack": trial.stack,
         "train_flops": train_flops, "query_flops": query_flops,
-        "moved": {"one stack": moved(trial, True), "one by one": moved(trial, False)},
+        "moved": {
+            engine: attempted(moved, trial, ENGINES[engine][0])
+            for engine in ("one stack", "one by one")
+        },
         "engines": engines,
         "tiny_steps": {e: run["seconds"] for e, run in tiny_steps.items() if "error" not in run},
         "queries": attempted(queried, trial),
@@ -193,9 +201,14 @@ def attempted(function, *arguments) -> dict:
     try:
         found = function(*arguments)
     except Exception as error:  # out of memory, no compiler, ...
-        found = {"error": f"{type(error).__name__}: {error}".strip().splitlines()[0]}
+        found = failure(error)
     print(f"  {found}", flush=True)
     return found
+
+
+def failure(error: Exception) -> dict:
+    """Return what stands in the place of results."""
+    return {"error": f"{type(error).__name__}: {error}".strip().splitlines()[0]}
 
 
 def main() -> None:
@@ -214,7 +227,11 @@ def main() -> None:
     }  # fmt: skip
     for name in RECIPES:
         print(name, flush=True)
-        results["recipes"][name] = measured(name, options.quick, device)
+        try:
+            results["recipes"][name] = measured(name, options.quick, device)
+        except Exception as error:  # no other recipe's results are lost
+            traceback.print_exc()
+            results["recipes"][name] = failure(error)
         if options.output or not options.quick:
             text = json.dumps(results, indent=1, ensure_ascii=False)
             (folder / "results_gpu.json").write_text(text + "\n")

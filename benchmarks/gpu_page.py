@@ -46,6 +46,8 @@ def render(file: Path) -> str:
 
 
 def _recipe(name, found, peaks):
+    if "error" in found:
+        return f"### {name}\n\nFailed: {found['error'][:120]}\n"
     default = found["engines"]["one stack"].get("images_per_second")
     engines, flops = found["engines"].items(), found["train_flops"]
     lines = [
@@ -76,7 +78,7 @@ def _engine(name, run, default, flops, peaks):
 def _bounds(engine, found, peaks):
     """Say what a step takes, and what it would take if one thing alone bounded it."""
     run, moved = found["engines"][engine], found["moved"][engine]
-    if "error" in run:
+    if "error" in run or "error" in moved:
         return ""
     images = found["batch"] * (run["models"] if engine == "one stack" else 1)
     whole = images / run["images_per_second"]
@@ -113,6 +115,8 @@ def _operations(found):
 
 def _study(fast):
     """Say what follows for 256 models of `fast` on CIFAR-10, from the rates alone."""
+    if "error" in fast:
+        return ""
     run, queries = fast["engines"]["one stack"], fast["queries"]
     if "error" in run or "error" in queries:
         return ""

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 import torch
+from torch.autograd import DeviceType
 from torch.nn.functional import cross_entropy
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -89,7 +90,9 @@ def slowest(call: Callable, device: torch.device, count: int = 8) -> dict[str, f
         call()
         synchronize(device)
     field = "self_device_time_total" if gpu else "self_cpu_time_total"
-    times = {event.key: getattr(event, field) for event in seen.key_averages()}
+    where = DeviceType.CUDA if gpu else DeviceType.CPU  # calls bear the time of their kernels, too
+    events = [event for event in seen.key_averages() if event.device_type == where]
+    times = {event.key: getattr(event, field) for event in events}
     whole = sum(times.values()) or 1
     ranked = sorted(times, key=times.get, reverse=True)[:count]
     return {name[:80]: times[name] / whole for name in ranked}
