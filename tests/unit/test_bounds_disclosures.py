@@ -78,6 +78,35 @@ def test_few_draws_are_right_on_average_with_many_classes(classes, point, expect
         assert counted.variation < 0.6 * expected
 
 
+FAR_IN = np.array([2.45, 0.27, 0.11, 0.07, 0.56, 0.20, 853, 0.09, 7.07, 0.08])
+FAR_OUT = np.array([0.61, 0.18, 0.09, 0.06, 0.23, 0.11, 1.32, 0.08, 3.53, 0.07])
+
+
+def test_few_draws_bound_laws_that_are_far_apart():
+    """A surely learnt digit that models without it confuse: its laws as they were fitted."""
+    exact = decision_sets.sampled(FAR_IN, FAR_OUT, 0.2, generators(1)[0], 200_000)
+    assert exact.kl_in_out == pytest.approx(4.8, abs=0.2)
+    a, b = (np.tile(alpha, (200, 1)) for alpha in (FAR_IN, FAR_OUT))
+    limit = disclosures.decision_set(a, b, 0.2, generators(200), draws=128)
+    assert (limit.bound >= limit.advantage - 1e-12).all()
+    assert limit.advantage.mean() == pytest.approx(exact.variation, abs=0.05)
+    assert (limit.divergences.kl_in_out > 0.5 * exact.kl_in_out).all()
+
+
+@pytest.mark.parametrize("classes", [10, 100])
+def test_estimates_of_laws_obey_what_holds_of_any_two(classes):
+    """With a threshold low enough for many sets, and with laws too sure to be computed."""
+    rng = np.random.default_rng(6)
+    alpha = rng.gamma(0.3, 1.0, (2, 100, classes)) + 0.05
+    alpha[:, ::2, 0] += 150.0
+    limit = disclosures.decision_set(*alpha, 0.15, generators(100), draws=64)
+    assert (limit.bound >= limit.advantage - 1e-12).all()
+    kl = np.minimum(limit.divergences.kl_in_out, limit.divergences.kl_out_in)
+    affinity = limit.divergences.affinity
+    assert (affinity**2 <= 1 - limit.advantage**2 + 1e-12).all()
+    assert (kl >= np.maximum(2 * limit.advantage**2, -2 * np.log(affinity)) - 1e-6).all()
+
+
 def test_the_bit_is_the_difference_of_two_probabilities():
     a, b, labels = random_laws(50, 5, seed=1)
     for threshold in (0.05, 0.3, 0.8):

@@ -106,7 +106,7 @@ def weighed(alpha_in, alpha_out, threshold, generator, draws) -> Discrete:
     each, share = np.abs(p - q) / (p + q), counts / counts.sum()
     mean = share @ each
     error = np.sqrt(share @ (each - mean) ** 2 / counts.sum()) + np.delete(reached, kept).sum()
-    return found._replace(variation=mean, error=error)
+    return _consistent(found._replace(variation=mean, error=error))
 
 
 def _probabilities(laws, threshold, kept, inside):
@@ -147,7 +147,7 @@ def sampled(alpha_in, alpha_out, threshold, generator, draws, label=None) -> Dis
     crossed = sum(np.sign(one) @ other for one, other in (sums, sums[::-1])) / len(v)
     value = float(np.clip(crossed, 0.0, 1.0))
     error = np.sqrt(max((v**2).mean() - value**2, 0.0) / len(v))
-    return laws._replace(variation=value, error=error)
+    return _consistent(laws._replace(variation=value, error=error))
 
 
 def _laws(counts, sums):
@@ -156,16 +156,25 @@ def _laws(counts, sums):
 
 
 def _jackknifed(whole, halves):
-    """Return 2 f(all draws) - mean of f(half of them), f at least 0: a bias in 1/draws is gone."""
-    kl = []
-    for name in ("kl_in_out", "kl_out_in"):
+    """Return 2 f(all draws) - mean of f(half of them): a bias in 1/draws is gone."""
+
+    def corrected(name):
         parts = [getattr(one, name) for one in (whole, *halves)]
-        finite = np.isfinite(parts).all()
-        kl.append(max(2.0 * parts[0] - np.mean(parts[1:]), 0.0) if finite else parts[0])
-    affinity = 2.0 * whole.affinity - np.mean([one.affinity for one in halves])
-    return whole._replace(
-        kl_in_out=kl[0], kl_out_in=kl[1], affinity=float(np.clip(affinity, 0.0, 1.0))
-    )
+        return 2.0 * parts[0] - np.mean(parts[1:]) if np.isfinite(parts).all() else parts[0]
+
+    return whole._replace(**{n: corrected(n) for n in ("kl_in_out", "kl_out_in", "affinity")})
+
+
+def _consistent(law):
+    """Return estimates that obey what holds of any two laws: BC² ≤ 1 - V², KL ≥ 2 V² and -2 ln BC.
+
+    The total variation V is the surest of them. Where the laws are far apart few draws say little
+    of a KL divergence, and less its bias it could be of either sign.
+    """
+    affinity = float(np.clip(law.affinity, 0.0, np.sqrt(1.0 - law.variation**2)))
+    least = max(2.0 * law.variation**2, -2.0 * np.log(affinity) if affinity else np.inf)
+    kl = {name: max(getattr(law, name), least) for name in ("kl_in_out", "kl_out_in")}
+    return law._replace(affinity=affinity, **kl)
 
 
 def log_draws(alpha: np.ndarray, draws: int, generator) -> np.ndarray:  # (C,) -> (draws, C)
