@@ -60,4 +60,12 @@ rule all:
     input:
         rules.figures.input,
         rules.tables.input,
+        [
+            collect(
+                rules.measure_leakage.output.metrics,
+                audit=name,
+                label=audit["attacks"],
+            )
+            for name, audit in STUDY["audits"].items()
+        ],
         rules.describe_run.output,

@@ -47,6 +47,13 @@ def test_what_probes_take_is_told_to_be_found_out_as_well(project):
     assert "query_models: no record for 3 jobs" in said
 
 
+def test_an_audit_is_run_that_no_exhibit_shows(project):
+    project.study["exhibits"] = {}
+    table = lines(planned(project))
+    assert table["score_attack"][0] == table["measure_leakage"][0] == "4"
+    assert "score_attack" not in lines(planned(project, "figures"))
+
+
 def test_with_gpus_the_hours_are_theirs(project):
     table = lines(planned(project, "--resources", "gpu=2"))
     assert table["train_models"][1:3] == ["-", "?"]
