@@ -13,6 +13,7 @@ GPUS ?= $(words $(filter-out -1,$(subst $(comma), ,$(CUDA_VISIBLE_DEVICES))))
 else
 GPUS ?= $(shell nvidia-smi -L 2> /dev/null | grep -c ^GPU)
 endif
+$(foreach file,$(STUDY),$(if $(wildcard $(file)),,$(error STUDY: there is no file $(file))))
 WHAT = --configfile $(STUDY) $(if $(DATA_ROOT),--config data_root=$(DATA_ROOT))
 SETTINGS = --cores $(CORES) --resources gpu=$(GPUS) $(WHAT)
 

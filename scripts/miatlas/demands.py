@@ -57,7 +57,10 @@ def _known(cohort, populations):
 
 
 def complaint(attack: dict, cohorts: dict, same: bool) -> str | None:
-    """Say why an attack cannot run on the `known` cohorts of an audit, by side; None if it can."""
+    """Say why an attack cannot run on the `known` cohorts of an audit, by side; None if it can.
+
+    What is said goes on from the attack's key: ".references: ...", or " needs ...".
+    """
     names = reads(attack["attack"], attack["options"])
     for check in (_relation, _references, _counts, _held_out, _probes, _answers, _queries):
         if wrong := check(attack, names, cohorts, same):
@@ -69,12 +72,12 @@ def _relation(attack, names, cohorts, same):
     """Some attacks need a third cohort, or models that were made for the target."""
     name, shadow = attack["attack"], cohorts["shadow"]
     if _of("reference", names) and not cohorts.get("reference"):
-        return f"{name} calibrates with a third cohort, but the audit names no reference"
+        return " calibrates with a third cohort, but the audit names no reference"
     kind = constant(LIBRARY / "attacks" / f"{name}.py", "COHORT")
     if kind == "distilled" and not shadow.get("teacher"):
-        return f"{name} needs a shadow cohort distilled from the targets (teacher)"
+        return " needs a shadow cohort distilled from the targets (teacher)"
     if kind == "leave_one_out" and _design(shadow) != "leave_one_out":
-        return f"{name} needs a shadow cohort of the design leave_one_out"
+        return " needs a shadow cohort of the design leave_one_out"
     return None
 
 
@@ -83,14 +86,14 @@ def _references(attack, names, cohorts, same):
     wanted, shadow = attack["references"], cohorts["shadow"]
     compares = any(name.startswith("refs_") for name in names)
     if wanted and not compares:
-        return f"references: {wanted}, but {attack['attack']} compares with no reference models"
+        return f".references: {wanted}, but {attack['attack']} compares with no reference models"
     if wanted and wanted % 2 and "refs_in" in names and (same or not _learns(attack)):
-        return f"references: {wanted} cannot be split into half IN and half OUT"
+        return f".references: {wanted} cannot be split into half IN and half OUT"
     if compares and "models" in shadow:
         available = _references_of_a_target(cohorts, same)
         if (wanted or 1) > available:
             left = " that are not the target's own" if same else ""
-            return f"references: {wanted or 'all'}, but there are {available} models{left}"
+            return f".references: {wanted or 'all'}, but there are {available} models{left}"
     return None
 
 
@@ -103,13 +106,13 @@ def _counts(attack, names, cohorts, same):
     both, least = "refs_in" in names, _least(attack)
     each = (wanted // 2 if both else wanted) if wanted else least
     if each < least:
-        return f"references: {wanted}, but {attack['attack']} needs {least} of a kind for a law"
+        return f".references: {wanted}, but {attack['attack']} needs {least} of a kind for a law"
     there = at_most(cohorts, same)
     if (each if both else 0) > there[0] or each > there[1]:
         kinds = f"{each} IN and {each} OUT" if both else f"{each} OUT"
         return (
-            f"references: {wanted or 'all'}, but {attack['attack']} needs {kinds} of every example,"
-            f" and the design {_design(shadow)} leaves examples with {there[0]} IN and"
+            f".references: {wanted or 'all'}, but {attack['attack']} needs {kinds} of every"
+            f" example, and the design {_design(shadow)} leaves examples with {there[0]} IN and"
             f" {there[1]} OUT"
         )
     return None
@@ -160,10 +163,10 @@ def _held_out(attack, names, cohorts, same):
     for side in ("target", "shadow"):
         share, examples = cohorts[side].get("held_out"), cohorts[side].get("examples")
         if share == 0:
-            return f"{attack['attack']} needs held-out examples, but the {side} cohort has none"
+            return f" needs held-out examples, but the {side} cohort has none"
         if examples and share and per_class > round(share * examples):
             return (
-                f"per_class: {per_class}, but of at most {examples} examples"
+                f".per_class: {per_class}, but of at most {examples} examples"
                 f" {round(share * examples)} are held out"
             )
     return None
@@ -173,11 +176,11 @@ def _probes(attack, names, cohorts, same):
     for side, cohort in cohorts.items():
         wanted = sorted(probes(attack["attack"], side, attack["options"]))
         if wanted and "signals" in cohort:
-            return f"{attack['attack']} asks models for {wanted[0]}, and {side} models are external"
+            return f" asks models for {wanted[0]}, and {side} models are external"
         if "noise" in wanted and cohort.get("kind") == TEXT:
-            return f"{attack['attack']} adds noise to examples, which makes no words of words"
+            return " adds noise to examples, which makes no words of words"
         if "noise" in wanted and min(found := cohort["probes"]["noise"]["deviations"] or [0]) <= 0:
-            return f"{attack['attack']} asks for noise of deviations {found}: they must be positive"
+            return f" asks for noise of deviations {found}: they must be positive"
     return None
 
 
@@ -186,7 +189,7 @@ def _answers(attack, names, cohorts, same):
     for side, cohort in cohorts.items():
         wanted = any(name.endswith("_logits") for name in _of(side, names))
         if wanted and "logits" not in cohort.get("answers", ["logits"]):
-            return f"{attack['attack']} reads logits, and {cohort['signals']} has none"
+            return f" reads logits, and {cohort['signals']} has none"
     return None
 
 
@@ -194,7 +197,7 @@ def _queries(attack, names, cohorts, same):
     wanted = attack["options"].get("queries")
     asked = [cohort["queries"]["count"] for cohort in cohorts.values() if "queries" in cohort]
     if wanted and asked and wanted > min(asked):
-        return f"queries: {wanted}, but the cohort's models answer {min(asked)}"
+        return f".queries: {wanted}, but the cohort's models answer {min(asked)}"
     return None
 
 

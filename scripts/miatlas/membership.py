@@ -227,7 +227,10 @@ def complaint(name: str, options: dict, models: int) -> str | None:
     if name in ("half", "canaries"):
         group = options["group"]
         if group % 2 or models % group:
-            return f"{models} models are not whole groups of {group} (group must be even)"
+            return (
+                f"{models} models are not whole groups of {group}"
+                " (design.group: an even number, 16 if not given)"
+            )
     if name == "paired" and models % 2:
         return f"{models} models are not pairs"
     if name == "leave_one_out":

@@ -142,7 +142,7 @@ def _check_audit(study, audit, where):
     for label in audit["attacks"]:
         same = audit["target"] == audit["shadow"]
         if wrong := demands.complaint(study["attacks"][label], known, same):
-            raise ValueError(f"{where}: attacks.{label}.{wrong}")
+            raise ValueError(f"{where}: attacks.{label}{wrong}")
 
 
 def _check_beside(audit, cohorts, side, where):
@@ -186,9 +186,14 @@ def _check_exhibit(study, exhibit, where):
         entries.one_of(name, list(study["cohorts"]), f"{where}.cohorts")
     for name in exhibit["audits"]:
         entries.one_of(name, list(study["audits"]), f"{where}.audits")
-    attacked = [label for name in exhibit["audits"] for label in study["audits"][name]["attacks"]]
+    attacked = {label for name in exhibit["audits"] for label in study["audits"][name]["attacks"]}
     for label, _ in exhibit["attacks"]:
-        entries.one_of(label, list(dict.fromkeys(attacked)), f"{where}.attacks")
+        entries.one_of(label, list(study["attacks"]), f"{where}.attacks")
+        if label not in attacked:
+            raise ValueError(
+                f"{where}.attacks: {label} is an attack of none of its audits, which are"
+                f" {', '.join(exhibit['audits'])}"
+            )
 
 
 CHECKS = (

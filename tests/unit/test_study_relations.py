@@ -90,10 +90,10 @@ ELSEWHERE = {**GIVEN["cohorts"]["students"], "population": "other"}
          "audits.one.shadow: again asks the targets' own models"),
         ({"cohorts__target__design": {"name": "six_way", "side": "target", "per_target": 2}},
          "audits.six.shadow: .* one target for each partition, but per_target of target is 2"),
-        ({"audits__six__reference": None}, "attacks.ldc.ldc calibrates with a third cohort"),
+        ({"audits__six__reference": None}, "attacks.ldc calibrates with a third cohort"),
         ({"audits__six__reference": "none"}, "audits.six.reference: 'none' does not exist"),
         ({"audits__d__shadow": "target", "audits__d__targets": 2},
-         "attacks.attack_d.attack_d needs a shadow cohort distilled from the targets"),
+         "attacks.attack_d needs a shadow cohort distilled from the targets"),
         ({"audits__l__shadow": "students"}, "attack_l needs a shadow cohort of the design leave"),
         ({"audits__l__attacks": ["lira_online"]},
          "lira_online.references: all, but lira_online needs 2 IN and 2 OUT of every example, and"
@@ -275,12 +275,12 @@ CANNOT = {
     "noise of no size": (
         asked({"attack": "merlin"},
               {"one": {**GIVEN["cohorts"]["one"], "probes": {"noise": {"deviations": [0.1, -1]}}}}),
-        r"merlin asks for noise of deviations \[0.1, -1\]: they must be positive",
+        r"asks for noise of deviations \[0.1, -1\]: they must be positive",
     ),
     "no noise at all": (
         asked({"attack": "merlin"},
               {"one": {**GIVEN["cohorts"]["one"], "probes": {"noise": {"deviations": []}}}}),
-        r"merlin asks for noise of deviations .*",
+        "asks for noise of deviations .*",
     ),
 }  # fmt: skip
 
@@ -387,12 +387,12 @@ def test_what_an_attack_reads_under_its_options_is_found_without_importing_it(na
 @pytest.mark.parametrize(
     ("attack", "audit", "message"),
     [
-        ({"attack": "hinge"}, {}, "hinge reads logits, and mine.h5 has none"),
-        ({"attack": "rmia"}, {}, "rmia needs held-out examples, but the target cohort has none"),
-        ({"attack": "lira_online", "statistic": "hinge"}, {}, "lira_online reads logits, and mine"),
+        ({"attack": "hinge"}, {}, "reads logits, and mine.h5 has none"),
+        ({"attack": "rmia"}, {}, "needs held-out examples, but the target cohort has none"),
+        ({"attack": "lira_online", "statistic": "hinge"}, {}, "reads logits, and mine"),
         ({"attack": "loss", "queries": 3}, {}, "queries: 3, but the cohort's models answer 2"),
         ({"attack": "lira_online", "references": 6}, {}, "references: 6, but there are 5 models"),
-        ({"attack": "salem"}, {"target": "one", "shadow": "mine"}, "salem reads logits, and mine"),
+        ({"attack": "salem"}, {"target": "one", "shadow": "mine"}, "reads logits, and mine"),
         ({"attack": "lira_online"}, {}, None), ({"attack": "loss", "queries": 2}, {}, None),
     ],
 )  # fmt: skip

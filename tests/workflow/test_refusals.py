@@ -2,13 +2,15 @@
 
 import hashlib
 import re
+import shutil
+import subprocess
 from copy import deepcopy
 
 import h5py
 import numpy as np
 import pytest
 import yaml
-from projects import TINY, change, simulated
+from projects import REPOSITORY, TINY, change, simulated
 
 from miatlas import study as studies
 
@@ -58,10 +60,11 @@ SAID = {  # what is changed in the tiny study, and the message
     ),
     "an odd number of models": (
         {"cohorts.one.models": 7},
-        r"cohorts.one.models: 7 models are not whole groups of 4 .*",
+        r"cohorts.one.models: 7 models are not whole groups of 4 \(design.group: an even number,"
+        r" 16 if not given\), as the design half demands",
     ),
     "an odd group": (
-        {"cohorts.one.design.group": 1}, r"cohorts.one.models: .*group must be even.*"
+        {"cohorts.one.design.group": 1}, r"cohorts.one.models: .*design.group: an even number.*"
     ),
     "no whole blocks": (
         {"cohorts.one.block": 3}, "cohorts.one.block: 8 models are not whole blocks of 3"
@@ -145,8 +148,17 @@ SAID = {  # what is changed in the tiny study, and the message
         "exhibits.losses: the figure roc needs audits and attacks",
     ),
     "an attack that an exhibit's audit has not": (
+        {"attacks.watson": {}, "exhibits.loss_curve.attacks": ["watson"]},
+        "exhibits.loss_curve.attacks: watson is an attack of none of its audits, which are two,"
+        " one",
+    ),
+    "an attack of an exhibit that does not exist": (
         {"exhibits.loss_curve.attacks": ["watson"]},
-        "exhibits.loss_curve.attacks: 'watson' does not exist; there is: loss, lira_online, .*",
+        "exhibits.loss_curve.attacks: 'watson' does not exist; there is: .*lira_offline, .*",
+    ),
+    "an attack that needs what is not there": (
+        {"attacks.p": {"attack": "attack_p"}, "audits.one.attacks": ["p"]},
+        "audits.one: attacks.p needs held-out examples, but the target cohort has none",
     ),
     "no mapping": ({"cohorts": [1]}, r"configuration: option 'cohorts' is \[1\], but .* dict"),
     "an entry that is no mapping": (
@@ -178,7 +190,7 @@ SAID = {  # what is changed in the tiny study, and the message
     ),
     "noise on words": (
         TEXT | {"attacks.merlin": {}, "audits.one.attacks": ["merlin"]},
-        "audits.one: attacks.merlin.merlin adds noise to examples, which makes no words of words",
+        "audits.one: attacks.merlin adds noise to examples, which makes no words of words",
     ),
     "features that are moved": (
         {"populations.digits": {"source": "adult"}, "cohorts.one.queries": {"count": 2}},
@@ -266,6 +278,16 @@ def test_what_the_terminal_shows_of_a_refused_study_is_the_message(project):
 def test_a_study_without_its_name_is_not_merged_into_the_demo(project):
     del project.study["study"]
     refused(project, "miatlas: configuration: option 'study' is required")
+
+
+def test_make_names_the_study_file_that_is_not_there(project):
+    shutil.copy(REPOSITORY / "Makefile", project.root)
+    command = ["make", "--dry-run", "STUDY=study.yaml nope.yaml"]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=project.root, check=False)
+    assert run.returncode != 0
+    assert re.fullmatch(
+        r"Makefile:\d+: \*\*\* STUDY: there is no file nope.yaml. *Stop.\n", run.stderr
+    )
 
 
 def test_a_missing_data_file_is_named_with_its_origin(project):
