@@ -1,7 +1,7 @@
 """What a population's examples are, and whether a recipe's models can be made to read them.
 
 Told by the names of sources and architectures, before any file is opened. Of a user's own file
-(npz, hdf5) nothing is known then, and nothing refused.
+(npz, hdf5) nothing is known then, and nothing refused but a number of queries that no image has.
 """
 
 from miatlas.options import constant
@@ -19,22 +19,52 @@ def kind_of(population: dict) -> str | None:
 
 def complaint(population: dict, recipe: dict, queries: dict) -> str | None:
     """Say, by the key of the cohort at fault, what these examples cannot be; None if nothing."""
+    return _misread(population, recipe, queries) or _uncountable(queries)
+
+
+def _misread(population, recipe, queries):
     given, name = kind_of(population), recipe["architecture"]["name"]
     if given is None:
         return None
     reads = constant(LIBRARY / "architectures" / f"{name}.py", "INPUTS")
-    if (reads == TEXT) != (given == TEXT):
-        what = "reads nothing but text" if reads == TEXT else "reads no text"
+    if given != reads if reads else given == TEXT:
+        what = f"reads nothing but {reads}" if reads else "reads no text"
         return f"recipe: {name} {what}, and examples of {population['source']} are {given}"
     if given == TEXT and recipe["architecture"]["vocabulary"] < population["options"]["vocabulary"]:
         return (
             f"recipe: architecture.vocabulary is {recipe['architecture']['vocabulary']}, but the"
             f" population's vocabulary {population['options']['vocabulary']}"
         )
-    for key, moves in (
-        ("recipe: augmentation", recipe["augmentation"]["name"] != "none"),
-        ("queries: count", queries["count"] > 1),
+    return _unmovable(population["source"], given, recipe["augmentation"], queries)
+
+
+def _unmovable(source, given, augmentation, queries):
+    """Only images are moved, and none by more pixels than its other side can reflect."""
+    shifts = augmentation["shift"] if augmentation["name"] != "mirror" else 0
+    for where, key, moves, shift in (
+        ("recipe: augmentation", "", augmentation["name"] != "none", shifts),
+        ("queries", ": count", queries["count"] > 1, queries["shift"]),
     ):
         if moves and given != IMAGES:
-            return f"{key} moves images, and examples of {population['source']} are {given}"
+            return f"{where}{key} moves images, and examples of {source} are {given}"
+        sides = [side for side in SOURCES[source].shape[2:] if side]
+        if moves and sides and shift >= min(sides):
+            return f"{where}.shift: {shift}, but images of {source} have {min(sides)} pixels a side"
     return None
+
+
+def _uncountable(queries):
+    mirror, shift = queries["mirror"], queries["shift"]
+    allowed = counts(mirror, shift)
+    if queries["count"] in allowed:
+        return None
+    return (
+        f"queries.count: {queries['count']} is not one of {', '.join(map(str, allowed))}"
+        f" (mirror: {str(mirror).lower()}, shift: {shift})"
+    )
+
+
+def counts(mirror: bool, shift: int) -> list[int]:
+    """Return how many queries of an image there may be: those that `augmentation.queries` makes."""
+    flips = 1 + mirror
+    return sorted({1, flips, 9 * flips, (2 * shift + 1) ** 2 * flips})

@@ -32,6 +32,13 @@ def between(low, high):
     return lambda value: None if low <= value <= high else f"must lie in [{low}, {high}]"
 
 
+def evaluated(level) -> str | None:
+    """Refuse an FPR at which no TPR is measured."""
+    levels = constant(Path(__file__).with_name("metrics.py"), "LEVELS")
+    known = ", ".join(f"{level:g}" for level in levels)
+    return None if level in levels else f"must be one of {known}, where TPRs are measured"
+
+
 @dataclass(frozen=True)
 class Option:
     """One option: its type, with its checks, and its default (REQUIRED if it has none)."""
@@ -43,6 +50,7 @@ class Option:
 VOCABULARY = {
     "Annotated": Annotated, "Literal": Literal, "Any": Any,
     "positive": positive, "nonnegative": nonnegative, "between": between,
+    "evaluated": evaluated,
     "int": int, "float": float, "bool": bool, "str": str, "list": list, "dict": dict,
 }  # fmt: skip
 
@@ -133,10 +141,16 @@ def mismatch(value, kind) -> str | None:
         complaints = [mismatch(value, argument) for argument in arguments]
         return None if None in complaints else " or ".join(complaints)
     if origin is list:
-        wrong = [mismatch(v, arguments[0]) for v in value] if isinstance(value, list) else [""]
-        complaint = f"must be a list of {arguments[0].__name__}"
-        return complaint if any(w is not None for w in wrong) else None
+        return _list_mismatch(value, arguments[0])
     return _scalar_mismatch(value, kind)
+
+
+def _list_mismatch(value, kind) -> str | None:
+    base = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    if not isinstance(value, list) or any(mismatch(each, base) is not None for each in value):
+        return f"must be a list of {base.__name__}"
+    complaints = ((each, mismatch(each, kind)) for each in value)
+    return next((f"has {each!r}, which {said}" for each, said in complaints if said), None)
 
 
 def _scalar_mismatch(value, kind) -> str | None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miatlas import options
+from miatlas import metrics, options
 from miatlas.options import REQUIRED, checked, declared, inputs
 
 SOURCE = '''
@@ -31,6 +31,7 @@ def choose(
     flag: bool = False,
     word: str = "a",
     widths: list[int] = [128, 64],
+    sizes: list[Annotated[int, positive]] = [1],
     cuts: list[float] = [0.5],
     table: dict = {"name": "x"},
     kind: Literal["mean", "median"] = "mean",
@@ -52,6 +53,7 @@ WRONG = [
     ("word", 7, "must be of type str"), ("table", [1], "must be of type dict"),
     ("widths", 128, "must be a list of int"), ("widths", [128, "64"], "must be a list of int"),
     ("widths", [1.5], "must be a list of int"), ("cuts", ["a"], "must be a list of float"),
+    ("sizes", [1, 0], "has 0, which must be positive"), ("sizes", ["1"], "must be a list of int$"),
     ("kind", "mode", "must be one of mean, median"), ("size", 0, "must be positive"),
     ("size", "1", "must be of type int"), ("rate", -1e-9, "must not be negative"),
     ("rate", float("nan"), "must be finite"), ("part", float("nan"), "must be finite"),
@@ -62,7 +64,8 @@ WRONG = [
 ]  # fmt: skip
 RIGHT = [
     ("needed", -3), ("share", 1), ("share", -1.5), ("flag", True), ("widths", []),
-    ("widths", [1, 2]), ("cuts", [1, 0.5]), ("table", {}), ("kind", "median"), ("size", 2),
+    ("widths", [1, 2]), ("sizes", [3, 1]), ("sizes", []), ("cuts", [1, 0.5]), ("table", {}),
+    ("kind", "median"), ("size", 2),
     ("rate", 0), ("part", 0), ("part", 1), ("limit", None), ("limit", 3), ("either", "x"),
     ("either", None), ("free", object), ("free", [1, "a"]),
 ]  # fmt: skip
@@ -77,13 +80,13 @@ def source(tmp_path_factory):
 
 def test_options_are_the_keyword_only_parameters_with_their_defaults(source):
     found = declared(source, "choose")
-    assert list(found) == ["needed", "count", "share", "flag", "word", "widths", "cuts", "table",
-                           "kind", "size", "rate", "part", "limit", "either", "free"]  # fmt: skip
+    assert list(found) == ["needed", "count", "share", "flag", "word", "widths", "sizes", "cuts",
+                           "table", "kind", "size", "rate", "part", "limit", "either", "free"]  # fmt: skip
     assert found["needed"].default is REQUIRED
     defaults = {name: option.default for name, option in found.items() if name != "needed"}
     assert defaults == {
-        "count": 3, "share": 0.5, "flag": False, "word": "a", "widths": [128, 64], "cuts": [0.5],
-        "table": {"name": "x"}, "kind": "mean", "size": 1, "rate": 0.0, "part": 0.0,
+        "count": 3, "share": 0.5, "flag": False, "word": "a", "widths": [128, 64], "sizes": [1],
+        "cuts": [0.5], "table": {"name": "x"}, "kind": "mean", "size": 1, "rate": 0.0, "part": 0.0,
         "limit": None, "either": None, "free": None,
     }  # fmt: skip
     assert inputs(source, "choose") == ("first", "second")
@@ -130,6 +133,12 @@ def test_bounds(value, low, high):
     assert (options.positive(value) is None) == (value > 0)
     assert (options.nonnegative(value) is None) == (value >= 0)
     assert (options.between(low, high)(value) is None) == (low <= value <= high)
+
+
+@given(st.sampled_from(metrics.LEVELS) | st.floats(0, 2) | st.integers(0, 2))
+def test_levels_are_those_that_are_measured(value):
+    assert (options.evaluated(value) is None) == (value in metrics.LEVELS)
+    assert "1e-05, 0.0001, 0.001, 0.01, 0.1" in options.evaluated(2.0)
 
 
 LIBRARY = Path(options.__file__).parent

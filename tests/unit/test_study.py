@@ -2,14 +2,15 @@
 
 import json
 from copy import deepcopy
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from miatlas import augmentation, entries, jobs, membership, optimization, study
-from miatlas.options import REQUIRED, declared
+from miatlas import augmentation, entries, jobs, kinds, membership, optimization, study
+from miatlas.options import REQUIRED, constant, declared
 
 GIVEN = {
     "study": "tiny",
@@ -26,7 +27,7 @@ GIVEN = {
     },
     "cohorts": {
         "one": {"population": "digits", "recipe": "plain", "models": 8, "block": 4,
-                "design": {"name": "half", "group": 4}, "queries": {"count": 9, "shift": 1}},
+                "design": {"name": "half", "group": 4}, "queries": {"count": 18, "shift": 1}},
         "two": {"population": "digits", "recipe": "moved", "models": 4,
                 "design": {"name": "paired"}},
         "apart": {"population": "digits", "recipe": "other", "models": 2,
@@ -115,6 +116,31 @@ def test_modules_are_found_by_the_function_they_define(package, function):
     assert names
     for name in names:
         declared(entries.LIBRARY / package / f"{name}.py", function)
+
+
+def accepts(function, *arguments, **options):
+    try:
+        return bool(function(*arguments, **options))
+    except ValueError:
+        return False
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+@pytest.mark.parametrize("shift", [1, 2, 4])
+def test_as_many_queries_are_allowed_as_can_be_asked(mirror, shift):
+    moves = {"mirror": mirror, "shift": shift}
+    asked = [n for n in range(1, 200) if accepts(augmentation.queries, n, (1, 8, 8), **moves)]
+    assert kinds.counts(**moves) == asked
+
+
+@pytest.mark.parametrize("name", entries.implementing("architectures", "build"))
+def test_architectures_say_what_they_read(name):
+    build = import_module(f"miatlas.architectures.{name}").build
+    says = constant(entries.LIBRARY / "architectures" / f"{name}.py", "INPUTS")
+    assert (says == "text") == (name == "gpt2")
+    if says != "text":
+        assert accepts(lambda: [build((20,), 2)]) == (says != "images")
+        assert accepts(lambda: [build((3, 32, 32), 2)])
 
 
 # Defaults ------------------------------------------------------------------------------------

@@ -172,6 +172,37 @@ SAID = {  # what is changed in the tiny study, and the message
         {"populations.digits": {"source": "wikitext2"}},
         "cohorts.one.recipe: mlp reads no text, and examples of wikitext2 are text",
     ),
+    "features for a network of images": (
+        {"populations.digits": {"source": "adult"}, "recipes.plain.architecture": CNN},
+        "cohorts.one.recipe: cnn reads nothing but images, and examples of adult are features",
+    ),
+    "a number of queries that there is not": (
+        {"cohorts.one.queries": {"count": 7}},
+        r"cohorts.one.queries.count: 7 is not one of 1, 2, 18, 162 \(mirror: true, shift: 4\)",
+    ),
+    "as many queries of a user's own images": (
+        {"populations.digits": {"source": "npz", "path": "x.npz"},
+         "cohorts.one.queries": {"count": 18, "mirror": False, "shift": 1}},
+        r"cohorts.one.queries.count: 18 is not one of 1, 9 \(mirror: false, shift: 1\)",
+    ),
+    "queries that are shifted out of the image": (
+        {"cohorts.one.queries": {"count": 18, "shift": 8}},
+        "cohorts.one.queries.shift: 8, but images of digits have 8 pixels a side",
+    ),
+    "images that are shifted out of themselves": (
+        {"recipes.plain.augmentation": {"name": "shift", "shift": 9}},
+        "cohorts.one.recipe: augmentation.shift: 9, but images of digits have 8 pixels a side",
+    ),
+    "a layer of no neurons": (
+        {"recipes.plain.architecture.widths": [16, 0]},
+        r"recipes.plain.architecture \(mlp\): option 'widths' is \[16, 0\], but it has 0, which"
+        " must be positive",
+    ),
+    "a level at which nothing is measured": (
+        {"exhibits.loss_table.options": {"levels": [0.001, 2.0]}},
+        r"exhibits.loss_table.options: option 'levels' is \[0.001, 2.0\], but it has 2.0, which"
+        " must be one of 1e-05, 0.0001, 0.001, 0.01, 0.1, where TPRs are measured",
+    ),
     "a language model of images": (
         {"recipes.plain.architecture": {"name": "gpt2"}},
         "cohorts.one.recipe: gpt2 reads nothing but text, and examples of digits are images",

@@ -1,7 +1,8 @@
 """What all architectures share: a network as body and head, and the check of its input's shape.
 
 Every architecture is one module with one function `build(shape, classes, *, options)`; `shape` is
-(C, H, W) of an image or (d,) of a feature vector. Its constant STACKABLE says whether K networks
+(C, H, W) of an image or (d,) of a feature vector; its constant INPUTS says of which, "images" or
+"text", unless it reads images and features. Its constant STACKABLE says whether K networks
 give the same as one vectorised call on stacked parameters and buffers (`torch.func`), which is
 tested for all that say so. A module may also have `from_sample(x)` and SAMPLE: weights that are the
 population's and no model's, made from so many examples (see `train_models.maker`).

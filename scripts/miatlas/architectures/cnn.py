@@ -21,6 +21,7 @@ from miatlas.architectures.base import Network, PooledConvolution, channels, poo
 from miatlas.options import positive
 
 STACKABLE = True
+INPUTS = "images"
 
 
 def build(

@@ -10,6 +10,7 @@ from torchvision.models import densenet121
 from miatlas.architectures.base import Network, channels, pooled
 
 STACKABLE = True
+INPUTS = "images"
 
 
 def build(shape: tuple[int, ...], classes: int) -> nn.Module:

@@ -7,20 +7,28 @@ GELU, identity initialisation, the widths. Not a copy of either, and none of the
 """
 
 from itertools import pairwise
+from typing import Annotated
 
 import torch
 from torch import nn
 from torch.nn.functional import conv2d, gelu, unfold
 
 from miatlas.architectures.base import Network, PooledConvolution, channels
+from miatlas.options import positive
 
 STACKABLE = True
+INPUTS = "images"
 SAMPLE = 1000  # examples that `from_sample` is given
 EPSILON = 5e-4  # added to variances: directions with less than this are hardly amplified
 SCALE = 1 / 9  # of the features: a lower temperature, so that labels can be smoothed
 
 
-def build(shape: tuple[int, ...], classes: int, *, widths: list[int] = [64, 256, 256]) -> nn.Module:
+def build(
+    shape: tuple[int, ...],
+    classes: int,
+    *,
+    widths: list[Annotated[int, positive]] = [64, 256, 256],
+) -> nn.Module:
     """Return the network for images of at least 16x16 pixels; `widths` are its stages' channels."""
     colours = channels("fast_resnet", shape, 16)
     whitening = Whitening(colours)

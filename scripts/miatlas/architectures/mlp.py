@@ -2,11 +2,12 @@
 
 from itertools import pairwise
 from math import prod
-from typing import Literal
+from typing import Annotated, Literal
 
 from torch import nn
 
 from miatlas.architectures.base import Network
+from miatlas.options import positive
 
 STACKABLE = True
 
@@ -15,7 +16,7 @@ def build(
     shape: tuple[int, ...],
     classes: int,
     *,
-    widths: list[int] = [128],
+    widths: list[Annotated[int, positive]] = [128],
     activation: Literal["relu", "tanh"] = "relu",
 ) -> nn.Module:
     """Return hidden layers of these widths on the flattened input; none: logistic regression."""

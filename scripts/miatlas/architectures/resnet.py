@@ -12,6 +12,7 @@ from torchvision.models import resnet18, resnet34
 from miatlas.architectures.base import Network, channels
 
 STACKABLE = True
+INPUTS = "images"
 
 
 def build(shape: tuple[int, ...], classes: int, *, depth: Literal[18, 34] = 18) -> nn.Module:

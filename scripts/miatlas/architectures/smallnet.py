@@ -12,6 +12,7 @@ from torch import nn
 from miatlas.architectures.base import Network, channels, pooled
 
 STACKABLE = True
+INPUTS = "images"
 
 
 def build(shape: tuple[int, ...], classes: int) -> nn.Module:

@@ -13,6 +13,7 @@ from miatlas.architectures.base import Network, PooledConvolution, channels
 from miatlas.options import positive
 
 STACKABLE = True
+INPUTS = "images"
 
 
 def build(

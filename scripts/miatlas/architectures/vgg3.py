@@ -11,6 +11,7 @@ from torch import nn
 from miatlas.architectures.base import Network, PooledConvolution, channels
 
 STACKABLE = True
+INPUTS = "images"
 
 
 def build(shape: tuple[int, ...], classes: int) -> nn.Module:

@@ -14,6 +14,7 @@ from miatlas.architectures.base import Network, channels, pooled
 from miatlas.options import positive
 
 STACKABLE = True
+INPUTS = "images"
 
 
 def build(

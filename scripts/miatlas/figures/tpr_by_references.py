@@ -1,7 +1,7 @@
 """TPR at a low FPR against the number of shadow models (carlini2022 Fig. 9)."""
 
 from dataclasses import asdict
-from typing import Literal
+from typing import Annotated, Literal
 
 import pandas as pd
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
@@ -9,6 +9,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from miatlas.exhibits import Evidence, estimate, percent
 from miatlas.figures import common
 from miatlas.figures.references import sweeps
+from miatlas.options import evaluated
 
 MARKERS = "osD^vP"
 
@@ -16,7 +17,7 @@ MARKERS = "osD^vP"
 def draw(
     evidence: Evidence,
     *,
-    level: float = 0.001,
+    level: Annotated[float, evaluated] = 0.001,
     over: Literal["mean", "pooled"] = "mean",
     audit_names: dict = {},
 ):

@@ -1,11 +1,12 @@
 """An attack built up step by step: TPR at low FPRs (carlini2022 Table II, III, V to VIII)."""
 
 from itertools import product
-from typing import Literal
+from typing import Annotated, Literal
 
 import pandas as pd
 
 from miatlas.exhibits import Evidence, estimate
+from miatlas.options import evaluated
 from miatlas.tables import common
 
 KEYS = {"attack", "name", "group"}
@@ -16,7 +17,7 @@ def tabulate(
     *,
     rows: list[dict] = [],
     heading: str = "Attack approach",
-    levels: list[float] = [0.001],
+    levels: list[Annotated[float, evaluated]] = [0.001],
     over: Literal["mean", "pooled"] = "mean",
     audit_names: dict = {},
 ):

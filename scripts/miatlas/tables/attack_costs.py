@@ -1,10 +1,11 @@
 """What attacks achieve and what they cost in models, training and queries (shi2024 Table 6)."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import pandas as pd
 
 from miatlas.exhibits import Evidence, estimate
+from miatlas.options import evaluated
 from miatlas.tables import common
 
 READS = ("metrics", "costs")
@@ -21,7 +22,7 @@ def tabulate(
     *,
     models: dict = {},
     names: dict = {},
-    level: float = 0.01,
+    level: Annotated[float, evaluated] = 0.01,
     over: Literal["mean", "pooled"] = "mean",
 ):
     """Return the numbers and the table shown, a row for each attack and audit.

@@ -2,11 +2,12 @@
 
 from importlib import import_module
 from itertools import product
-from typing import Literal
+from typing import Annotated, Literal
 
 import pandas as pd
 
 from miatlas.exhibits import Evidence, estimate
+from miatlas.options import evaluated
 from miatlas.tables import common
 from miatlas.uses import NAMES, uses
 
@@ -18,7 +19,7 @@ MARKS = f"{YES} used, {NO} not used."
 def tabulate(
     evidence: Evidence,
     *,
-    levels: list[float] = [0.00001, 0.001],
+    levels: list[Annotated[float, evaluated]] = [0.00001, 0.001],
     auc: bool = False,
     over: Literal["mean", "pooled"] = "mean",
     audit_names: dict = {},

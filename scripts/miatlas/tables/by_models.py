@@ -1,11 +1,12 @@
 """Attacks by the number of auxiliary models they are given (shi2024 Table 5)."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
 
 from miatlas.exhibits import Evidence, estimate
+from miatlas.options import evaluated
 from miatlas.tables import common
 
 
@@ -14,7 +15,7 @@ def tabulate(
     *,
     models: dict = {},
     names: dict = {},
-    level: float = 0.01,
+    level: Annotated[float, evaluated] = 0.01,
     over: Literal["mean", "pooled"] = "mean",
     heading: str = "Auxiliary models",
 ):

@@ -1,18 +1,19 @@
 """Attacks side by side: TPR at low FPRs, balanced accuracy, AUC (carlini2022 Table I)."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import pandas as pd
 
 from miatlas.exhibits import Evidence, estimate
 from miatlas.judged import by_target_cohort
+from miatlas.options import evaluated
 from miatlas.tables import common
 
 
 def tabulate(
     evidence: Evidence,
     *,
-    levels: list[float] = [0.001, 0.01],
+    levels: list[Annotated[float, evaluated]] = [0.001, 0.01],
     overall: bool = True,
     over: Literal["mean", "pooled"] = "mean",
     by: Literal["audit", "target_cohort"] = "audit",
