@@ -3,10 +3,7 @@
 import inspect
 import os
 import sys
-from functools import cache
 from pathlib import Path
-
-from snakemake import sourcecache
 
 SCRIPTS = Path(workflow.basedir) / "scripts"
 sys.path.insert(0, str(SCRIPTS))
@@ -24,11 +21,6 @@ try:
         raise ValueError("\n".join(missing))
 except ValueError as error:
     sys.exit(f"\nmiatlas: {error}\n")  # as it is, without the place in this file
-
-
-# Snakemake asks three times for every job where its script is, and makes a class each time to tell.
-if hasattr(sourcecache, "parse_uri"):
-    sourcecache.parse_uri = cache(sourcecache.parse_uri)
 
 
 # Jobs ask for a GPU only where the machine or the profile has any: --resources gpu=4.

@@ -74,7 +74,7 @@ def projects(prepared, tmp_path_factory) -> dict[str, ClusterProject]:
             change(study, path, value)
         return ClusterProject(root, study)
 
-    found = {name: new(name) for name in ("whole", "cancelled")}
+    found = {name: new(name) for name in ("whole", "cancelled", "refused")}
     found["failing"] = new("failing", **{"recipes.plain.optimizer.lr": 1e30})
     begin = "    torch.set_num_threads(threads)\n"
     said = "    import os; print('GPU', os.environ.get('CUDA_VISIBLE_DEVICES'))\n"
@@ -102,6 +102,10 @@ def started(projects) -> dict[str, subprocess.Popen]:
         "interrupted": projects["interrupted"].start(TARGET),
         "failing": projects["failing"].start(TARGET),
         "late": projects["late"].start(TARGET),
+        "refused": projects["refused"].start(
+            "results/cohorts/one/membership/1.h5",
+            *("--default-resources", "slurm_partition=none", "mem_mb=1000", "runtime=5"),
+        ),
         "overtime": projects["overtime"].start(
             TARGET, "--retries", "0", "--set-resources", "train_models:runtime=1"
         ),

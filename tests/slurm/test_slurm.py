@@ -78,6 +78,13 @@ def test_a_failing_job_is_tried_again_with_more_and_its_logs_are_named(over):
     assert "Diverged" in (project.root / LOG).read_text()
 
 
+def test_a_group_that_the_cluster_refuses_says_why(over):
+    run, project = over("refused")
+    assert run.status != 0, run.text
+    assert project.jobs() == []
+    assert re.search(r"^Group \S+: .*invalid partition", run.text, flags=re.M | re.S), run.text
+
+
 def test_the_tiny_study_runs(over, prepared):
     run, project = over("whole")
     assert run.status == 0, run.text
