@@ -1,11 +1,15 @@
 """Print every attack: whose it is, what it needs, its options with their checks and defaults."""
 
-from miatlas.registry import attacks, described
+import sys
+
+from miatlas.registry import attacks, described, faults
 
 
 def main() -> None:
     """Print a paragraph for each attack; a study may name any of them, under any label."""
     print("\n\n".join(described(attack) for attack in attacks()))
+    for fault in faults():
+        print(f"\nNot listed: {fault}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,10 @@ that names the place, the key and what is allowed.
 
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 
 from miatlas.options import checked, constant, declared
+from miatlas.reading import LIBRARY, unreadable
 
-LIBRARY = Path(__file__).parent
 DESIGNS = ["half", "paired", "iid", "disjoint", "six_way", "canaries", "leave_one_out"]
 OPTIMIZERS = ["sgd", "adam", "adamw"]
 AUGMENTATIONS = [
@@ -32,7 +31,7 @@ def population(given, where: str) -> dict:
     """A population: its own keys, and the options of its source."""
     keys, rest = _split(given, _options("sections", "population"), where)
     entry = section("population", keys, where)
-    one_of(entry["source"], implementing("populations", "load"), f"{where}.source")
+    module(entry["source"], "populations", "load", f"{where}.source")
     entry["options"] = checked(rest, _options(f"populations/{entry['source']}", "load"), where)
     if entry["canaries"] is not None:
         entry["canaries"] = _canaries(entry["canaries"], f"{where}.canaries")
@@ -99,9 +98,11 @@ def attack(given, where: str) -> dict:
     keys, rest = _split(given or {}, _options("sections", "attack"), where)
     entry = section("attack", keys, where)
     label = where.split(".", 1)[1]
-    entry["attack"] = one_of(entry["attack"] or label, implementing("attacks", "score"), where)
+    entry["attack"] = module(entry["attack"] or label, "attacks", "score", where)
     options = _options(f"attacks/{entry['attack']}", "score")
     entry["options"] = checked(rest, options, f"{where} ({entry['attack']})")
+    if wrong := unreadable(entry["attack"], entry["options"]):
+        raise ValueError(f"{where}: attacks/{entry['attack']}.py {wrong}")
     return entry
 
 
@@ -120,7 +121,7 @@ def exhibit(given, where: str) -> dict:
     package, function, key = (
         ("figures", "draw", "figure") if entry["figure"] else ("tables", "tabulate", "table")
     )
-    name = one_of(entry[key], implementing(package, function), f"{where}.{key}")
+    name = module(entry[key], package, function, f"{where}.{key}")
     options = _options(f"{package}/{name}", function)
     entry["options"] = checked(entry["options"], options, f"{where}.options")
     entry["attacks"] = _shown(entry["attacks"], f"{where}.attacks")
@@ -158,11 +159,23 @@ def one_of(name, allowed, where: str) -> str:
     return name
 
 
+def module(name, package: str, function: str, where: str) -> str:
+    """Return the name of a module of `miatlas/<package>`; say what is wrong with its file."""
+    source = LIBRARY / package / f"{name}.py"
+    if not str(name).isidentifier() or not source.is_file():
+        return one_of(name, implementing(package, function), where)
+    try:
+        declared(source, function)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+    return name
+
+
 @cache
 def implementing(package: str, function: str) -> list[str]:
     """Return the modules of `miatlas/<package>` that define `function`, without importing them."""
     paths = sorted((LIBRARY / package).glob("[!_]*.py"))
-    return [path.stem for path in paths if f"\ndef {function}(" in path.read_text()]
+    return [path.stem for path in paths if f"\ndef {function}(" in f"\n{path.read_text()}"]
 
 
 def _options(module, function):

@@ -60,12 +60,7 @@ def declared(source: Path, function: str) -> dict[str, Option]:
     """Return the options of `function` in the file `source`, by name, in their order."""
     arguments = _definition(source, function).args
     pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-    return {
-        argument.arg: Option(
-            _evaluate(argument.annotation), REQUIRED if value is None else ast.literal_eval(value)
-        )
-        for argument, value in pairs
-    }
+    return {argument.arg: _option(source, argument, value) for argument, value in pairs}
 
 
 @cache
@@ -85,13 +80,14 @@ def required(source: Path, function: str) -> tuple[str, ...]:
 def spelled(source: Path, function: str) -> dict[str, tuple[str, str]]:
     """Return the options of `function` as they are written: name -> (type with checks, default)."""
     arguments = _definition(source, function).args
-    pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-    return {a.arg: (ast.unparse(a.annotation), ast.unparse(value)) for a, value in pairs}
+    pairs = list(zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True))
+    kinds = {a.arg: ast.unparse(a.annotation) if a.annotation else "Any" for a, _ in pairs}
+    return {a.arg: (kinds[a.arg], ast.unparse(value) if value else "?") for a, value in pairs}
 
 
 def first_line(source: Path) -> str:
-    """Return the first line of a module's docstring."""
-    return ast.get_docstring(_tree(source)).splitlines()[0]
+    """Return the first line of a module's docstring; "" if it has none."""
+    return (ast.get_docstring(_tree(source)) or "").partition("\n")[0]
 
 
 @cache
@@ -176,14 +172,30 @@ def _is_number(text) -> bool:
 
 @cache
 def _tree(source: Path) -> ast.Module:
-    return ast.parse(source.read_text(), filename=str(source))
+    try:
+        return ast.parse(source.read_text(), filename=str(source))
+    except SyntaxError as error:
+        raise ValueError(f"{_short(source)}, line {error.lineno}: {error.msg}") from None
+
+
+def _short(source: Path) -> str:
+    return f"{source.parent.name}/{source.name}"
 
 
 def _definition(source: Path, function: str) -> ast.FunctionDef:
     for node in _tree(source).body:
         if isinstance(node, ast.FunctionDef) and node.name == function:
             return node
-    raise ValueError(f"{source}: no function {function!r}")
+    raise ValueError(f"{_short(source)}: no function {function!r}")
+
+
+def _option(source, argument, value) -> Option:
+    try:
+        default = REQUIRED if value is None else ast.literal_eval(value)
+        return Option(_evaluate(argument.annotation), default)
+    except (NameError, TypeError, ValueError):
+        words = f"a type made of {', '.join(VOCABULARY)}, and a literal default"
+        raise ValueError(f"{_short(source)}: option {argument.arg!r} needs {words}") from None
 
 
 def _evaluate(annotation: ast.expr | None) -> Any:

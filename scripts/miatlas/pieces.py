@@ -1,20 +1,13 @@
 """Pieces: what an attack is given, of a slice of examples that fits in memory."""
 
-import re
-
 import numpy as np
 
 from miatlas import references
 from miatlas.audits import Audit
+from miatlas.reading import ANSWER
 from miatlas.store import SLICE
 
 BYTES = 48  # held for each float32 read: float64 copies, of the target, of IN and of OUT references
-
-# Whose answer about what: the target's, its shadow models', one of theirs, the third cohort's.
-ANSWER = re.compile(
-    r"(?P<who>target|refs|ref|reference)_(?P<held_out>held_out_)?"
-    r"(?P<what>phi|logits|noise|gradients|distances)"
-)
 
 
 class Pieces:

@@ -3,6 +3,7 @@
 import __future__
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,13 @@ from types import SimpleNamespace
 from miatlas.options import constant, inputs
 
 LIBRARY = Path(__file__).parent
+
+# Whose answer about what: the target's, its shadow models', one of theirs, the third cohort's.
+ANSWER = re.compile(
+    r"(?P<who>target|refs|ref|reference)_(?P<held_out>held_out_)?"
+    r"(?P<what>phi|logits|noise|gradients|distances)"
+)
+OTHERS = ("refs_in", "refs_out", "labels", "held_out_labels", "examples", "fitted")
 
 
 def reads(attack: str, options: dict | None = None) -> set[str]:
@@ -19,8 +27,28 @@ def reads(attack: str, options: dict | None = None) -> set[str]:
     """
     source = LIBRARY / "attacks" / f"{attack}.py"
     needs = None if options is None else _function(source, "needs")
-    taken = inputs(source, "score") if needs is None else needs(options)
+    try:
+        taken = inputs(source, "score") if needs is None else needs(options)
+    except Exception as error:
+        only = "it is run with no more of its module than the functions"
+        raise ValueError(f"has a needs that raises {error!r}: {only}") from None
     return {*taken, *constant(source, "LESSONS", ())}
+
+
+def unreadable(attack: str, options: dict) -> str | None:
+    """Say what an attack reads that there is not, following its name; None if nothing."""
+    try:
+        names = sorted(reads(attack, options))
+    except ValueError as error:
+        return str(error)
+    wrong = [name for name in names if name not in OTHERS and not ANSWER.fullmatch(name)]
+    if not wrong:
+        return None
+    return (
+        f"reads {wrong[0]}, which there is not; there is: {', '.join(OTHERS)}, and phi, logits,"
+        " noise, gradients and distances of target_, refs_, ref_ and reference_"
+        " (also target_held_out_, ...)"
+    )
 
 
 @cache

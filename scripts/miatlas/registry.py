@@ -3,7 +3,7 @@
 import re
 
 from miatlas.entries import LIBRARY, implementing
-from miatlas.options import constant, first_line, spelled
+from miatlas.options import constant, declared, first_line, spelled
 from miatlas.reading import reads
 
 OTHER_COHORTS = {
@@ -23,12 +23,28 @@ NEEDS = {  # what a study has to provide, told from the start of what an attack 
 
 def attacks() -> list[str]:
     """Return the identifiers of all attacks."""
-    return implementing("attacks", "score")
+    return [name for name in implementing("attacks", "score") if _fault(name) is None]
+
+
+def faults() -> list[str]:
+    """Return what is wrong with each file among the attacks that is none, nor imported by one."""
+    paths = sorted((LIBRARY / "attacks").glob("[!_]*.py"))
+    imports = re.findall(r"^from miatlas\.attacks.*", "\n".join(p.read_text() for p in paths), re.M)
+    shared = set(re.findall(r"\w+", " ".join(imports)))
+    return [fault for p in paths if (fault := _fault(p.stem)) and p.stem not in shared]
+
+
+def _fault(name):
+    try:
+        declared(_source(name), "score")
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def citation(attack: str) -> str:
     """Return what an attack is and whose, in a line."""
-    return first_line(_source(attack))
+    return first_line(_source(attack)) or "(whose it is should be its docstring's first line)"
 
 
 def needs(attack: str) -> list[str]:

@@ -81,7 +81,8 @@ def source(tmp_path_factory):
 def test_options_are_the_keyword_only_parameters_with_their_defaults(source):
     found = declared(source, "choose")
     assert list(found) == ["needed", "count", "share", "flag", "word", "widths", "sizes", "cuts",
-                           "table", "kind", "size", "rate", "part", "limit", "either", "free"]  # fmt: skip
+                           "table", "kind", "size", "rate", "part", "limit", "either",
+                           "free"]  # fmt: skip
     assert found["needed"].default is REQUIRED
     defaults = {name: option.default for name, option in found.items() if name != "needed"}
     assert defaults == {
