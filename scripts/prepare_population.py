@@ -19,6 +19,9 @@ def main(*, population: str, settings: dict) -> None:
     """Write x, labels, the official test set, canaries and the channels' mean and deviation."""
     chosen = load(settings, settings["data_root"])
     if settings["subset"]:
+        if settings["subset"] > len(chosen):
+            where = f"populations.{settings['name']}.subset"
+            raise ValueError(f"{where}: {settings['subset']}, but {len(chosen)} examples are there")
         stream = rng(settings["seed"], "subset", settings["name"])
         chosen = base.subset(chosen, settings["subset"], stream)
     if settings["label_noise"]:

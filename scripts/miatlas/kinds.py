@@ -17,6 +17,14 @@ def kind_of(population: dict) -> str | None:
     return KINDS.get(len(SOURCES[population["source"]].shape))
 
 
+def too_large(population: dict) -> str | None:
+    """Say that a subset is larger than its population, where that is known; None if it is not."""
+    size, subset = SOURCES[population["source"]].shape[:1], population["subset"]
+    if kind_of(population) in (None, TEXT) or not subset or subset <= size[0]:
+        return None  # of a text, the shape tells its words
+    return f"subset: {subset}, but {population['source']} has {size[0]} examples"
+
+
 def complaint(population: dict, recipe: dict, queries: dict) -> str | None:
     """Say, by the key of the cohort at fault, what these examples cannot be; None if nothing."""
     return _misread(population, recipe, queries) or _uncountable(queries)

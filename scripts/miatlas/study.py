@@ -58,6 +58,11 @@ def _check_name(name, where):
         raise ValueError(f"{where}: the name {name!r} must consist of letters, digits, _ and -")
 
 
+def _check_population(study, population, where):
+    if wrong := kinds.too_large(population):
+        raise ValueError(f"{where}.{wrong}")
+
+
 def _check_cohort(study, cohort, where):
     if "signals" in cohort:
         return
@@ -197,6 +202,7 @@ def _check_exhibit(study, exhibit, where):
 
 
 CHECKS = (
+    ("populations", _check_population),
     ("cohorts", _check_cohort),
     ("cohorts", _check_made_of),
     ("audits", _check_audit),

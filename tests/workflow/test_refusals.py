@@ -12,6 +12,7 @@ import pytest
 import yaml
 from projects import REPOSITORY, TINY, change, simulated
 
+from miatlas import entries, reading, registry
 from miatlas import study as studies
 
 GONE = object()
@@ -198,6 +199,10 @@ SAID = {  # what is changed in the tiny study, and the message
         r"recipes.plain.architecture \(mlp\): option 'widths' is \[16, 0\], but it has 0, which"
         " must be positive",
     ),
+    "a subset of more than there is": (
+        {"populations.digits.subset": 2000},
+        "populations.digits.subset: 2000, but digits has 1797 examples",
+    ),
     "a level at which nothing is measured": (
         {"exhibits.loss_table.options": {"levels": [0.001, 2.0]}},
         r"exhibits.loss_table.options: option 'levels' is \[0.001, 2.0\], but it has 2.0, which"
@@ -311,6 +316,67 @@ def test_a_study_without_its_name_is_not_merged_into_the_demo(project):
     refused(project, "miatlas: configuration: option 'study' is required")
 
 
+THRESHOLD = '"""Own (nobody, 2026)."""\n\n\ndef score(target_phi):\n    return target_phi[:, 0]\n'
+NEEDS = "\n\ndef needs(options):\n    return {'target_phi'} | "
+FAULTS = {  # the file of an attack, and what is said of it
+    "a syntax error": (THRESHOLD + "x = (", "attacks/own.py, line 6: '(' was never closed"),
+    "no score": (THRESHOLD.replace("score", "scores"), "attacks/own.py: no function 'score'"),
+    "a slip": (
+        THRESHOLD.replace("target_phi", "target_fi"),
+        "attacks/own.py reads target_fi, which there is not; there is: refs_in, refs_out, labels,"
+        " held_out_labels, examples, fitted, and phi, logits, noise, gradients and distances of"
+        " target_, refs_, ref_ and reference_ (also target_held_out_, ...)",
+    ),
+    "a slip in needs": (
+        THRESHOLD + NEEDS + "{'phi'}\n",
+        "attacks/own.py reads phi, which there is not; there is: .*",
+    ),
+    "a constant in needs": (
+        "MORE = {'labels'}\n" + THRESHOLD + NEEDS + "MORE\n",
+        "attacks/own.py has a needs that raises NameError.*'MORE'.*: it is run with no more of its"
+        " module than the functions",
+    ),
+    "a type of its own": (
+        THRESHOLD.replace("(target_phi)", "(target_phi, *, k: Number = 1)"),
+        "attacks/own.py: option 'k' needs a type made of Annotated, .*, and a literal default",
+    ),
+}
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """A folder of attacks in place of the repository's."""
+    shutil.copytree(entries.LIBRARY / "attacks", tmp_path / "attacks")
+    shutil.copy(entries.LIBRARY / "sections.py", tmp_path)
+    for reader in (entries, reading, registry):
+        monkeypatch.setattr(reader, "LIBRARY", tmp_path)
+    monkeypatch.setattr(entries, "implementing", entries.implementing.__wrapped__)
+    monkeypatch.setattr(registry, "implementing", entries.implementing)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("source", "message"), FAULTS.values(), ids=FAULTS)
+def test_what_is_wrong_with_an_attack_of_ones_own_is_said(library, source, message):
+    (library / "attacks" / "own.py").write_text(source)
+    with pytest.raises(ValueError, match=r"\A.*\Z") as refusal:
+        entries.attack({}, "attacks.own")
+    assert re.fullmatch(f"attacks.own: {re.escape(message) if '*' not in message else message}",
+                        str(refusal.value))  # fmt: skip
+
+
+def test_the_list_of_attacks_leaves_none_out_in_silence(library):
+    assert registry.faults() == []
+    folder = library / "attacks"
+    (folder / "own.py").write_text(FAULTS["a syntax error"][0])
+    (folder / "other.py").write_text(FAULTS["no score"][0])
+    (folder / "bare.py").write_text("def score(target_phi, *, k):\n    return target_phi[:, 0] * k")
+    said = ["attacks/other.py: no function 'score'", FAULTS["a syntax error"][1]]
+    assert registry.faults() == said
+    assert not {"own", "other"} & set(registry.attacks())
+    assert "its docstring's first line" in registry.described("bare")
+    assert "k = ?    (Any)" in registry.described("bare")
+
+
 def test_make_names_the_study_file_that_is_not_there(project):
     shutil.copy(REPOSITORY / "Makefile", project.root)
     command = ["make", "--dry-run", "STUDY=study.yaml nope.yaml"]
@@ -343,6 +409,14 @@ def test_a_damaged_data_file_is_named(project):
 def test_a_design_that_cannot_be_drawn_costs_nothing(project):
     project.study["cohorts"]["two"]["design"] = {"name": "iid", "size": 5000}
     refused(project, "miatlas: iid: size is 5000, but ", "200 examples are there")
+
+
+def test_a_subset_of_more_examples_than_a_file_has_is_refused_by_its_key(project):
+    x, labels = np.zeros((100, 8), np.float32), np.arange(100) % 10
+    np.savez(project.root / "mine.npz", x=x, labels=labels)
+    path = str(project.root / "mine.npz")
+    project.study["populations"]["digits"] = {"source": "npz", "path": path, "subset": 200}
+    refused(project, "miatlas: populations.digits.subset: 200, but 100 examples are there")
 
 
 def truncated(path):
