@@ -2,9 +2,14 @@
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
-README = Path(__file__).parents[2] / "README.md"
+TESTS = Path("tests/unit/test_attacks_all.py")
+REPOSITORY = Path(__file__).parents[2]
+README = REPOSITORY / "README.md"
 
 
 def example() -> tuple[str, str]:
@@ -28,3 +33,14 @@ def test_an_attack_is_one_file_and_a_line_in_the_study(done):
     measured = json.loads((done.results / f"audits/one/{label}.metrics.json").read_text())
     assert measured["options"] == {"queries": 1}
     assert label in (done.results / "exhibits/tiny/curves.csv").read_text()
+
+
+def test_the_attack_has_what_is_asked_of_every_attack(project):
+    path, code = example()
+    (project.root / path).write_text(code)
+    (project.root / TESTS).parent.mkdir(parents=True)
+    shutil.copy2(REPOSITORY / TESTS, project.root / TESTS)
+    asked = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", TESTS]
+    only = [*asked, "-k", Path(path).stem]  # it is a failure, too, if there is none
+    said = subprocess.run(only, cwd=project.root, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stdout
