@@ -1,5 +1,6 @@
 """Attacks run on signals files: slices, targets, references, and what must not leak into scores."""
 
+import re
 import tracemalloc
 from importlib import import_module
 from pathlib import Path
@@ -274,6 +275,42 @@ def test_what_cannot_be_is_refused(file, tmp_path):
     write(tmp_path / "more.h5", halves(8, 301))
     with pytest.raises(ValueError, match=r"half\.h5 and .*more\.h5: their examples' labels differ"):
         run("lira_online", {}, file, [tmp_path / "more.h5"])
+
+
+WRONG = {
+    "float64 of shape (300, 1), expected a number for each of 300 examples": lambda x: x[:, :1],
+    "float64 of shape (), expected a number": lambda x: x.mean(),
+    "<U3 of shape (300,), expected a number": lambda x: x[:, 0].astype("U3"),
+    "300 of 300 scores are not finite, e.g. nan": lambda x: x[:, 0] * np.nan,
+    "1 of 300 scores are not finite, e.g. inf": lambda x: np.append(x[1:, 0], np.inf),
+}
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_what_is_no_score_for_each_example_is_refused_with_the_attack(file, words):
+    def score(target_phi):
+        return WRONG[words](target_phi.astype(float))
+
+    signals = Signals(file)
+    audit = audits.audit(signals, signals, design="half", targets=2, seed=0)
+    with pytest.raises(ValueError, match=f"^attack test_scoring: .*{re.escape(words)}"):
+        scoring.score(SimpleNamespace(score=score), {}, audit, 64)
+
+
+@pytest.mark.parametrize(("known", "lacking"), [(False, "members"), (True, "non-members")])
+def test_a_target_without_both_kinds_is_refused_before_anything_is_scored(tmp_path, known, lacking):
+    member, evaluated = halves(), np.ones((16, 300), bool)
+    evaluated[1] = member[1] == known
+    write(tmp_path / "s.h5", member, evaluated=evaluated)
+    assert run("loss", {}, [tmp_path / "s.h5"], targets=1).shape == (1, 300)
+    words = f"member, model 1, a target, has no {lacking} among the examples that count"
+    with pytest.raises(ValueError, match=rf"s\.h5: by its array {words}"):
+        run("loss", {}, [tmp_path / "s.h5"], targets=2)
+
+
+def test_shadow_models_may_know_no_example(file, tmp_path):
+    write(tmp_path / "out.h5", np.zeros((6, 300), bool))
+    assert np.isfinite(run("lira_offline", {}, file, [tmp_path / "out.h5"], design="")).all()
 
 
 def test_ten_targets_by_default_or_all(file, tmp_path):
