@@ -8,7 +8,7 @@ import torch
 from miatlas.allocator import keep_freed_memory
 from miatlas.logs import logged
 from miatlas.progress import Progress
-from miatlas.signals import extract, together
+from miatlas.signals import extract, finite, together
 from miatlas.store import attributes, by_slices, fill, fill_by_slices, new_h5, read_h5
 from miatlas.trained import load
 
@@ -41,7 +41,8 @@ def main(
     with new_h5(signals, facts) as file, Progress(who, len(x)) as progress:
         fill(file, arrays, by_slices(arrays))
         answers = extract(group, x, labels, settings["queries"], stacked, progress.advance)
-        fill_by_slices(file, len(x), answers)
+        models = range(*settings["models"])
+        fill_by_slices(file, len(x), finite(answers, settings["cohort"], models))
         shapes = [f"{name} {file[name].shape}" for name in ("phi", "logits")]
     print(f"{settings['cohort']}: {', '.join(shapes)}")
 

@@ -1,7 +1,9 @@
 """Signals: what a cohort's models answer to the queries."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
+import numpy as np
 import torch
 
 from miatlas import augmentation
@@ -43,6 +45,27 @@ def extract(
     for where in slices(len(x), SLICE):
         phi, logits = _answers(parts, x[where], y[where], specs, queries, progress)
         yield where, _fetched({"phi": phi, "logits": logits})
+
+
+def finite(answers: Iterable, cohort: str, models: range) -> Iterator[tuple[slice, Callable]]:
+    """Yield what `extract` yields; answers are looked at once they have come from the device.
+
+    Raises ValueError for one that is not finite, naming the cohort and, of `models`, which.
+    """
+    for where, arrays in answers:
+        yield where, partial(_finite, arrays, cohort, models)
+
+
+def _finite(arrays, cohort, models):
+    found = arrays()
+    for name, array in found.items():
+        if not np.isfinite(array).all():
+            k = np.argwhere(~np.isfinite(array))[0][0]
+            raise ValueError(
+                f"cohort {cohort}: model {models[k]} probably diverged: its answers are not finite"
+                f" ({name})"
+            )
+    return found
 
 
 def _answers(parts, x, y, specs, queries, progress):

@@ -4,12 +4,14 @@ import math
 
 import numpy as np
 import pytest
+import query_models
 import torch
 from torch import nn
 
 from miatlas import augmentation, ensemble, signals
 from miatlas.architectures import cnn, mlp, wide_resnet
 from miatlas.inputs import standardised
+from miatlas.store import write_h5
 
 MAKERS = {
     "mlp": lambda: mlp.build((1, 8, 8), 5, widths=[16]),
@@ -199,3 +201,31 @@ def test_a_temperature_divides_the_logits_and_phi_is_theirs():
     np.testing.assert_allclose(4 * hot["logits"], plain["logits"], rtol=1e-6)
     for (m, i, _), phi in np.ndenumerate(hot["phi"]):
         assert phi == pytest.approx(phi_slowly(plain["logits"][m, i] / 4, labels[i]), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["phi", "logits"])
+def test_answers_that_are_not_finite_are_refused_with_the_model_and_its_cohort(name):
+    answers = {name: np.zeros((3, 5, 2), np.float32) for name in ("phi", "logits")}
+    asked = [(slice(0, 5), lambda: answers)]
+    ((where, arrays),) = signals.finite(asked, "mine", range(8, 11))
+    assert where == slice(0, 5)
+    assert arrays() is answers
+    answers[name][1, 3, 0] = np.inf
+    ((_, arrays),) = signals.finite(asked, "mine", range(8, 11))
+    words = "cohort mine: model 9 probably diverged: its answers are not finite"
+    with pytest.raises(ValueError, match=f"^{words} .{name}.$"):
+        arrays()
+
+
+def test_a_model_that_diverged_is_named_when_it_is_asked(tmp_path, monkeypatch):
+    models, (x, labels) = group(), examples()
+    models.parameters["head.weight"].detach()[1] = 1e38
+    monkeypatch.setattr(query_models, "load", lambda *_: (models, x, labels, True))
+    facts = {"population": "p", "digest": "", "class_names": []}
+    masks = {"member": np.ones((3, 40), bool), "evaluated": np.ones((3, 40), bool)}
+    write_h5(tmp_path / "given.h5", masks | {"role": np.zeros(40, np.uint8)}, facts)
+    given = dict.fromkeys(("population", "roles", "membership", "weights"), tmp_path / "given.h5")
+    settings = {"cohort": "mine", "models": [8, 11], "engine": "auto", "queries": ONE}
+    with pytest.raises(ValueError, match="cohort mine: model 9 probably diverged"):
+        query_models.main(**given, signals=tmp_path / "s.h5", settings=settings)
+    assert not (tmp_path / "s.h5").exists()
