@@ -6,6 +6,7 @@ import numpy as np
 
 from miatlas.answered import Signals
 from miatlas.logs import logged
+from miatlas.roles import ROLES
 from miatlas.store import by_slices, read_h5, write_h5
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def main(*, external: str, signals: str, settings: dict) -> None:
-    """Write the accepted signals; refuse shapes that do not fit and values that are not finite."""
+    """Write the accepted signals; refuse shapes that do not fit and values that cannot be."""
     accepted = Signals([external])
     everything = slice(0, accepted.shape[1])
     arrays = read_h5(external)
@@ -23,11 +24,28 @@ def main(*, external: str, signals: str, settings: dict) -> None:
     arrays |= {"member": accepted.member, "evaluated": accepted.evaluated, "role": accepted.role}
     if not np.issubdtype(arrays["labels"].dtype, np.integer):
         raise ValueError(f"{external}: labels are {arrays['labels'].dtype}, expected integers")
+    check(external, arrays["member"], arrays["role"])
     facts = {"cohort": settings["cohort"], "external": str(external)}
     write_h5(signals, arrays, facts, by_slices(arrays))
     print(
         f"{settings['cohort']}: {accepted.shape[0]} models, {accepted.shape[1]} examples accepted"
     )
+
+
+def check(external, member, role) -> None:
+    """Refuse unknown roles, and members without a non-member; models may well know no example."""
+    unknown = np.flatnonzero(~np.isin(role, list(ROLES.values())))
+    if len(unknown):
+        known = ", ".join(f"{number} {name}" for name, number in ROLES.items())
+        raise ValueError(
+            f"{external}: role is {role[unknown[0]]} for example {unknown[0]}, expected one of:"
+            f" {known}"
+        )
+    if member.all():
+        raise ValueError(
+            f"{external}: member is all true: models 0 to {len(member) - 1} have no non-members to"
+            " tell members from"
+        )
 
 
 if __name__ == "__main__":

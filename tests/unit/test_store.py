@@ -8,6 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
+import accept_signals
 import h5py
 import numpy as np
 import pandas as pd
@@ -326,6 +327,36 @@ def test_blocks_that_do_not_belong_together_are_named(tmp_path):
         signals(tmp_path / f"{name}.h5", **options)
         with pytest.raises(ValueError, match=rf"{name}\.h5: its .* those of .*a\.h5"):
             Signals([tmp_path / "a.h5", tmp_path / f"{name}.h5"])
+
+
+def accepted(folder, **change):
+    """Return the file that is made of other software's signals."""
+    signals(folder / "ext.h5", change=change)
+    settings = {"cohort": "mine"}
+    accept_signals.main(external=folder / "ext.h5", signals=folder / "own.h5", settings=settings)
+    return folder / "own.h5"
+
+
+def test_signals_of_other_software_are_accepted_as_they_are(tmp_path):
+    given = {"role": np.arange(50) % 3, "member": np.zeros((3, 50), bool)}  # of OUT models only
+    own = store.read_h5(accepted(tmp_path, **given))
+    for name, array in (store.read_h5(tmp_path / "ext.h5") | given).items():
+        assert (own[name] == array).all()
+    assert (own["evaluated"] == (given["role"] == 0)).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"role": np.arange(50) // 17 + 1}, "role is 3 for example 34, expected one of: 0 pool, 1"),
+        ({"role": np.arange(50) - 1}, "role is -1 for example 0, expected one of"),
+        ({"member": np.ones((3, 50), bool)}, "member is all true: models 0 to 2 have no non-m"),
+    ],
+)
+def test_signals_that_no_attack_can_be_measured_on_are_not_accepted(tmp_path, change, message):
+    with pytest.raises(ValueError, match=r"ext\.h5: " + message):
+        accepted(tmp_path, **change)
+    assert not (tmp_path / "own.h5").exists()
 
 
 # A cohort of several blocks ------------------------------------------------------------------
