@@ -129,10 +129,16 @@ def test_a_cut_empty_or_foreign_file_is_refused_by_name(tmp_path, module, suffix
     whole = path.read_bytes()
     single = tmp_path / "single.npy"
     np.save(single, IMAGES["x"])
-    for content in (whole[: len(whole) // 2], whole[:-5], b"", b"text", single.read_bytes()):
+    other = tmp_path / ("other.h5" if suffix == "npz" else "other.npz")
+    write(other, IMAGES)
+    foreign = b"", b"text", b"\x80\xff" * 50, single.read_bytes(), other.read_bytes()
+    for content in (whole[: len(whole) // 2], whole[:-5], *foreign):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=f"mine.{suffix}: not a readable"):
+        with pytest.raises(ValueError, match=f"mine.{suffix}: not a readable") as caught:
             module.load(tmp_path, path=path.name)
+        assert "pickle" not in str(caught.value)
+        if suffix == "npz":
+            assert str(caught.value).endswith(".npz file: no archive of arrays, or cut short")
     path.unlink()
     with pytest.raises(FileNotFoundError, match=f"missing file mine.{suffix}"):
         module.load(tmp_path, path=path.name)

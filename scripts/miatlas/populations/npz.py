@@ -32,6 +32,8 @@ def load(
     Raises FileNotFoundError for a missing file, ValueError for a damaged or unfit one.
     """
     (file,) = catalogue.located("npz", {"path": path, "sha256": sha256}, data_root)
+    if not zipfile.is_zipfile(file):
+        raise ValueError(f"{file}: not a readable .npz file: no archive of arrays, or cut short")
     try:
         with np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
