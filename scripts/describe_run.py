@@ -44,7 +44,8 @@ def cohorts(settings: dict, histories) -> pd.DataFrame:
         for path in histories
     ]
     means = pd.concat(last).groupby("cohort")[["train_accuracy", "test_accuracy"]].mean()
-    shown = means.map("{:.2%}".format).rename(columns=lambda name: name.replace("_", " "))
+    shown = means.map(lambda rate: f"{100 * rate:.1f} %")
+    shown.columns = [name.replace("_", " ") for name in shown.columns]
     return table.merge(shown, left_on="cohort", right_index=True, how="left").fillna("")
 
 

@@ -22,7 +22,8 @@ def main(*, html: str, md: str, csv: str, settings: dict, **evidence: list[str])
     write_csv(csv, numbers)
     notes = " ".join(shown.attrs.get("notes", []))
     write_text(md, f"{markdown(shown)}\n{notes}\n")
-    write_text(html, page(settings["title"], {"": shown}, f"{settings['caption']} {notes}"))
+    said = f"{settings['caption']} {notes}".strip()
+    write_text(html, page(settings["title"], {"": shown}, said))
 
 
 if __name__ == "__main__":

@@ -20,10 +20,11 @@ def page(title: str, sections: dict[str, pd.DataFrame], note: str = "") -> str:
         (f"<h3>{escape(heading)}</h3>\n" if heading else "") + table.to_html(index=False, border=0)
         for heading, table in sections.items()
     )
+    said = f"<p>{escape(note)}</p>\n" if note else ""
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>\n<h2>{escape(title)}</h2>\n"
-        f"<p>{escape(note)}</p>\n{body}</body></html>\n"
+        f"{said}{body}</body></html>\n"
     )
 
 

@@ -1,15 +1,19 @@
 """Tables: their numbers against slow ones, what the cells say, how rows are grouped."""
 
+import re
 from pathlib import Path
 
+import describe_run
+import make_table
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from miatlas import metrics
+from miatlas import files, metrics
 from miatlas.exhibits import Estimate, Evidence, percent
 from miatlas.options import checked, declared
+from miatlas.pages import page
 from miatlas.tables import ablation, common, summary
 
 
@@ -170,3 +174,24 @@ def test_options_are_declared():
             checked({"levels": "0.1"}, options, "here")
     with pytest.raises(ValueError, match="rows"):
         checked({"rows": [1]}, declared(Path(ablation.__file__), "tabulate"), "here")
+
+
+def test_a_page_has_a_paragraph_of_what_there_is_to_say(tmp_path, monkeypatch):
+    evidence, _ = evidence_of({("mlp", "loss"): 0.2})
+    monkeypatch.setattr(make_table, "gather", lambda *_: evidence)
+    paths = {kind: tmp_path / f"t.{kind}" for kind in ("html", "md", "csv")}
+    for caption in ("What is seen.", ""):
+        settings = {"table": "summary", "title": "T", "caption": caption, "options": {}}
+        make_table.main(**paths, settings=settings)
+        said = re.findall("<p>(.*)</p>", paths["html"].read_text())
+        assert said == [f"{caption} {common.NOTES['mean']}".strip() + f" {common.NOTES['†']}"]
+    assert "<p>" not in page("T", {"": pd.DataFrame()})
+
+
+def test_accuracies_of_a_run_are_written_as_tables_write_them(tmp_path):
+    history = tmp_path / "one" / "models" / "0.history.csv"
+    files.write_csv(
+        history, pd.DataFrame({"train_accuracy": [0.5, 0.999], "test_accuracy": [np.nan, 0.666]})
+    )
+    table = describe_run.cohorts({"cohorts": {"one": {"what": "two models"}}}, [history])
+    assert table.iloc[0].tolist() == ["one", "two models", "99.9 %", "66.6 %"]
