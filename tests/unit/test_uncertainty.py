@@ -276,6 +276,12 @@ def test_slices_change_nothing_and_hold_bounded_memory():
     assert reliability["count"].sum() == 16 * 60
 
 
+def test_a_threshold_is_written_as_it_was_given():
+    assert np.full(6, 0.2).mean() != 0.2
+    table, _ = uncertainty.measure(Signals(*cohort(6, 10)), draws=32)
+    assert (table["threshold"] == 0.2).all()
+
+
 def test_a_coverage_chooses_the_threshold_on_held_out_examples():
     logits, labels, member = cohort(6, 20, seed=7, held_out=50)
     role = np.where(np.arange(70) < 20, 0, 1)
