@@ -7,6 +7,7 @@ memory of the one that started it, so the starting one has to stay small.
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
 import tempfile
@@ -63,6 +64,11 @@ def process(command: list[str], directory: Path | None = None) -> dict:
 def cpu_seconds() -> float:
     """Return the time that this process has kept a core busy, which others do not lengthen much."""
     return sum(os.times()[:2])
+
+
+def peak_mib() -> float:
+    """Return the largest resident set of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
 def report(sides: dict[str, Callable]) -> None:

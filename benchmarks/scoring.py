@@ -8,8 +8,9 @@ import sys
 import tempfile
 import time
 from functools import partial
+from importlib import import_module
 
-from measuring import REPOSITORY, child, comparison, in_turn, report
+from measuring import REPOSITORY, child, comparison, in_turn, peak_mib, report
 
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 
@@ -77,33 +78,33 @@ def prepare(folder: str, models: int, examples: int, queries: int) -> dict:
 
 def streamed(folder: str, name: str) -> dict:
     """Score as the workflow does, slice by slice from the file."""
-    from importlib import import_module
-
     from miatlas import audits, entries, scoring
     from miatlas.allocator import keep_freed_memory
 
     keep_freed_memory()
     entry = entries.attack(ATTACKS[name], "attacks.it")
     attack = import_module(f"miatlas.attacks.{ATTACKS[name]['attack']}")
-    signals = timed_signals(folder)
+    signals, start_mib = timed_signals(folder), peak_mib()
     start = time.perf_counter()
     audit = audits.audit(signals, signals, design="half", targets=1, seed=SEED)
     scores = scoring.score(attack, entry["options"], audit, MEMORY_MB)[0]
     seconds = time.perf_counter() - start - signals.seconds
-    return _result(folder, "streamed", scores, seconds, signals.seconds)
+    return _result(folder, "streamed", scores, seconds, signals.seconds, start_mib)
 
 
 def in_memory(folder: str, name: str) -> dict:
     """Score the first model with NumPy, all signals in memory."""
+    import_module("scipy.stats")  # before the clock starts
     from miatlas.allocator import keep_freed_memory
     from miatlas.store import read_h5
 
     keep_freed_memory()
-    options, start = ATTACKS[name], time.perf_counter()
+    options, start_mib, start = ATTACKS[name], peak_mib(), time.perf_counter()
     phi, member = read_h5(f"{folder}/signals.h5", ["phi", "member"]).values()
     reading, start = time.perf_counter() - start, time.perf_counter()
     scores = rmia(phi, member) if options["attack"] == "rmia" else lira(phi, member, **options)
-    return _result(folder, "in_memory", scores, time.perf_counter() - start, reading)
+    seconds = time.perf_counter() - start
+    return _result(folder, "in_memory", scores, seconds, reading, start_mib)
 
 
 def lira(phi, member, variance, **_):  # (M, N, Q), (M, N) -> (N,)
@@ -167,11 +168,11 @@ def timed_signals(folder: str):
     return Timed([f"{folder}/signals.h5"])
 
 
-def _result(folder, side, scores, seconds, reading):
+def _result(folder, side, scores, seconds, reading, start_mib):
     import numpy as np
 
     np.save(f"{folder}/{side}.npy", scores)
-    return {"seconds": seconds, "reading_seconds": reading}
+    return {"seconds": seconds, "reading_seconds": reading, "start_mib": start_mib}
 
 
 def compare(folder: str, **_) -> dict:

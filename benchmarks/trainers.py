@@ -6,7 +6,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from measuring import REPOSITORY, cpu_seconds, report
+from measuring import REPOSITORY, cpu_seconds, peak_mib, report
 
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 
@@ -49,8 +49,6 @@ def train(
     data_root: str | None = None, leakage: bool = False,
 ) -> dict:  # fmt: skip
     """Train a block by the workflow's script: seconds (imports apart), start_mib, accuracies."""
-    import resource
-
     import pandas as pd
     import train_models
 
@@ -58,7 +56,7 @@ def train(
     settings["recipe"]["engine"] = engine
     files = names(folder, cohort, models, first)
     outputs = {"weights": f"{folder}/{engine}.safetensors", "history": f"{folder}/{engine}.csv"}
-    start_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    start_mib = peak_mib()
     start, spent = time.perf_counter(), cpu_seconds()
     train_models.main(**files, **outputs, settings=settings, threads=1)
     seconds, spent = time.perf_counter() - start, cpu_seconds() - spent

@@ -21,8 +21,10 @@ def among(refs: np.ndarray, mask: np.ndarray) -> np.ndarray:  # (R, N, Q), (R, N
         raise ValueError(
             f"examples have from {count.min()} to {count.max()} references; balance them first"
         )
-    models = np.flatnonzero(mask.T).reshape(len(count), -1).T % len(mask)  # (k, N)
-    return refs[models, np.arange(len(count))]
+    examples = np.arange(len(count))
+    models = np.flatnonzero(mask.T).reshape(len(count), -1).T - examples * len(mask)  # (k, N)
+    values = refs.reshape(refs.shape[0] * refs.shape[1], *refs.shape[2:])
+    return values.take(models * len(count) + examples, axis=0)  # refs[models, examples], sooner
 
 
 def normal(refs, mask, location, pooled=None) -> tuple[np.ndarray, np.ndarray]:
@@ -58,7 +60,7 @@ class Pool:
     def add(self, refs: np.ndarray, mask: np.ndarray) -> None:
         """Take in the references (R, n, Q) of one slice of examples."""
         values = among(refs, mask)
-        self.squares += ((values - values.mean(axis=0)) ** 2).sum(axis=(0, 1))
+        self.squares += ((values - values.mean(axis=0)) ** 2).sum(axis=0).sum(axis=0)
         self.freedom += (len(values) - 1) * values.shape[1]
 
     def result(self) -> np.ndarray:
