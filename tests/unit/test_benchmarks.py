@@ -84,6 +84,7 @@ def test_scoring_runs_and_its_sides_agree(tmp_path):
         assert entry["agreement"]["largest_difference"] < 1e-9 * entry["agreement"]["largest_score"]
 
 
+@pytest.mark.slow
 def test_streaming_runs_and_both_forms_of_rmia_agree(tmp_path):
     entries = run(tmp_path, "streaming")["streaming"]["comparisons"]
     (pairs,) = [entry for entry in entries if "runs" in entry]

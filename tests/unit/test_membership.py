@@ -324,7 +324,8 @@ def test_more_examples_than_there_are_are_refused(design, message):
     ("name", "options", "models", "wrong"),
     [
         ("half", {"group": 16}, 32, None), ("half", {"group": 16}, 24, "not whole groups of 16"),
-        ("half", {"group": 3}, 9, "must be even"), ("canaries", {"group": 4}, 6, "groups of 4"),
+        ("half", {"group": 3}, 9, "group: an even number"),
+        ("canaries", {"group": 4}, 6, "groups of 4"),
         ("paired", {}, 8, None), ("paired", {}, 7, "7 models are not pairs"),
         ("iid", {"size": 3}, 7, None), ("six_way", {"side": "target"}, 1, None),
         ("six_way", {"side": "shadow", "per_target": 3}, 7, "not whole targets of 3"),

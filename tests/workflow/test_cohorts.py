@@ -80,12 +80,10 @@ DESIGNS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cohorts", "shadow", "label"),
-    [
-        pytest.param(*case, id=name, marks=[] if name == "disjoint" else pytest.mark.slow)
-        for name, case in DESIGNS.items()
-    ],
+    [pytest.param(*case, id=name) for name, case in DESIGNS.items()],
 )
 def test_a_design_runs_through_to_metrics(done, cohorts, shadow, label):
     if "canaries" in (entry["design"]["name"] for entry in cohorts.values()):

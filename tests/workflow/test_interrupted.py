@@ -68,7 +68,11 @@ def stop_in_training(project, sent):
 
 @pytest.mark.parametrize(
     "sent",
-    [signal.SIGINT, signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)],
+    [
+        signal.SIGKILL,
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+    ],
 )
 def test_a_stopped_run_ends_in_the_same_files_when_started_again(long, sent):
     new, undisturbed = long
