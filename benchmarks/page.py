@@ -59,8 +59,9 @@ SECTIONS = {
         "Workflow",
         "Snakemake's own time, from its start to its end. The bare workflow has as many jobs,"
         " files and edges, and nothing else: literal names and touch commands, no functions,"
-        " params, logs, benchmarks, environments or scripts; the profile is the same. The demo runs"
-        " once from scratch, on two cores; *its jobs alone* is the sum of the times that its jobs"
+        " params, logs, benchmarks, environments or scripts; the profile is the same. Of a finished"
+        " study all files are there, recorded as made: no job has run for it. The demo runs once"
+        " from scratch, on two cores; *its jobs alone* is the sum of the times that its jobs"
         " recorded of themselves, start of Python included, divided by the cores. The empty"
         " workflow has one target and nothing to make: what a start of Snakemake takes.",
     ),

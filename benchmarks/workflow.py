@@ -2,8 +2,9 @@
 
 The bare one has the same number of jobs, files and edges, and nothing else: no functions, params,
 logs or resources, literal names, and the same profile: the dry run of a study of 10,000 jobs of
-which nothing has run. Then the demo itself: its run from scratch, against the time that its jobs
-recorded, and a run that finds nothing to do, against an empty workflow.
+which nothing has run, and a run when all of it is there. Then the demo itself: its run from
+scratch, against the time that its jobs recorded, and a run that finds nothing to do, against an
+empty workflow.
 """
 
 import csv
@@ -15,7 +16,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from measuring import REPOSITORY, comparison, in_turn, process
+from measuring import HERE, REPOSITORY, comparison, in_turn, process
 
 LARGE = {"cohorts": 13, "blocks": 256, "attacks": ["loss", "lira_online", "lira_offline"]}
 SMALL = {"cohorts": 1, "blocks": 1, "attacks": ["loss"]}
@@ -95,6 +96,7 @@ def measure(quick: bool) -> list[dict]:
         sides = lay_out(Path(folder) / "large", shape)
         runs = in_turn({n: partial(dry_run, side) for n, side in sides.items()}, repetitions)
         planned = _entry("dry run of a study of {jobs:,} jobs", runs)
+        made = _entry("run of a finished study of {jobs:,} jobs, nothing to do", finished(sides))
         sides = lay_out_demo(Path(folder) / "demo", quick)
         demo = sides["this workflow"]
         jobs = dry_run(demo)["jobs"]
@@ -105,7 +107,7 @@ def measure(quick: bool) -> list[dict]:
         agreement = {"of": "number of jobs", "this workflow": jobs, "empty workflow": 0}
         title = "run of the finished demo, nothing to do"
         idle = comparison(title, runs, "process_seconds", agreement=agreement)
-    return [planned, whole, idle]
+    return [planned, made, whole, idle]
 
 
 def _entry(title, runs):
@@ -172,6 +174,15 @@ def dry_run(side: Path) -> dict:
     return {**result, "jobs": int(total[1]) - 1}
 
 
+def finished(sides: dict[str, Path], repetitions: int = 3) -> dict[str, list[dict]]:
+    """Take the sides' files for made, then run them: there is nothing to do."""
+    jobs = {name: dry_run(side)["jobs"] for name, side in sides.items()}
+    for side in sides.values():
+        snakemake(side, program=[str(HERE / "finished.py")])
+    runs = in_turn({name: partial(no_op, side) for name, side in sides.items()}, repetitions)
+    return {name: [{**run, "jobs": jobs[name]} for run in side] for name, side in runs.items()}
+
+
 def from_scratch(side: Path) -> dict:
     """Run a workflow of which nothing is made."""
     result = snakemake(side)
@@ -198,9 +209,9 @@ def no_op(side: Path) -> dict:
     return result
 
 
-def snakemake(side: Path, *arguments: str) -> dict:
-    """Run Snakemake in a side's folder."""
-    command = [sys.executable, "-m", "snakemake", "--cores", str(CORES), *arguments]
+def snakemake(side: Path, *arguments: str, program=("-m", "snakemake")) -> dict:
+    """Run Snakemake, or a program in its place, in a side's folder."""
+    command = [sys.executable, *program, "--cores", str(CORES), *arguments]
     if not (side / "Snakefile").exists():
         command += ["--snakefile", str(REPOSITORY / "Snakefile")]
     if (side / "study.json").exists():

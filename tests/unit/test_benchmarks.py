@@ -139,8 +139,10 @@ def test_extraction_runs_and_its_sides_agree(tmp_path):
 
 @pytest.mark.slow
 def test_the_workflow_benchmark_runs(tmp_path):
-    dry, whole, finished = run(tmp_path, "workflow")["workflow"]["comparisons"]
+    dry, made, whole, finished = run(tmp_path, "workflow")["workflow"]["comparisons"]
     assert "dry run" in dry["title"]
+    assert "finished study" in made["title"]  # raises where anything is found to do
+    assert made["agreement"] == dry["agreement"]
     times = [
         whole["medians"][side]["process_seconds"] for side in ("this workflow", "its jobs alone")
     ]
