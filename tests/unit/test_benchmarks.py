@@ -77,6 +77,7 @@ def _is_count(line):
     return len(words) == 2 and words[1].isdigit()
 
 
+@pytest.mark.slow
 def test_scoring_runs_and_its_sides_agree(tmp_path):
     entries = run(tmp_path, "scoring")["scoring"]["comparisons"]
     assert len(entries) == 3

@@ -119,6 +119,7 @@ KEPT = [("lira_online", {"variance": "global"}, 4), ("rmia", {}, 4), ("loss", {}
         ("attack_s", {}, 15 * 4 * 9 / 8 + 15), ("rmia", {"population": "all"}, 26)]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "given", "kept"), KEPT)
 def test_memory_follows_the_setting_and_not_the_number_of_examples(
     tmp_path, monkeypatch, name, given, kept

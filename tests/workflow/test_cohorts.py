@@ -117,12 +117,9 @@ MADE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("cohorts", "label"),
-    [
-        pytest.param(*case, id=name, marks=[] if name == "leave_one_out" else pytest.mark.slow)
-        for name, case in MADE.items()
-    ],
+    ("cohorts", "label"), [pytest.param(*case, id=name) for name, case in MADE.items()]
 )
 def test_a_target_is_attacked_with_models_made_for_it(done, cohorts, label):
     done.study["cohorts"] |= cohorts
@@ -153,6 +150,7 @@ def test_shadow_and_reference_models_of_a_six_way_split_serve_ldc(done):
             assert (target["members"], target["nonmembers"]) == (50, 50)
 
 
+@pytest.mark.slow
 def test_probes_are_asked_only_where_an_attack_needs_them(done):
     """And an attack that is added asks them, without anything else of the cohort being redone."""
     before = {f: f.stat().st_mtime for f in done.results.glob("cohorts/one/signals/*.h5")}

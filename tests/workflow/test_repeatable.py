@@ -23,6 +23,7 @@ def digest(path):
     return summed.hexdigest()
 
 
+@pytest.mark.slow
 def test_another_run_on_another_number_of_cores_gives_the_same_bytes(finished, project):
     project.run(cores=1)
     again, first = content(project), content(finished)

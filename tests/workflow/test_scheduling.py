@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 
 def passes(said: str) -> int:
     """How often the scheduler looked for jobs to start."""
@@ -14,6 +16,7 @@ def test_the_scheduler_looks_once_for_each_job_that_ends(done):
     assert passes(run.text) == run.text.count("Finished jobid") == 4
 
 
+@pytest.mark.slow
 def test_a_limit_of_jobs_a_second_that_was_asked_for_stays(done):
     metrics = ("--forcerun", "measure_leakage", "--until", "measure_leakage")
     run = done.run(*metrics, "--verbose", "--max-jobs-per-timespan", "1/3s")
