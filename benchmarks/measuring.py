@@ -68,7 +68,7 @@ def cpu_seconds() -> float:
 
 def peak_mib() -> float:
     """Return the largest resident set of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB / 2**20
 
 
 def report(sides: dict[str, Callable]) -> None:

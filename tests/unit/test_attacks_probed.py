@@ -150,10 +150,9 @@ def test_long_is_right_about_few_and_of_those_about_most():
 
 
 @pytest.fixture(scope="module")
-def remembering():
+def remembering(one_thread):
     """Six networks that know by heart, each, the random labels of a random half of the examples."""
-    before, n = torch.get_num_threads(), 120
-    torch.set_num_threads(1)
+    n = 120
     generator = torch.Generator().manual_seed(0)
     x, y = torch.randn(n, 20, generator=generator), torch.randint(3, (n,), generator=generator)
     member = torch.rand(6, n, generator=generator) < 0.5
@@ -165,8 +164,7 @@ def remembering():
         losses = torch.nn.functional.cross_entropy(logits, y.repeat(6), reduction="none")
         losses.view(6, n)[member].mean().backward()
         optimiser.step()
-    yield models, x, y.numpy(), member.numpy()
-    torch.set_num_threads(before)
+    return models, x, y.numpy(), member.numpy()
 
 
 def test_what_is_learned_by_heart_lies_low_and_flat(remembering):

@@ -107,12 +107,7 @@ def _refuse_mixtures(name, args, kwargs):
             raise RuntimeError(f"{name}: tensors on the CPU and on the device")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

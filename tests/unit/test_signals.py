@@ -22,12 +22,7 @@ ONE = {"count": 1, "mirror": True, "shift": 1, "logits": "first", "temperature":
 NINE = {"count": 9, "mirror": False, "shift": 1, "logits": "all", "temperature": 1.0}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def group(make="mlp", models=3, scale=1.0):

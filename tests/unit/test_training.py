@@ -42,12 +42,7 @@ OPTIMIZERS = {
 MOVES = {"name": "mirror_shift_cutout", "shift": 1, "cutout": 3}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def data(noise=1.0, held_out=0, test=0, seed=0):
