@@ -64,7 +64,7 @@ def together(folder: str) -> dict:
     """Fit all examples of a slice at once."""
     import numpy as np
 
-    from miatlas.dirichlet import fit, log_confidences, summarise
+    from miatlas.bounds.dirichlet import fit, log_confidences, summarise
 
     logits, member = read(folder)
     start, parts = time.perf_counter(), []

@@ -54,7 +54,7 @@ def measure(quick: bool) -> list[dict]:
 
 def prepare(folder, cohort, models, queries, data_root, epochs) -> dict:
     """Train the models by the workflow's script; return the numbers of examples and queries."""
-    from miatlas.store import read_h5
+    from miatlas.running.store import read_h5
 
     of = {"folder": folder, "cohort": cohort, "models": models, "data_root": data_root}
     trainers.prepare(**of)
@@ -79,9 +79,10 @@ def plain(folder, **of) -> dict:
     import numpy as np
     import torch
 
-    from miatlas import augmentation, trained
-    from miatlas.statistics import logit_scaled_confidence
-    from miatlas.store import read_h5, write_h5
+    from miatlas.running.store import read_h5, write_h5
+    from miatlas.signals import trained_models as trained
+    from miatlas.signals.statistics import logit_scaled_confidence
+    from miatlas.training import augmentation
 
     torch.set_num_threads(1)
     files, settings = _job(folder, **of)
@@ -113,7 +114,7 @@ def compare(folder: str) -> dict:
     """Return the largest difference of the two sides' phi, and the largest phi."""
     import numpy as np
 
-    from miatlas.store import read_h5
+    from miatlas.running.store import read_h5
 
     ours, other = (read_h5(f"{folder}/{s}.h5", ["phi"])["phi"] for s in ("workflow", "plain"))
     return {
@@ -124,7 +125,7 @@ def compare(folder: str) -> dict:
 
 def _job(folder, cohort, models, queries, data_root):
     """Return the files and settings that the workflow hands the job."""
-    from miatlas import jobs
+    from miatlas.study import jobs
 
     study = trainers.read(folder, cohort, models, data_root)
     settings = {**jobs.signal_settings(study, cohort, 0), "models": [0, models]}

@@ -21,8 +21,8 @@ from gpu_trial import RECIPES, SHAPE, Clock, Trial
 from gpu_work import Traffic, flops, peaks, slowest
 from measuring import HERE, circumstances
 
-from miatlas import ensemble
-from miatlas.probes.noise import answers
+from miatlas.signals.probes.noise import answers
+from miatlas.training import ensemble
 
 PROCESSES = 4
 TINY = 2  # images of a step that takes no longer than its calls

@@ -13,8 +13,9 @@ sys.path.insert(0, str(REPOSITORY / "scripts"))
 
 import train_models
 
-from miatlas import entries, training
-from miatlas.batches import Data, Model
+from miatlas.study import entries
+from miatlas.training import trainer as training
+from miatlas.training.batches import Data, Model
 
 RECIPES = {  # name -> the study that has it, the models of a stack, and options of a tiny network
     "fast": ("carlini2022_fast", 64, {"widths": [24, 8, 8]}),
@@ -40,7 +41,9 @@ class Trial:
         self.few, self.steps = (1, 2) if quick else (FEW, STEPS)
         self.examples = self.steps * self.recipe["batch_size"]
         self.data = images(2 * self.examples, device)
-        architecture = import_module(f"miatlas.architectures.{given['architecture']['name']}")
+        architecture = import_module(
+            f"miatlas.training.architectures.{given['architecture']['name']}"
+        )
         settings = {"recipe": self.recipe, "seed": 0, "cohort": name}
         self.make = train_models.maker(architecture, self.data, SHAPE, CLASSES, settings)
 

@@ -55,8 +55,8 @@ def prepare(folder: str, models: int, examples: int, queries: int) -> dict:
     """Write signals of Gaussian statistics: IN models surer than OUT ones, by example."""
     import numpy as np
 
-    from miatlas.answered import slices
-    from miatlas.store import SLICE, new_h5
+    from miatlas.running.store import SLICE, new_h5
+    from miatlas.signals.answers import slices
 
     rng = np.random.default_rng(SEED)
     with new_h5(f"{folder}/signals.h5", {}) as file:
@@ -78,8 +78,10 @@ def prepare(folder: str, models: int, examples: int, queries: int) -> dict:
 
 def streamed(folder: str, name: str) -> dict:
     """Score as the workflow does, slice by slice from the file."""
-    from miatlas import audits, entries, scoring
-    from miatlas.allocator import keep_freed_memory
+    from miatlas.audits import audit as audits
+    from miatlas.audits import scoring
+    from miatlas.running.allocator import keep_freed_memory
+    from miatlas.study import entries
 
     keep_freed_memory()
     entry = entries.attack(ATTACKS[name], "attacks.it")
@@ -95,8 +97,8 @@ def streamed(folder: str, name: str) -> dict:
 def in_memory(folder: str, name: str) -> dict:
     """Score the first model with NumPy, all signals in memory."""
     import_module("scipy.stats")  # before the clock starts
-    from miatlas.allocator import keep_freed_memory
-    from miatlas.store import read_h5
+    from miatlas.running.allocator import keep_freed_memory
+    from miatlas.running.store import read_h5
 
     keep_freed_memory()
     options, start_mib, start = ATTACKS[name], peak_mib(), time.perf_counter()
@@ -141,7 +143,7 @@ def references(member) -> dict:  # (M, N) -> (k, N) each
     """Choose as many IN and OUT models for every example, by the workflow's priorities."""
     import numpy as np
 
-    from miatlas.references import priorities
+    from miatlas.audits.references import priorities
 
     order = priorities(np.arange(1, len(member)), 0, member.shape[1], SEED)
     chosen = {}
@@ -154,7 +156,7 @@ def references(member) -> dict:  # (M, N) -> (k, N) each
 
 def timed_signals(folder: str):
     """Return the signals file, opened by a reader that adds up the time it reads."""
-    from miatlas.answered import Signals
+    from miatlas.signals.answers import Signals
 
     class Timed(Signals):
         seconds = 0.0

@@ -79,7 +79,7 @@ def prepare(folder: str, examples: int, models: int, classes: int, held_out: int
     import h5py
     import numpy as np
 
-    from miatlas.statistics import logit_scaled_confidence
+    from miatlas.signals.statistics import logit_scaled_confidence
 
     rng, half = np.random.default_rng(SEED), np.arange(models) < models // 2
     kinds = {"member": bool, "labels": np.uint8, "role": np.uint8}
@@ -111,7 +111,7 @@ def script(folder: str, examples: int, given: dict, within_mb: int) -> dict:
     """Run the workflow's own script on one target."""
     import score_attack
 
-    from miatlas import entries
+    from miatlas.study import entries
 
     answers = {side: [] for side in ("reference", "target_probes", "shadow_probes")}
     answers |= {side: [_path(folder, examples)] for side in ("target", "shadow")}
@@ -137,8 +137,10 @@ def attack(folder: str, examples: int, given: dict, name: str) -> dict:
 
     import numpy as np
 
-    from miatlas import audits, entries, scoring
-    from miatlas.answered import Signals
+    from miatlas.audits import audit as audits
+    from miatlas.audits import scoring
+    from miatlas.signals.answers import Signals
+    from miatlas.study import entries
 
     module = import_module(f"miatlas.attacks.{given['attack']}")
     options = entries.attack(given, "attacks.streamed")["options"]

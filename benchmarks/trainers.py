@@ -17,7 +17,7 @@ def prepare(folder: str, cohort: str, models: int, first: int = 0, data_root=Non
     import draw_membership
     import prepare_population
 
-    from miatlas import jobs
+    from miatlas.study import jobs
 
     study, files = read(folder, cohort, models, data_root), names(folder, cohort, models, first)
     name, block = study["cohorts"][cohort]["population"], {"cohort": cohort, "block": 0}
@@ -75,7 +75,7 @@ def plain(
     import torch
     import train_models
 
-    from miatlas.store import attributes
+    from miatlas.running.store import attributes
 
     torch.set_num_threads(1)
     settings = settings_of(folder, cohort, models, first, epochs, data_root)
@@ -105,12 +105,12 @@ def plain_model(recipe: dict, data, size: int, shape, classes: int, model):
     import torch
     from torch.nn.functional import cross_entropy
 
-    from miatlas.batches import Batches
-    from miatlas.optimization import SCHEDULES
+    from miatlas.training.batches import Batches
+    from miatlas.training.optimization import SCHEDULES
 
     torch.manual_seed(model.weights_seed)
     named = lambda entry: {k: v for k, v in recipe[entry].items() if k != "name"}  # noqa: E731
-    architecture = import_module(f"miatlas.architectures.{recipe['architecture']['name']}")
+    architecture = import_module(f"miatlas.training.architectures.{recipe['architecture']['name']}")
     network = plain_network(architecture.build(shape, classes, **named("architecture")))
     schedule = partial(SCHEDULES[recipe["schedule"]["name"]], **named("schedule"))
     optimizer = torch.optim.SGD(network.parameters(), **named("optimizer"))
@@ -145,7 +145,7 @@ def plain_network(network):
     """Return the network as a tutorial has it: pooling, where there is any, after the ReLU."""
     from torch import nn
 
-    from miatlas.architectures.base import PooledConvolution
+    from miatlas.training.architectures.base import PooledConvolution
 
     for i, layer in enumerate(network.body):
         if isinstance(layer, PooledConvolution):
@@ -158,7 +158,7 @@ def answers(files: dict, weights: str, recipe: dict):
     """Return the logits (K, N, C) of trained models on all examples."""
     import numpy as np
 
-    from miatlas import trained
+    from miatlas.signals import trained_models as trained
 
     group, x, *_ = trained.load(files["population"], weights, recipe)
     one = [group.part(slice(k, k + 1)) for k in range(group.models)]
@@ -170,8 +170,8 @@ def aucs(logits, files: dict) -> list[float]:
     """Return each model's AUC of the loss, over the examples that it is evaluated on."""
     from sklearn.metrics import roc_auc_score
 
-    from miatlas.statistics import logit_scaled_confidence
-    from miatlas.store import read_h5
+    from miatlas.running.store import read_h5
+    from miatlas.signals.statistics import logit_scaled_confidence
 
     labels = read_h5(files["population"], ["labels"])["labels"]
     return [
@@ -182,7 +182,7 @@ def aucs(logits, files: dict) -> list[float]:
 
 def membership(files: dict):
     """Return who trained on what, and who is evaluated on it: bool (K, N) each."""
-    from miatlas.store import read_h5
+    from miatlas.running.store import read_h5
 
     arrays = read_h5(files["membership"], ["member", "evaluated"])
     return arrays["member"].astype(bool), arrays["evaluated"].astype(bool)
@@ -190,7 +190,7 @@ def membership(files: dict):
 
 def settings_of(folder, cohort, models, first, epochs, data_root) -> dict:
     """Return what the workflow hands the job that trains these models; null: all its epochs."""
-    from miatlas import jobs
+    from miatlas.study import jobs
 
     settings = jobs.training_settings(read(folder, cohort, models, data_root), cohort, 0)
     settings["models"] = [first, first + models]
@@ -205,7 +205,7 @@ def read(folder: str, cohort: str, models: int, data_root: str | None) -> dict:
     """
     import yaml
 
-    from miatlas import study as studies
+    from miatlas.study import study as studies
 
     load = lambda name: yaml.safe_load((REPOSITORY / f"config/{name}.yaml").read_text())  # noqa: E731
     config = load("config")

@@ -8,10 +8,10 @@ from pathlib import Path
 SCRIPTS = Path(workflow.basedir) / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from miatlas import jobs
-from miatlas import study as studies
-from miatlas.digest import digest as digest_of
-from miatlas.digest import remember
+from miatlas.study import jobs
+from miatlas.study import study as studies
+from miatlas.running.digest import digest as digest_of
+from miatlas.running.digest import remember
 
 remember(Path(".snakemake/digests.json"))
 

@@ -29,7 +29,7 @@ rule draw_figure:
         settings=settings(jobs.exhibit_settings),
         code=digest(
             "draw_figure.py",
-            "miatlas/figures/{figure}.py",
+            "miatlas/exhibits/figures/{figure}.py",
             of=jobs.exhibit_settings,
         ),
     script:
@@ -60,7 +60,7 @@ rule make_table:
         settings=settings(jobs.exhibit_settings),
         code=digest(
             "make_table.py",
-            "miatlas/tables/{table}.py",
+            "miatlas/exhibits/tables/{table}.py",
             of=jobs.exhibit_settings,
             more=jobs.described_attacks,
         ),

@@ -40,6 +40,10 @@ rule draw_membership:
         "../envs/analysis.yaml"
     params:
         settings=settings(jobs.membership_settings),
-        code=digest("draw_membership.py"),
+        code=digest(
+            "draw_membership.py",
+            "miatlas/designs/{design[name]}.py",
+            of=jobs.membership_settings,
+        ),
     script:
         "../scripts/draw_membership.py"

@@ -28,7 +28,7 @@ rule train_models:
         settings=settings(jobs.training_settings),
         code=digest(
             "train_models.py",
-            "miatlas/architectures/{recipe[architecture][name]}.py",
+            "miatlas/training/architectures/{recipe[architecture][name]}.py",
             of=jobs.training_settings,
         ),
     script:

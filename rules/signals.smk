@@ -23,7 +23,7 @@ rule query_models:
         settings=settings(jobs.signal_settings),
         code=digest(
             "query_models.py",
-            "miatlas/architectures/{architecture[name]}.py",
+            "miatlas/training/architectures/{architecture[name]}.py",
             of=jobs.signal_settings,
         ),
     script:
@@ -53,8 +53,8 @@ rule probe_models:
         settings=settings(jobs.probe_settings),
         code=digest(
             "probe_models.py",
-            "miatlas/architectures/{architecture[name]}.py",
-            "miatlas/probes/{probe}.py",
+            "miatlas/training/architectures/{architecture[name]}.py",
+            "miatlas/signals/probes/{probe}.py",
             of=jobs.probe_settings,
         ),
     script:

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from miatlas.answered import Signals
-from miatlas.logs import logged
-from miatlas.roles import ROLES
-from miatlas.store import by_slices, read_h5, write_h5
+from miatlas.designs.roles import ROLES
+from miatlas.running.logs import logged
+from miatlas.running.store import by_slices, read_h5, write_h5
+from miatlas.signals.answers import Signals
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from miatlas.logs import logged
-from miatlas.membership import Draws
-from miatlas.membership import roles as assign
-from miatlas.roles import ROLES
-from miatlas.store import read_h5, write_h5
+from miatlas.designs.base import Draws
+from miatlas.designs.role_assignment import assign
+from miatlas.designs.roles import ROLES
+from miatlas.running.logs import logged
+from miatlas.running.store import read_h5, write_h5
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from miatlas.answered import Signals
-from miatlas.files import write_csv
-from miatlas.logs import logged
-from miatlas.uncertainty import measure
+from miatlas.bounds.uncertainty import measure
+from miatlas.running.files import write_csv
+from miatlas.running.logs import logged
+from miatlas.signals.answers import Signals
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from miatlas.files import write_text
-from miatlas.logs import logged
-from miatlas.pages import page
-from miatlas.store import attributes
+from miatlas.exhibits.pages import page
+from miatlas.running.files import write_text
+from miatlas.running.logs import logged
+from miatlas.running.store import attributes
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import matplotlib.style
 
-from miatlas.evidence import gather
-from miatlas.files import whole, write_csv
-from miatlas.logs import logged
+from miatlas.exhibits.gathering import gather
+from miatlas.running.files import whole, write_csv
+from miatlas.running.logs import logged
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -30,7 +30,7 @@ def main(
     evidence: the files of each kind that the figure reads.
     """
     matplotlib.use("Agg")
-    figures = import_module(f"miatlas.figures.{settings['figure']}")
+    figures = import_module(f"miatlas.exhibits.figures.{settings['figure']}")
     with matplotlib.style.context(style):
         figure, numbers = figures.draw(gather(settings, evidence), **settings["options"])
         for path, metadata in zip((svg, pdf, png), UNDATED.items(), strict=True):

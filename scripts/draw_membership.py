@@ -1,12 +1,14 @@
 """Decide which models of one block train on which examples."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from miatlas import membership as designs
-from miatlas.logs import logged
-from miatlas.store import attributes, read_h5, write_h5
+from miatlas.designs.base import Draws, Membership
+from miatlas.designs.roles import POOL
+from miatlas.running.logs import logged
+from miatlas.running.store import attributes, read_h5, write_h5
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -18,12 +20,12 @@ def main(*, roles: str, membership: str, settings: dict, targets: list[str] = ()
     `targets`: the membership of another cohort's blocks, for designs that start from it.
     """
     role = read_h5(roles, ["role"])["role"]
-    pool = np.flatnonzero(role == designs.POOL)
-    draws = designs.Draws(settings["seed"], settings["cohort"], settings["population"])
+    pool = np.flatnonzero(role == POOL)
+    draws = Draws(settings["seed"], settings["cohort"], settings["population"])
     options = {key: value for key, value in settings["design"].items() if key != "name"}
-    design = getattr(designs, settings["design"]["name"])
+    design = import_module(f"miatlas.designs.{settings['design']['name']}")
     others = [of(targets, pool)] if targets else []
-    drawn = design(pool, range(*settings["models"]), draws, *others, **options)
+    drawn = design.draw(pool, range(*settings["models"]), draws, *others, **options)
     arrays = {}
     for name in ("member", "evaluated"):
         arrays[name] = np.zeros((len(drawn.member), len(role)), bool)
@@ -32,11 +34,11 @@ def main(*, roles: str, membership: str, settings: dict, targets: list[str] = ()
     print(f"training sets of {arrays['member'].sum(1).tolist()} examples")
 
 
-def of(targets: list[str], pool: np.ndarray) -> designs.Membership:
+def of(targets: list[str], pool: np.ndarray) -> Membership:
     """Return the membership of the cohort that a design starts from."""
     blocks = [read_h5(path, ["member", "evaluated"]) for path in targets]
     rows = [np.concatenate([b[name] for b in blocks])[:, pool] for name in blocks[0]]
-    return designs.Membership(*rows, int(attributes(targets[0])["size"]))
+    return Membership(*rows, int(attributes(targets[0])["size"]))
 
 
 if __name__ == "__main__":

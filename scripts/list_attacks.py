@@ -2,7 +2,7 @@
 
 import sys
 
-from miatlas.registry import attacks, described, faults
+from miatlas.study.attack_list import attacks, described, faults
 
 
 def main() -> None:

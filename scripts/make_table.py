@@ -3,10 +3,10 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from miatlas.evidence import gather
-from miatlas.files import write_csv, write_text
-from miatlas.logs import logged
-from miatlas.pages import markdown, page
+from miatlas.exhibits.gathering import gather
+from miatlas.exhibits.pages import markdown, page
+from miatlas.running.files import write_csv, write_text
+from miatlas.running.logs import logged
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -17,7 +17,7 @@ def main(*, html: str, md: str, csv: str, settings: dict, **evidence: list[str])
 
     evidence: the files of each kind that the table reads.
     """
-    tables = import_module(f"miatlas.tables.{settings['table']}")
+    tables = import_module(f"miatlas.exhibits.tables.{settings['table']}")
     numbers, shown = tables.tabulate(gather(settings, evidence), **settings["options"])
     write_csv(csv, numbers)
     notes = " ".join(shown.attrs.get("notes", []))

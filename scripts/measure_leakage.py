@@ -3,10 +3,10 @@
 import json
 from typing import TYPE_CHECKING
 
-from miatlas.files import write_csv, write_json
-from miatlas.logs import logged
-from miatlas.metrics import evaluate, roc_table
-from miatlas.store import attributes, read_h5
+from miatlas.leakage.metrics import evaluate, roc_table
+from miatlas.running.files import write_csv, write_json
+from miatlas.running.logs import logged
+from miatlas.running.store import attributes, read_h5
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

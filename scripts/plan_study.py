@@ -12,8 +12,8 @@ from pathlib import Path
 import yaml
 from snakemake.utils import update_config
 
-from miatlas import plan
-from miatlas import study as studies
+from miatlas.study import plan
+from miatlas.study import study as studies
 
 NOTES = """
 core-hours: of jobs without a GPU; GPU-hours: of jobs that ask for one (--resources gpu=4).

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from miatlas.logs import logged
 from miatlas.populations import altered, base
-from miatlas.seeds import rng
-from miatlas.store import write_h5
+from miatlas.running.logs import logged
+from miatlas.running.seeds import rng
+from miatlas.running.store import write_h5
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

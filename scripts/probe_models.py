@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from miatlas.allocator import keep_freed_memory
-from miatlas.logs import logged
-from miatlas.store import by_slices, write_h5
-from miatlas.trained import load
+from miatlas.running.allocator import keep_freed_memory
+from miatlas.running.logs import logged
+from miatlas.running.store import by_slices, write_h5
+from miatlas.signals.trained_models import load
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -20,7 +20,7 @@ def main(*, population: str, weights: str, answers: str, settings: dict, threads
     keep_freed_memory()
     torch.set_num_threads(threads)
     group, x, labels, stacked = load(population, weights, settings)
-    probe = import_module(f"miatlas.probes.{settings['probe']}")
+    probe = import_module(f"miatlas.signals.probes.{settings['probe']}")
     result = measured(probe, group, x, labels, settings["options"], stacked)
     if result.shape[:2] != (group.models, len(x)):
         raise ValueError(f"probe {settings['probe']}: answers have shape {result.shape}")

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from miatlas.allocator import keep_freed_memory
-from miatlas.logs import logged
-from miatlas.progress import Progress
-from miatlas.signals import extract, finite, together
-from miatlas.store import attributes, by_slices, fill, fill_by_slices, new_h5, read_h5
-from miatlas.trained import load
+from miatlas.running.allocator import keep_freed_memory
+from miatlas.running.logs import logged
+from miatlas.running.progress import Progress
+from miatlas.running.store import attributes, by_slices, fill, fill_by_slices, new_h5, read_h5
+from miatlas.signals.queries import extract, finite, together
+from miatlas.signals.trained_models import load
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

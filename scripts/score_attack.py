@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from miatlas import audits, scoring
-from miatlas.allocator import keep_freed_memory
-from miatlas.answered import MASKS, Signals
-from miatlas.logs import logged
-from miatlas.store import by_example, new_h5
+from miatlas.audits import audit as audits
+from miatlas.audits import scoring
+from miatlas.running.allocator import keep_freed_memory
+from miatlas.running.logs import logged
+from miatlas.running.store import by_example, new_h5
+from miatlas.signals.answers import MASKS, Signals
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

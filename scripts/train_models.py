@@ -8,18 +8,19 @@ import numpy as np
 import pandas as pd
 import torch
 
-from miatlas import devices, training
-from miatlas.allocator import keep_freed_memory
-from miatlas.answered import Signals
-from miatlas.batches import Data, Model
-from miatlas.ensemble import stacks
-from miatlas.files import write_csv
-from miatlas.inputs import standardised
-from miatlas.logs import logged
-from miatlas.progress import Progress
-from miatlas.roles import HELD_OUT, TEST
-from miatlas.seeds import rng, torch_seed
-from miatlas.store import attributes, read_h5, write_weights
+from miatlas.designs.roles import HELD_OUT, TEST
+from miatlas.running import devices
+from miatlas.running.allocator import keep_freed_memory
+from miatlas.running.files import write_csv
+from miatlas.running.logs import logged
+from miatlas.running.progress import Progress
+from miatlas.running.seeds import rng, torch_seed
+from miatlas.running.store import attributes, read_h5, write_weights
+from miatlas.signals.answers import Signals
+from miatlas.training import trainer as training
+from miatlas.training.batches import Data, Model
+from miatlas.training.ensemble import stacks
+from miatlas.training.inputs import standardised
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -47,7 +48,7 @@ def main(
     if teachers:
         data.taught = answers(teachers, device)
     recipe, numbers = settings["recipe"], range(*settings["models"])
-    architecture = import_module(f"miatlas.architectures.{recipe['architecture']['name']}")
+    architecture = import_module(f"miatlas.training.architectures.{recipe['architecture']['name']}")
     make = maker(architecture, data, shape, classes, settings)
     member = read_h5(membership, ["member"])["member"].astype(bool)
     models = [model(settings, m, row) for m, row in zip(numbers, member, strict=True)]

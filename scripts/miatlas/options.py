@@ -34,7 +34,7 @@ def between(low, high):
 
 def evaluated(level) -> str | None:
     """Refuse an FPR at which no TPR is measured."""
-    levels = constant(Path(__file__).with_name("metrics.py"), "LEVELS")
+    levels = constant(Path(__file__).with_name("leakage") / "metrics.py", "LEVELS")
     known = ", ".join(f"{level:g}" for level in levels)
     return None if level in levels else f"must be one of {known}, where TPRs are measured"
 

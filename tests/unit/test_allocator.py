@@ -12,7 +12,7 @@ CODE = """
 import resource, sys
 sys.path.insert(0, {path!r})
 import numpy as np
-from miatlas.allocator import keep_freed_memory
+from miatlas.running.allocator import keep_freed_memory
 if {keep}:
     keep_freed_memory()
 def work():

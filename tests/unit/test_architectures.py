@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch.func import functional_call, grad, stack_module_state, vmap
 
-from miatlas import architectures
-from miatlas.architectures import fast_resnet
-from miatlas.architectures.base import Mean, PooledConvolution
 from miatlas.options import checked, constant, declared
+from miatlas.training import architectures
+from miatlas.training.architectures import fast_resnet
+from miatlas.training.architectures.base import Mean, PooledConvolution
 
 FOLDER = Path(architectures.__file__).parent
 EVERY = sorted(path for path in FOLDER.glob("[!_]*.py") if path.stem != "base")
@@ -36,7 +36,7 @@ SMALLEST = {
 
 def build(name, shape=(3, 32, 32), classes=10, seed=0, **options):
     torch.manual_seed(seed)
-    return import_module(f"miatlas.architectures.{name}").build(shape, classes, **options)
+    return import_module(f"miatlas.training.architectures.{name}").build(shape, classes, **options)
 
 
 def count(name, shape=(3, 32, 32), classes=10, **options):
@@ -303,7 +303,7 @@ def test_stacked_is_one_by_one(name, training):
 
     In float64: in float32 a deep network's rounding differs with the number of threads.
     """
-    assert import_module(f"miatlas.architectures.{name}").STACKABLE
+    assert import_module(f"miatlas.training.architectures.{name}").STACKABLE
     networks = [
         build(name, seed=seed, **SMALL.get(name, {})).train(training).double() for seed in (1, 2)
     ]

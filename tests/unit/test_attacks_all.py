@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 import miatlas.attacks
-from miatlas import options, references
-from miatlas.metrics import evaluate
-from miatlas.statistics import logit_scaled_confidence
+from miatlas import options
+from miatlas.audits import references
+from miatlas.leakage.metrics import evaluate
+from miatlas.signals.statistics import logit_scaled_confidence
 
 THIRD = 2  # models of a third cohort
 FOLDER = Path(miatlas.attacks.__path__[0])

@@ -13,11 +13,16 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
 
-from miatlas import audits, demands, membership, options, registry, scoring
-from miatlas.answered import Signals
-from miatlas.membership import Membership
-from miatlas.statistics import logit_scaled_confidence
-from miatlas.store import read_h5, write_h5
+from miatlas import options
+from miatlas.audits import audit as audits
+from miatlas.audits import scoring
+from miatlas.designs.base import Draws, Membership
+from miatlas.designs.leave_one_out import models_for_each_target
+from miatlas.running.store import read_h5, write_h5
+from miatlas.signals.answers import Signals
+from miatlas.signals.statistics import logit_scaled_confidence
+from miatlas.study import attack_list as registry
+from miatlas.study import demands
 
 CLASSES, HELD_OUT, TARGETS = 4, 60, 3
 QUICK = {  # options that make a test of an attack quicker, or its effect larger
@@ -45,8 +50,9 @@ def entry(models, **design):
 
 
 def draw(name, pool, models, cohort, *more, **keys):
-    draws = membership.Draws(0, cohort, "p")
-    return getattr(membership, name)(np.arange(pool), range(models), draws, *more, **keys)
+    draws = Draws(0, cohort, "p")
+    design = import_module(f"miatlas.designs.{name}")
+    return design.draw(np.arange(pool), range(models), draws, *more, **keys)
 
 
 def shared(name, **keys):
@@ -73,7 +79,7 @@ def leave_one_out():
     world, design = shared("half", group=16), {"of": "a", "examples": 120, "seeds": 4}
     world.pool, world.drawn = 160, {"target": draw("half", 160, 16, "a", group=16)}
     world.drawn["reference"] = draw("iid", 160, 2, "c", size=80)
-    k = membership.leave_one_out_models(120, 4)
+    k = models_for_each_target(120, 4)
     world.entries["shadow"] = entry(k * TARGETS, name="leave_one_out", **design)
     targets = world.drawn["target"]
     world.drawn["shadow"] = draw("leave_one_out", 160, k * TARGETS, "b", targets, **design)

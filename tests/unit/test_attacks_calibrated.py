@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from miatlas.attacks import class_threshold, loss, sablayrolles, watson
-from miatlas.roc import auc, roc
+from miatlas.leakage.roc import auc, roc
 
 NAMES = ("target_phi", "refs_phi", "refs_in", "refs_out")
 

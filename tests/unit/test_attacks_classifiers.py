@@ -11,8 +11,9 @@ from scipy.optimize import minimize
 
 import miatlas
 from miatlas import options
-from miatlas.attacks import classifiers, salem, shokri
-from miatlas.roc import auc, roc
+from miatlas.attacks import salem, shokri
+from miatlas.attacks.shared import classifiers
+from miatlas.leakage.roc import auc, roc
 
 BY_MODEL = ("refs_logits", "refs_in", "refs_out")
 

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from miatlas import metrics
-from miatlas.exhibits import Evidence
+from miatlas.exhibits.attack_uses import NAMES, uses
+from miatlas.exhibits.evidence import Evidence
+from miatlas.exhibits.tables import attacks_compared
+from miatlas.leakage import metrics
 from miatlas.options import checked, declared
-from miatlas.tables import attacks_compared
-from miatlas.uses import NAMES, uses
 
 ROOT = Path(__file__).parents[2]
 ATTACKS = ROOT / "scripts" / "miatlas" / "attacks"

@@ -11,9 +11,10 @@ import pytest
 
 import miatlas
 from miatlas import options
-from miatlas.attacks import ldc, neighbours, perceptron
-from miatlas.attacks.neighbours import Neighbourhood
-from miatlas.roc import auc, roc
+from miatlas.attacks import ldc
+from miatlas.attacks.shared import neighbours, perceptron
+from miatlas.attacks.shared.neighbours import Neighbourhood
+from miatlas.leakage.roc import auc, roc
 
 DECLARED = options.declared(Path(ldc.__file__), "score")
 

@@ -9,8 +9,8 @@ from scipy.special import ndtr
 from scipy.stats import norm
 
 from miatlas.attacks import lira_offline, lira_online
-from miatlas.intervals import clopper_pearson
-from miatlas.roc import auc, roc, tpr_at_fpr
+from miatlas.leakage.intervals import clopper_pearson
+from miatlas.leakage.roc import auc, roc, tpr_at_fpr
 
 DEFAULTS = {
     "queries": None, "variance": "per_example", "location": "mean", "statistic": "logit",

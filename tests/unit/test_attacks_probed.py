@@ -8,10 +8,10 @@ import torch
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from miatlas import ensemble
-from miatlas.architectures import mlp
 from miatlas.attacks import gradient_norm, long, merlin
-from miatlas.probes import distances, gradients, noise
+from miatlas.signals.probes import distances, gradients, noise
+from miatlas.training import ensemble
+from miatlas.training.architectures import mlp
 
 
 def lesson(generator, n, informative, models=5):

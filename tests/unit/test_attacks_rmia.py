@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from miatlas import options
-from miatlas.attacks import likelihoods, rmia
+from miatlas.attacks import rmia
+from miatlas.attacks.shared import likelihoods
 
 SOURCE = Path(rmia.__file__)
 DECLARED = options.declared(SOURCE, "score")

@@ -5,7 +5,7 @@ from decimal import Decimal, localcontext
 import numpy as np
 import pytest
 
-from miatlas import statistics
+from miatlas.signals import statistics
 
 LOGITS = {
     "ordinary": [0.3, -1.2, 2.5, 0.0],

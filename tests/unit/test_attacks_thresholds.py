@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from miatlas.attacks import confidence, entropy, hinge, logit, loss, song_mittal
-from miatlas.statistics import logit_scaled_confidence
+from miatlas.signals.statistics import logit_scaled_confidence
 
 
 @pytest.fixture

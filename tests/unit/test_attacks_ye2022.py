@@ -7,7 +7,8 @@ import pytest
 from scipy.optimize import brentq
 from scipy.stats import binom, norm
 
-from miatlas.attacks import attack_d, attack_l, attack_p, attack_r, attack_s, loss, ye2022
+from miatlas.attacks import attack_d, attack_l, attack_p, attack_r, attack_s, loss
+from miatlas.attacks.shared import loss_ranks as ye2022
 
 SMOOTHINGS = ("empirical", "linear", "logit_gaussian", "min_linear_logit", "mean_linear_logit")
 

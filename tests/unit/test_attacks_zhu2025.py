@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from miatlas import dirichlet
-from miatlas.attacks import dirichlet_ratio, lira_cv, lira_ds, lira_tlc
-from miatlas.bounds import disclosures, factors
+from miatlas.attacks import lira_cv, lira_ds, lira_tlc
+from miatlas.bounds import dirichlet, dirichlet_ratio, disclosures, factors, set_frequencies
 from miatlas.bounds.decision_sets import log_draws
 
 
@@ -135,7 +134,7 @@ def test_set_frequencies_by_hand():
     sets = np.array([[1, 0], [1, 0], [1, 1], [0, 1], [1, 0]], bool)[:, None]  # of five references
     observed = np.array([[1, 0]], bool)
     refs_in = np.array([[True], [True], [True], [False], [False]])
-    found = lira_ds.log_ratio(observed, sets, refs_in, ~refs_in, smoothing=3.0)
+    found = set_frequencies.log_ratio(observed, sets, refs_in, ~refs_in, smoothing=3.0)
     assert found[0] == pytest.approx(np.log((2 / 3 + 3 / 2) / (1 / 2 + 3 / 2)))
 
 
@@ -144,21 +143,21 @@ def test_a_set_that_no_reference_answered_says_nothing():
     answers = draws.random((9, 40, 3)) < 0.5
     refs_in = np.arange(9)[:, None] < np.full(40, 5)
     observed = draws.random((40, 3)) < 0.5
-    found = lira_ds.log_ratio(observed, answers, refs_in, ~refs_in, 1.5)
+    found = set_frequencies.log_ratio(observed, answers, refs_in, ~refs_in, 1.5)
     unseen = ~(answers == observed).all(axis=-1).any(axis=0)
     assert 0 < unseen.sum() < 40
     assert (found[unseen] == 0).all()
-    swapped = lira_ds.log_ratio(observed, answers, ~refs_in, refs_in, 1.5)
+    swapped = set_frequencies.log_ratio(observed, answers, ~refs_in, refs_in, 1.5)
     assert swapped == pytest.approx(-found)
-    calm = lira_ds.log_ratio(observed, answers, refs_in, ~refs_in, 150.0)
+    calm = set_frequencies.log_ratio(observed, answers, refs_in, ~refs_in, 150.0)
     assert np.abs(calm).max() < 0.1 < np.abs(found).max()
 
 
 def test_decided_is_the_threshold_on_the_softmax():
     logits = np.random.default_rng(1).normal(0, 2, (50, 6))
     p = special.softmax(logits, axis=-1)
-    assert np.array_equal(lira_ds.decided(np.log(p), 0.2), p >= 0.2)
-    assert lira_ds.decided(np.log(p), 0.0).all()
+    assert np.array_equal(set_frequencies.decided(np.log(p), 0.2), p >= 0.2)
+    assert set_frequencies.decided(np.log(p), 0.0).all()
 
 
 @pytest.mark.parametrize("coverage", [0.5, 0.9, 0.99])
@@ -191,5 +190,7 @@ def test_adaptive_thresholds_are_each_models_own():
     taus = [lira_ds.conformal(one, labels, 0.8) for one in held_out]
     observed = np.exp(target) >= taus[10]
     answers = np.exp(refs) >= np.array(taus[:10])[:, None, None]
-    assert found == pytest.approx(lira_ds.log_ratio(observed, answers, refs_in, refs_out, 4.0))
+    assert found == pytest.approx(
+        set_frequencies.log_ratio(observed, answers, refs_in, refs_out, 4.0)
+    )
     assert lira_ds.needs({"threshold": "fixed"}) < lira_ds.needs({"threshold": "adaptive"})

@@ -10,8 +10,8 @@ import pytest
 import torch
 from scipy import ndimage, stats
 
-from miatlas.augmentation import KINDS, apply, augment, concatenate, draw, queries, query
 from miatlas.options import checked, declared
+from miatlas.training.augmentation import KINDS, apply, augment, concatenate, draw, queries, query
 
 SHAPES = [(3, 32, 32), (1, 8, 8), (2, 9, 12)]
 

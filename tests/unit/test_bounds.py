@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
-from miatlas.bounds import beta, divergences, gammas, limits, variation
+from miatlas.bounds import beta, divergences, limits
+from miatlas.bounds import log_beta as gammas
+from miatlas.bounds import total_variation as variation
 from miatlas.bounds.decision_sets import log_draws
 
 RANGES = [(-3, 0), (-1, 1), (0, 4), (-3, 6)]

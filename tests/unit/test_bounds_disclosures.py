@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from miatlas.bounds import decision_sets, disclosures, factors, limits
-from miatlas.bounds.gammas import log_beta
+from miatlas.bounds.log_beta import log_beta
 
 POINT = (0.3, 0.2, 0.2)  # A, Δ, E
 

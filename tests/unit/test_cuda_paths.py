@@ -32,12 +32,16 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from miatlas import devices, ensemble, entries, signals, training
-from miatlas.augmentation import KINDS
-from miatlas.batches import Data
-from miatlas.probes import distances, gradients, noise
-from miatlas.roles import HELD_OUT, TEST
-from miatlas.store import read_h5, read_weights, write_h5
+from miatlas.designs.roles import HELD_OUT, TEST
+from miatlas.running import devices
+from miatlas.running.store import read_h5, read_weights, write_h5
+from miatlas.signals import queries as signals
+from miatlas.signals.probes import distances, gradients, noise
+from miatlas.study import entries
+from miatlas.training import ensemble
+from miatlas.training import trainer as training
+from miatlas.training.augmentation import KINDS
+from miatlas.training.batches import Data
 
 CPU, DEVICE = torch.device("cpu"), torch.device("lazy", 0)
 MOVING = {"_to_copy", "copy_", "_local_scalar_dense"}
@@ -185,7 +189,9 @@ def test_every_architecture_trains(name, both):
     n = 24
     shape, classes = ((3, *[max(16, SMALLEST[name])] * 2), 4) if name in NAMES else ((7,), 1)
     options = SMALL.get(name, {}) if name in NAMES else {"width": 8, "depth": 1, "vocabulary": 9}
-    make = partial(import_module(f"miatlas.architectures.{name}").build, shape, classes, **options)
+    make = partial(
+        import_module(f"miatlas.training.architectures.{name}").build, shape, classes, **options
+    )
     generator, indices = torch.Generator().manual_seed(0), torch.arange(n)
     x = torch.randint(9, (n, *shape), generator=generator).float()
     on = Data(x, indices % classes, indices[:0], indices[20:])
@@ -253,7 +259,7 @@ PROBES = {
 @pytest.mark.parametrize("probe", PROBES)
 @pytest.mark.parametrize("name", ["cnn", "wide_resnet"])
 def test_probes_are_answered(name, probe, both):
-    build = import_module(f"miatlas.architectures.{name}").build
+    build = import_module(f"miatlas.training.architectures.{name}").build
     make, x = partial(build, (3, 8, 8), 4, **SMALL[name]), torch.randn(12, 3, 8, 8)
 
     def measured(device):
@@ -325,7 +331,7 @@ class Autocast(TorchFunctionMode):
 @pytest.mark.parametrize("name", ["cnn", "fast_resnet", "vgg3", "wide_resnet"])
 def test_a_stack_takes_steps_in_bfloat16(name):
     """Without `BatchNorm` the norms fail: here on the way forth, on a GPU on the way back."""
-    build = import_module(f"miatlas.architectures.{name}").build
+    build = import_module(f"miatlas.training.architectures.{name}").build
     make = partial(build, (3, 16, 16), 4, **SMALL.get(name, {}))
     x, y = torch.randn(2, 16, 3, 16, 16), torch.arange(16).expand(2, -1) % 4
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from miatlas import devices
+from miatlas.running import devices
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "scripts"
@@ -21,7 +21,7 @@ import os, signal, subprocess, sys, time
 from itertools import pairwise
 from pathlib import Path
 sys.path.insert(0, {scripts!r})
-from miatlas import devices
+from miatlas.running import devices
 devices.PATIENCE = 0.02
 names, folder = {names!r}, Path({folder!r})
 number = devices.lock(names, folder)
@@ -185,8 +185,9 @@ def test_jobs_that_ask_for_a_gpu_are_those_that_lock_one():
                 asking.add(re.search(r"scripts/(\w+\.py)", rule)[1])
     for script in SCRIPTS.glob("*.py"):
         text = script.read_text()
-        names = re.findall(r"^from miatlas\.(\w+) import", text, flags=re.M)
-        modules = [file.read_text() for name in names if (file := LIBRARY / f"{name}.py").exists()]
+        names = re.findall(r"^from miatlas\.([\w.]+) import", text, flags=re.M)
+        files = [LIBRARY / f"{name.replace('.', '/')}.py" for name in names]
+        modules = [file.read_text() for file in files if file.exists()]
         if any("devices.take()" in code for code in (text, *modules)):
             locking.add(script.name)
     assert asking == locking == {"train_models.py", "query_models.py", "probe_models.py"}

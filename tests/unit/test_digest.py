@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from miatlas import digest as module
-from miatlas.digest import digest
+from miatlas.running import digest as module
+from miatlas.running.digest import digest
 
-SCRIPTS = Path(module.__file__).parents[1]
+SCRIPTS = Path(module.__file__).parents[2]
 FILES = {
     "run.py": "import sys\nfrom lib.near import f\nfrom importlib import import_module\n",
     "lib/__init__.py": '"""A library."""\n',
@@ -104,7 +104,7 @@ RUN = """
 import ast, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from miatlas.digest import digest, remember
+from miatlas.running.digest import digest, remember
 parse, parsed = ast.parse, []
 ast.parse = lambda source, **options: parsed.append(source) or parse(source, **options)
 remember(Path("kept/read.json"))
@@ -170,9 +170,10 @@ def test_where_nothing_can_be_kept_all_is_as_before(folder):
 # The library itself --------------------------------------------------------------------------
 
 LEAVES = {
-    "miatlas/__init__.py", "miatlas/options.py", "miatlas/store.py", "miatlas/files.py",
-    "miatlas/logs.py",
-    "miatlas/roles.py", "miatlas/answered.py",
+    "miatlas/__init__.py", "miatlas/options.py", "miatlas/running/__init__.py",
+    "miatlas/running/store.py", "miatlas/running/files.py", "miatlas/running/logs.py",
+    "miatlas/designs/__init__.py", "miatlas/designs/roles.py",
+    "miatlas/signals/__init__.py", "miatlas/signals/answers.py",
 }  # fmt: skip
 
 
@@ -202,26 +203,28 @@ def modules(package):
 
 
 def test_training_shares_only_leaves_with_exhibits():
-    training = reached("train_models.py", *modules("architectures"))
-    exhibits = reached("draw_figure.py", "make_table.py", *modules("figures"), *modules("tables"))
+    training = reached("train_models.py", *modules("training/architectures"))
+    drawn = [*modules("exhibits/figures"), *modules("exhibits/tables")]
+    exhibits = reached("draw_figure.py", "make_table.py", *drawn)
     assert training & exhibits <= LEAVES
     for leaf in LEAVES:
         assert reached(leaf) <= LEAVES
 
 
 def test_designs_attacks_and_queries_retrain_nothing():
-    training = reached("train_models.py", *modules("architectures"))
-    for other in ("membership", "signals", "scoring", "metrics", "statistics", "study", "entries"):
+    training = reached("train_models.py", *modules("training/architectures"))
+    for other in ("designs/half", "signals/queries", "signals/statistics", "audits/scoring",
+                  "leakage/metrics", "study/study", "study/entries"):  # fmt: skip
         assert f"miatlas/{other}.py" not in training
     assert not training & set(modules("attacks"))
-    assert "miatlas/training.py" not in reached("query_models.py")
+    assert "miatlas/training/trainer.py" not in reached("query_models.py")
 
 
 @pytest.mark.parametrize("script", ["draw_figure.py", "make_table.py", "measure_leakage.py",
                                     "score_attack.py", "draw_membership.py"])  # fmt: skip
 def test_torch_is_not_imported_where_it_is_not_needed(script):
-    packages = [m for p in ("attacks", "figures", "tables") for m in modules(p)]
-    for file in reached(script, *packages, "miatlas/study.py", "miatlas/digest.py"):
+    packages = [m for p in ("attacks", "exhibits/figures", "exhibits/tables") for m in modules(p)]
+    for file in reached(script, *packages, "miatlas/study/study.py", "miatlas/running/digest.py"):
         assert "import torch" not in (SCRIPTS / file).read_text(), file
 
 

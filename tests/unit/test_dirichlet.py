@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import optimize, special, stats
 
-from miatlas import dirichlet
-from miatlas.bounds.gammas import log_beta
+from miatlas.bounds import dirichlet
+from miatlas.bounds.log_beta import log_beta
 
 
 def vectors(alpha, k, seed=0):

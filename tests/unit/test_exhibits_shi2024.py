@@ -9,9 +9,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from miatlas import metrics
-from miatlas.exhibits import Evidence
-from miatlas.figures import (
+from miatlas.exhibits.evidence import Evidence
+from miatlas.exhibits.figures import (
     class_scatter,
     hardness,
     panels,
@@ -21,8 +20,9 @@ from miatlas.figures import (
     score_scatter,
     scores_by_class,
 )
-from miatlas.judged import by_target_cohort, judged
-from miatlas.tables import accuracy, attack_costs, by_models, summary
+from miatlas.exhibits.scored_pairs import by_target_cohort, judged
+from miatlas.exhibits.tables import accuracy, attack_costs, by_models, summary
+from miatlas.leakage import metrics
 
 STYLE = Path(__file__).parents[2] / "config" / "miatlas.mplstyle"
 NAMES = {"ldc": "LDC-MIA", "loss": "Yeom et al.", "calibrated": "calibrated", "watson": "Watson"}

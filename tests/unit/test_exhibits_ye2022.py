@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from miatlas import metrics
-from miatlas.alphas import verdicts
-from miatlas.exhibits import Evidence
-from miatlas.figures import alpha_scatter, auc_by_count, thresholds
+from miatlas.exhibits.alphas import verdicts
+from miatlas.exhibits.evidence import Evidence
+from miatlas.exhibits.figures import alpha_scatter, auc_by_count, thresholds
+from miatlas.exhibits.tables import agreement, auc_by_cohort
+from miatlas.leakage import metrics
 from miatlas.options import checked, declared
-from miatlas.tables import agreement, auc_by_cohort
 
 STUDENTS = 5
 STYLE = Path(__file__).parents[2] / "config" / "miatlas.mplstyle"

@@ -9,11 +9,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from miatlas import metrics, privacy
 from miatlas.bounds import disclosures, factors
 from miatlas.bounds.limits import Divergences, all_bounds, tpr_limit
-from miatlas.exhibits import Evidence
-from miatlas.figures import (
+from miatlas.exhibits.evidence import Evidence
+from miatlas.exhibits.figures import (
     bound_scatter,
     disclosed,
     gap_by_models,
@@ -21,8 +20,9 @@ from miatlas.figures import (
     uncertainty_cohorts,
     uncertainty_theory,
 )
+from miatlas.exhibits.tables import asked_again, uncertainty
+from miatlas.leakage import metrics, privacy
 from miatlas.options import checked, declared
-from miatlas.tables import asked_again, uncertainty
 
 ROOT = Path(__file__).parents[2]
 LABELS = {"cv": "lira_cv", "tlc": "lira_tlc", "ds": "lira_ds"}

@@ -10,9 +10,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from miatlas import metrics
-from miatlas.exhibits import Evidence, estimate, references_used
-from miatlas.figures import (
+from miatlas.exhibits.evidence import Evidence, estimate, references_used
+from miatlas.exhibits.figures import (
     common,
     distributions,
     histograms,
@@ -21,6 +20,7 @@ from miatlas.figures import (
     roc_linear_log,
     tpr_by_references,
 )
+from miatlas.leakage import metrics
 from miatlas.options import checked, declared
 
 ROOT = Path(__file__).parents[2]
@@ -342,7 +342,7 @@ def test_constant_signals_render():
 
 
 def test_options_are_declared():
-    figures = ROOT / "scripts" / "miatlas" / "figures"
+    figures = ROOT / "scripts" / "miatlas" / "exhibits" / "figures"
     for module in (roc, roc_linear_log, tpr_by_references, roc_by_references, histograms):
         options = declared(Path(module.__file__), "draw")
         assert checked({}, options, "here").keys() == options.keys()

@@ -7,13 +7,14 @@ import pytest
 import torch
 from torch.func import functional_call, stack_module_state, vmap
 
-from miatlas import signals, training
-from miatlas.architectures import gpt2
-from miatlas.batches import Data, Model
-from miatlas.ensemble import Ensemble
-from miatlas.probes import gradients
-from miatlas.probes.confidence import phi
-from miatlas.statistics import logit_scaled_confidence, loss_from_phi
+from miatlas.signals import queries as signals
+from miatlas.signals.probes import gradients
+from miatlas.signals.probes.confidence import phi
+from miatlas.signals.statistics import logit_scaled_confidence, loss_from_phi
+from miatlas.training import trainer as training
+from miatlas.training.architectures import gpt2
+from miatlas.training.batches import Data, Model
+from miatlas.training.ensemble import Ensemble
 
 SMALL = {"vocabulary": 11, "width": 12, "depth": 2, "heads": 3}
 LENGTH = 6

@@ -11,12 +11,11 @@ from scipy import stats
 from test_study_files import STUDIES as FILES
 from test_study_files import merged
 
-from miatlas import metrics, published, study
-from miatlas.exhibits import Estimate, Evidence
-from miatlas.options import checked, declared
-from miatlas.published import COLUMNS, Printed
-from miatlas.tables import ledger
-from miatlas.verdicts import (
+from miatlas.exhibits import published
+from miatlas.exhibits.evidence import Estimate, Evidence
+from miatlas.exhibits.published import COLUMNS, Printed
+from miatlas.exhibits.tables import ledger
+from miatlas.exhibits.verdicts import (
     AGREES,
     DIFFERS,
     HIGHER,
@@ -29,6 +28,9 @@ from miatlas.verdicts import (
     mean,
     verdict,
 )
+from miatlas.leakage import metrics
+from miatlas.options import checked, declared
+from miatlas.study import study
 
 NAN = math.nan
 

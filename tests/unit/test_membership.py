@@ -1,26 +1,37 @@
 """Designs: who trains on what, by counting; and that neither blocks nor extent decide it."""
 
 from functools import partial
+from importlib import import_module
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from miatlas import membership
-from miatlas.membership import Draws
-from miatlas.roles import HELD_OUT, POOL, ROLES, TEST
+from miatlas.designs import (
+    canaries,
+    disjoint,
+    half,
+    iid,
+    leave_one_out,
+    paired,
+    relations,
+    role_assignment,
+    six_way,
+)
+from miatlas.designs.base import Draws
+from miatlas.designs.roles import HELD_OUT, POOL, ROLES, TEST
 
 POOL_SIZE = 101
 DESIGNS = {
-    "half": partial(membership.half, group=8),
-    "canaries": partial(membership.canaries, group=4),
-    "paired": membership.paired,
-    "iid": partial(membership.iid, size=30),
-    "target side": partial(membership.disjoint, side="target"),
-    "shadow side": partial(membership.disjoint, side="shadow", size=20),
-    "target of six": partial(membership.six_way, side="target"),
-    "reference of six": partial(membership.six_way, side="reference"),
+    "half": partial(half.draw, group=8),
+    "canaries": partial(canaries.draw, group=4),
+    "paired": paired.draw,
+    "iid": partial(iid.draw, size=30),
+    "target side": partial(disjoint.draw, side="target"),
+    "shadow side": partial(disjoint.draw, side="shadow", size=20),
+    "target of six": partial(six_way.draw, side="target"),
+    "reference of six": partial(six_way.draw, side="reference"),
 }
 every_design = pytest.mark.parametrize("design", DESIGNS.values(), ids=DESIGNS)
 SEED, SIZE = st.integers(0, 2**40), st.integers(10, 60)
@@ -76,29 +87,29 @@ def test_the_nominal_size_is_that_of_a_training_set(design):
 @given(SEED, st.integers(1, 8), st.integers(1, 4), SIZE)
 def test_half_is_in_exactly_half_of_every_group(seed, pairs, groups, n):
     group = 2 * pairs
-    drawn = membership.half(pool(n), range(group * groups), draws(seed), group=group)
+    drawn = half.draw(pool(n), range(group * groups), draws(seed), group=group)
     assert (drawn.member.reshape(groups, group, n).sum(1) == group // 2).all()
     assert (drawn.member.sum(0) == group * groups // 2).all()
     assert drawn.evaluated.all()
 
 
 def test_half_chooses_every_half_of_a_group_equally_often():
-    drawn = membership.half(pool(60000), range(4), draws(), group=4)
+    drawn = half.draw(pool(60000), range(4), draws(), group=4)
     patterns, counts = np.unique(drawn.member, axis=1, return_counts=True)
     assert patterns.shape == (4, 6)  # 4 over 2
     assert (((counts - 10000) ** 2 / 10000).sum()) < 25.7  # chi-square, 5 degrees, p = 1e-4
 
 
 def test_groups_of_half_are_independent():
-    rows = membership.half(pool(20000), range(8), draws(), group=4).member
+    rows = half.draw(pool(20000), range(8), draws(), group=4).member
     correlation = np.corrcoef(rows)
     assert np.abs(correlation[:4, 4:]).max() < 5 / np.sqrt(20000)
     np.testing.assert_allclose(correlation[:4, :4][~np.eye(4, dtype=bool)], -1 / 3, atol=0.04)
 
 
 def test_canaries_are_drawn_as_half():
-    one = membership.canaries(pool(), range(8), draws(), group=8)
-    assert (one.member == membership.half(pool(), range(8), draws(), group=8).member).all()
+    one = canaries.draw(pool(), range(8), draws(), group=8)
+    assert (one.member == half.draw(pool(), range(8), draws(), group=8).member).all()
 
 
 # paired, iid ---------------------------------------------------------------------------------
@@ -107,27 +118,27 @@ def test_canaries_are_drawn_as_half():
 @settings(max_examples=30, deadline=None)
 @given(SEED, st.integers(1, 6), SIZE)
 def test_pairs_are_complementary_halves(seed, pairs, n):
-    member = membership.paired(pool(n), range(2 * pairs), draws(seed)).member
+    member = paired.draw(pool(n), range(2 * pairs), draws(seed)).member
     assert (member[0::2] ^ member[1::2]).all()
     assert (member[0::2].sum(1) == n // 2).all()
 
 
 def test_partners():
-    assert [membership.partners("paired", m) for m in range(4)] == [{0, 1}, {0, 1}, {2, 3}, {2, 3}]
-    assert membership.partners("half", 3) == {3}
+    assert [relations.partners("paired", m) for m in range(4)] == [{0, 1}, {0, 1}, {2, 3}, {2, 3}]
+    assert relations.partners("half", 3) == {3}
 
 
 @settings(max_examples=30, deadline=None)
 @given(SEED, SIZE, st.floats(0.1, 1))
 def test_iid_draws_its_size_without_replacement(seed, n, share):
     size = max(1, int(share * n))
-    drawn = membership.iid(pool(n), range(5), draws(seed), size=size)
+    drawn = iid.draw(pool(n), range(5), draws(seed), size=size)
     assert (drawn.member.sum(1) == size).all()
     assert drawn.size == size
 
 
 def test_iid_draws_examples_equally_often_and_models_independently():
-    member = membership.iid(pool(100), range(2000), draws(), size=30).member
+    member = iid.draw(pool(100), range(2000), draws(), size=30).member
     shares = member.mean(0)
     assert np.abs(shares - 0.3).max() < 5 * np.sqrt(0.3 * 0.7 / 2000)
     overlap = (member[:-1] & member[1:]).sum(1).mean()
@@ -141,7 +152,7 @@ def test_iid_draws_examples_equally_often_and_models_independently():
 @given(SEED, SIZE, st.floats(0.2, 0.8))
 def test_shadows_never_see_the_targets_side(seed, n, share):
     sides = {
-        side: membership.disjoint(
+        side: disjoint.draw(
             pool(n), range(6), draws(seed, cohort=side), side=side, target_share=share
         )
         for side in ("target", "shadow")
@@ -160,7 +171,7 @@ def test_shadows_never_see_the_targets_side(seed, n, share):
 
 def test_a_cohort_named_as_its_population_is_drawn_independently_of_the_cut():
     # Both used to come from one stream: model 0 then trained on what the cut put first.
-    drawn = membership.disjoint(pool(4000), [0], draws(cohort="p"), side="target", size=1000)
+    drawn = disjoint.draw(pool(4000), [0], draws(cohort="p"), side="target", size=1000)
     order = draws(cohort="p").shared("disjoint").permutation(4000)
     first = drawn.member[0, order[:1000]].sum()
     assert abs(first - 500) < 5 * np.sqrt(1000 * 0.25 * 0.5)
@@ -179,10 +190,10 @@ TABLE_1 = {  # shi2024: target train, held-out; shadow train, held-out; referenc
 @pytest.mark.parametrize("sizes", TABLE_1.values(), ids=TABLE_1)
 def test_the_six_way_parts_have_the_published_sizes(sizes):
     n = sum(sizes)
-    parts = membership.six_way_parts(n, draws(), 0, [0.25, 0.25, 0.15, 0.15, 0.2])
+    parts = six_way.parts_of(n, draws(), 0, [0.25, 0.25, 0.15, 0.15, 0.2])
     assert np.abs(np.bincount(parts) - sizes).max() <= 1
     for side, part, judged in (("target", 0, [0, 1]), ("shadow", 2, [2, 3]), ("reference", 4, [])):
-        drawn = membership.six_way(pool(n), [0], draws(cohort=side), side=side)
+        drawn = six_way.draw(pool(n), [0], draws(cohort=side), side=side)
         assert (drawn.member[0] == (parts == part)).all()
         assert (drawn.evaluated[0] == np.isin(parts, judged)).all()
 
@@ -191,7 +202,7 @@ def test_the_six_way_parts_have_the_published_sizes(sizes):
 @given(SEED, st.integers(30, 200))
 def test_the_sides_of_a_partition_are_disjoint_and_partitions_differ(seed, n):
     members = [
-        membership.six_way(pool(n), range(3), draws(seed, cohort=side), side=side).member
+        six_way.draw(pool(n), range(3), draws(seed, cohort=side), side=side).member
         for side in ("target", "shadow", "reference")
     ]
     assert np.sum(members, axis=0).max() == 1
@@ -199,9 +210,9 @@ def test_the_sides_of_a_partition_are_disjoint_and_partitions_differ(seed, n):
 
 
 def test_several_models_for_a_target_share_its_partition():
-    targets = membership.six_way(pool(), range(3), draws(cohort="t"), side="target")
-    shadows = membership.six_way(pool(), range(6), draws(), side="shadow", per_target=2)
-    plain = membership.six_way(pool(), range(3), draws(), side="shadow")
+    targets = six_way.draw(pool(), range(3), draws(cohort="t"), side="target")
+    shadows = six_way.draw(pool(), range(6), draws(), side="shadow", per_target=2)
+    plain = six_way.draw(pool(), range(3), draws(), side="shadow")
     assert (shadows.member == plain.member.repeat(2, axis=0)).all()
     assert not (shadows.evaluated & targets.evaluated.repeat(2, axis=0)).any()
 
@@ -209,11 +220,11 @@ def test_several_models_for_a_target_share_its_partition():
 @pytest.mark.parametrize("fractions", [[0.5, 0.5], [0.3] * 5, [0.5, 0.5, 0.1, -0.1, 0.0]])
 def test_impossible_fractions_are_refused(fractions):
     with pytest.raises(ValueError, match="six_way: fractions must be 5 positive shares"):
-        membership.six_way(pool(), [0], draws(), side="target", fractions=fractions)
+        six_way.draw(pool(), [0], draws(), side="target", fractions=fractions)
 
 
 def test_fractions_below_one_leave_a_rest_that_no_one_uses():
-    parts = membership.six_way_parts(100, draws(), 0, [0.1] * 5)
+    parts = six_way.parts_of(100, draws(), 0, [0.1] * 5)
     assert np.bincount(parts).tolist() == [10] * 5 + [50]
 
 
@@ -221,8 +232,8 @@ def test_fractions_below_one_leave_a_rest_that_no_one_uses():
 
 
 def left_out(models, examples=6, seeds=2, seed=0):
-    targets = membership.half(pool(), range(4), draws(seed, "targets"), group=4)
-    drawn = membership.leave_one_out(
+    targets = half.draw(pool(), range(4), draws(seed, "targets"), group=4)
+    drawn = leave_one_out.draw(
         pool(), models, draws(seed), targets, of="targets", examples=examples, seeds=seeds
     )
     return targets, drawn
@@ -269,7 +280,7 @@ def test_more_examples_than_members_are_refused():
     ],
 )
 def test_how_many_models_are_made_for_each_target(entry, models):
-    assert membership.made_for_each_target(entry) == models
+    assert relations.made_for_each_target(entry) == models
 
 
 # Roles ---------------------------------------------------------------------------------------
@@ -279,23 +290,23 @@ def test_how_many_models_are_made_for_each_target(entry, models):
 @given(SEED, SIZE, st.floats(0, 0.4), st.floats(0, 0.4))
 def test_roles_are_counted_out_of_what_is_not_the_test_set(seed, n, held_out, test):
     official = np.arange(n) % 5 == 0
-    role = membership.roles(official, draws(seed), held_out=held_out, test_fraction=test)
+    role = role_assignment.assign(official, draws(seed), held_out=held_out, test_fraction=test)
     rest = (~official).sum()
     assert (role[official] == TEST).all()
     assert (role == HELD_OUT).sum() == round(held_out * rest)
     assert (role[~official] == TEST).sum() == round(test * rest)
-    same = membership.roles(official, draws(seed, "x"), held_out=held_out, test_fraction=test)
+    same = role_assignment.assign(official, draws(seed, "x"), held_out=held_out, test_fraction=test)
     assert (role == same).all()  # for every cohort of the population
 
 
 def test_roles_are_drawn_and_named():
     official = np.zeros(10000, bool)
-    role = membership.roles(official, draws(), held_out=0.3, test_fraction=0.2)
+    role = role_assignment.assign(official, draws(), held_out=0.3, test_fraction=0.2)
     assert abs(np.flatnonzero(role == HELD_OUT).mean() - 5000) < 5 * 10000 / np.sqrt(12 * 3000)
     assert ROLES == {"pool": POOL, "held_out": HELD_OUT, "test": TEST}
     assert set(role) == set(ROLES.values())
     with pytest.raises(ValueError, match=r"held_out 0\.5 and test 0\.5 leave no example"):
-        membership.roles(official, draws(), held_out=0.5, test_fraction=0.5)
+        role_assignment.assign(official, draws(), held_out=0.5, test_fraction=0.5)
 
 
 # Complaints ----------------------------------------------------------------------------------
@@ -304,13 +315,13 @@ def test_roles_are_drawn_and_named():
 @pytest.mark.parametrize(
     ("design", "message"),
     [
-        (partial(membership.iid, size=102), "iid: size is 102, but 101 examples are there"),
+        (partial(iid.draw, size=102), "iid: size is 102, but 101 examples are there"),
         (
-            partial(membership.disjoint, side="target", size=51),
+            partial(disjoint.draw, side="target", size=51),
             "disjoint: size of side target is 51, but 50 examples are there",
         ),
         (
-            partial(membership.disjoint, side="shadow", target_share=1.0),
+            partial(disjoint.draw, side="shadow", target_share=1.0),
             "disjoint: size of side shadow is 0, but 0 examples are there",
         ),
     ],
@@ -327,7 +338,7 @@ def test_more_examples_than_there_are_are_refused(design, message):
         ("half", {"group": 3}, 9, "group: an even number"),
         ("canaries", {"group": 4}, 6, "groups of 4"),
         ("paired", {}, 8, None), ("paired", {}, 7, "7 models are not pairs"),
-        ("iid", {"size": 3}, 7, None), ("six_way", {"side": "target"}, 1, None),
+        ("iid", {"size": 3}, 7, None), ("six_way", {"side": "target", "per_target": 1}, 1, None),
         ("six_way", {"side": "shadow", "per_target": 3}, 7, "not whole targets of 3"),
         ("leave_one_out", {"of": "x", "examples": 6, "seeds": 2}, 16, None),
         ("leave_one_out", {"of": "x", "examples": 6, "seeds": 2}, 12, "whole targets of"),
@@ -335,5 +346,5 @@ def test_more_examples_than_there_are_are_refused(design, message):
     ],
 )  # fmt: skip
 def test_numbers_of_models_that_a_design_cannot_have(name, options, models, wrong):
-    complaint = membership.complaint(name, options, models)
+    complaint = import_module(f"miatlas.designs.{name}").complaint(models, options)
     assert complaint is None if wrong is None else wrong in complaint

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miatlas import optimization
-from miatlas.optimization import OPTIMIZERS, SCHEDULES
+from miatlas.training import optimization
+from miatlas.training.optimization import OPTIMIZERS, SCHEDULES
 
 SHARE = st.floats(0, 1)
 CLASSES = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miatlas import metrics, options
+from miatlas import options
+from miatlas.leakage import metrics
 from miatlas.options import REQUIRED, checked, declared, inputs
 
 SOURCE = '''
@@ -145,13 +146,14 @@ def test_levels_are_those_that_are_measured(value):
 LIBRARY = Path(options.__file__).parent
 DECLARING = [
     (path, function)
-    for package, function in [("architectures", "build"), ("attacks", "score"), ("figures", "draw"),
-                              ("tables", "tabulate"), ("populations", "load")]
+    for package, function in [("training/architectures", "build"), ("attacks", "score"),
+                              ("exhibits/figures", "draw"), ("exhibits/tables", "tabulate"),
+                              ("populations", "load"), ("designs", "draw")]
     for path in sorted((LIBRARY / package).glob("[!_]*.py"))
     if f"\ndef {function}(" in path.read_text()
 ] + [
     (LIBRARY / f"{module}.py", node.name)
-    for module in ("sections", "membership", "optimization")
+    for module in ("study/sections", "training/optimization")
     for node in ast.parse((LIBRARY / f"{module}.py").read_text()).body
     if isinstance(node, ast.FunctionDef) and node.args.kwonlyargs
 ]  # fmt: skip

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from miatlas import plan
+from miatlas.study import plan
 
 DRY_RUN = """Building DAG of jobs...
 Working directory: /somewhere

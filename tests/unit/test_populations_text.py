@@ -9,8 +9,8 @@ import prepare_population
 import pytest
 import torch
 
-from miatlas.inputs import standardised
 from miatlas.populations import catalogue, wikitext2, wikitext103
+from miatlas.training.inputs import standardised
 
 TEXTS = {
     "train": " \n = Title = \n \n the cat saw the dog . the <unk> <unk> saw a bird \n a b c d \n",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from miatlas import privacy
+from miatlas.leakage import privacy
 
 
 def test_the_limit_is_the_optimal_roc_of_randomised_response():

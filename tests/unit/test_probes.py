@@ -11,9 +11,11 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from miatlas import ensemble, options, probes
-from miatlas.architectures import cnn, mlp, resnet, wide_resnet
-from miatlas.probes import confidence, distances, gradients, noise
+from miatlas import options
+from miatlas.signals import probes
+from miatlas.signals.probes import confidence, distances, gradients, noise
+from miatlas.training import ensemble
+from miatlas.training.architectures import cnn, mlp, resnet, wide_resnet
 
 FOLDER = Path(probes.__path__[0])
 MEASURES = {"noise": noise, "gradients": gradients, "distances": distances}
@@ -63,7 +65,7 @@ def measure(name, *arguments, **given):
 
 def test_every_module_that_measures_takes_the_same_three_arguments():
     found = {path.stem for path in FOLDER.glob("[!_]*.py")}
-    modules = {name: import_module(f"miatlas.probes.{name}") for name in found}
+    modules = {name: import_module(f"miatlas.signals.probes.{name}") for name in found}
     assert {name for name, module in modules.items() if hasattr(module, "measure")} == set(MEASURES)
     for name in MEASURES:
         parameters = list(inspect.signature(modules[name].measure).parameters)

@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from miatlas import logs
-from miatlas.progress import LINES, Progress
+from miatlas.running import logs
+from miatlas.running.progress import LINES, Progress
 
 
 def test_what_is_printed_goes_to_the_log_only(tmp_path, capsys):
@@ -35,7 +35,7 @@ def epochs(progress, rounds):
 
 @pytest.mark.parametrize("rounds", [1, 7, 20, 21, 39, 1000])
 def test_a_log_gets_a_few_plain_lines_and_the_last(capsys, monkeypatch, rounds):
-    monkeypatch.setattr("miatlas.progress.terminal", lambda: None)
+    monkeypatch.setattr("miatlas.running.progress.terminal", lambda: None)
     epochs(Progress("c models 4-6", rounds), rounds)
     lines = capsys.readouterr().out.splitlines()
     assert min(rounds, LINES // 2) <= len(lines) <= LINES
@@ -47,7 +47,7 @@ def test_a_log_gets_a_few_plain_lines_and_the_last(capsys, monkeypatch, rounds):
 
 
 def test_examples_are_counted_by_as_many_as_are_done_at_once(capsys, monkeypatch):
-    monkeypatch.setattr("miatlas.progress.terminal", lambda: None)
+    monkeypatch.setattr("miatlas.running.progress.terminal", lambda: None)
     with Progress("c: examples", 1000) as progress:
         for _ in range(125):
             progress.advance(8)
@@ -58,7 +58,7 @@ def test_examples_are_counted_by_as_many_as_are_done_at_once(capsys, monkeypatch
 
 def test_a_terminal_gets_a_bar_with_loss_accuracy_and_time_left(monkeypatch):
     stream = io.StringIO()
-    monkeypatch.setattr("miatlas.progress.terminal", lambda: stream)
+    monkeypatch.setattr("miatlas.running.progress.terminal", lambda: stream)
     epochs(Progress("c models 4-6", 3), 3)
     assert "c models 4-6" in stream.getvalue()
     assert "3/3" in stream.getvalue()

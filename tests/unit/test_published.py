@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from miatlas import published
+from miatlas.exhibits import published
 from miatlas.populations.catalogue import SOURCES
 
 FOLDER = Path(__file__).parents[2] / "config" / "published"

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from miatlas import references
-from miatlas.metrics import evaluate
+from miatlas.audits import references
+from miatlas.leakage.metrics import evaluate
 
 
 def half_design(models, examples, seed=0):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from miatlas import registry
+from miatlas.study import attack_list as registry
 
-SCRIPT = Path(registry.__file__).parents[1] / "list_attacks.py"
+SCRIPT = Path(registry.__file__).parents[2] / "list_attacks.py"
 
 
 @pytest.mark.parametrize("name", registry.attacks())

@@ -8,9 +8,9 @@ from scipy.special import ndtr
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from miatlas import metrics
-from miatlas.intervals import clopper_pearson, delong
-from miatlas.roc import advantage, auc, balanced_accuracy, outline, roc, tpr_at_fpr
+from miatlas.leakage import metrics
+from miatlas.leakage.intervals import clopper_pearson, delong
+from miatlas.leakage.roc import advantage, auc, balanced_accuracy, outline, roc, tpr_at_fpr
 
 games = st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2, max_size=40).filter(
     lambda pairs: len({member for _, member in pairs}) == 2

@@ -10,10 +10,15 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
 
-from miatlas import answered, audits, membership, options, scoring
-from miatlas.answered import Signals
-from miatlas.statistics import logit_scaled_confidence
-from miatlas.store import by_example, new_h5, read_h5, write_h5
+from miatlas import options
+from miatlas.audits import audit as audits
+from miatlas.audits import scoring
+from miatlas.designs import disjoint, half, paired
+from miatlas.designs.base import Draws
+from miatlas.running.store import by_example, new_h5, read_h5, write_h5
+from miatlas.signals import answers as answered
+from miatlas.signals.answers import Signals
+from miatlas.signals.statistics import logit_scaled_confidence
 
 CASES = [
     ("loss", {}), ("hinge", {}), ("entropy", {}), ("lira_online", {}),
@@ -43,8 +48,8 @@ def write(path, member, signal=0.0, queries=2, classes=4, seed=0, evaluated=None
 
 
 def halves(models=16, examples=300, seed=0):
-    draws = membership.Draws(seed, "c", "p")
-    return membership.half(np.arange(examples), range(models), draws, group=models).member
+    draws = Draws(seed, "c", "p")
+    return half.draw(np.arange(examples), range(models), draws, group=models).member
 
 
 def run(name, given, target, shadow=None, memory_mb=64, design="half", targets=3, **keys):
@@ -228,8 +233,8 @@ def test_references_are_all_models_but_the_target_in_equal_numbers(file):
 
 
 def test_a_pair_is_never_a_reference_of_its_target(tmp_path):
-    draws = membership.Draws(0, "c", "p")
-    member = membership.paired(np.arange(300), range(16), draws).member
+    draws = Draws(0, "c", "p")
+    member = paired.draw(np.arange(300), range(16), draws).member
     write(tmp_path / "s.h5", member)
     _, calls, audit = recorded([tmp_path / "s.h5"], design="paired", targets=5)
     phi = audit.shadow.read("phi", slice(0, 300))
@@ -249,9 +254,9 @@ def test_another_cohort_lends_all_its_models(file, tmp_path):
 
 
 def test_references_of_a_disjoint_cohort_are_all_out(tmp_path):
-    draws = {side: membership.Draws(0, side, "p") for side in ("target", "shadow")}
+    draws = {side: Draws(0, side, "p") for side in ("target", "shadow")}
     for side, models in (("target", 2), ("shadow", 6)):
-        drawn = membership.disjoint(np.arange(300), range(models), draws[side], side=side)
+        drawn = disjoint.draw(np.arange(300), range(models), draws[side], side=side)
         write(tmp_path / f"{side}.h5", drawn.member, 1.0, seed=models, evaluated=drawn.evaluated)
     files = [tmp_path / "target.h5"], [tmp_path / "shadow.h5"]
     scores = run("lira_offline", {}, *files, design="disjoint", targets=2)
@@ -326,9 +331,9 @@ def test_ten_targets_by_default_or_all(file, tmp_path):
 @every_attack
 @pytest.mark.parametrize("design", ["half", "paired"])
 def test_noise_reveals_nothing_and_a_signal_much(tmp_path, name, given, design):
-    draws, pool = membership.Draws(0, "c", "p"), np.arange(1500)
+    draws, pool = Draws(0, "c", "p"), np.arange(1500)
     more = {"group": 16} if design == "half" else {}
-    member = getattr(membership, design)(pool, range(16), draws, **more).member
+    member = import_module(f"miatlas.designs.{design}").draw(pool, range(16), draws, **more).member
     areas = {}
     for signal in (0.0, 4.0):
         write(tmp_path / "s.h5", member, signal, seed=7)

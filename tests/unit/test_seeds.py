@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miatlas.seeds import rng, torch_seed
+from miatlas.running.seeds import rng, torch_seed
 
 WORD = st.one_of(st.integers(0, 2**70), st.text(max_size=8))
 NAME = st.tuples(st.integers(0, 2**70), st.text(max_size=8)) | st.tuples(

@@ -8,10 +8,11 @@ import query_models
 import torch
 from torch import nn
 
-from miatlas import augmentation, ensemble, signals
-from miatlas.architectures import cnn, mlp, wide_resnet
-from miatlas.inputs import standardised
-from miatlas.store import write_h5
+from miatlas.running.store import write_h5
+from miatlas.signals import queries as signals
+from miatlas.training import augmentation, ensemble
+from miatlas.training.architectures import cnn, mlp, wide_resnet
+from miatlas.training.inputs import standardised
 
 MAKERS = {
     "mlp": lambda: mlp.build((1, 8, 8), 5, widths=[16]),

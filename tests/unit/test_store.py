@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from miatlas import files, store
-from miatlas.answered import Signals
+from miatlas.running import files, store
+from miatlas.signals.answers import Signals
 
-SCRIPTS = Path(store.__file__).parents[1]
+SCRIPTS = Path(store.__file__).parents[2]
 
 
 def signals(path, models=3, examples=50, queries=2, classes=4, seed=0, change=(), **extra):
@@ -62,7 +62,7 @@ def test_a_killed_writer_leaves_what_was_there(tmp_path, old):
     code = f"""
 import sys, time; sys.path.insert(0, {str(SCRIPTS)!r})
 import h5py, numpy as np
-from miatlas.files import whole
+from miatlas.running.files import whole
 with whole({str(path)!r}) as temporary, h5py.File(temporary, "w") as file:
     file["x"] = np.zeros(10000)
     file.flush(); print("written", flush=True); time.sleep(60)

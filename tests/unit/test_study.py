@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from miatlas import augmentation, entries, jobs, kinds, membership, optimization, study
 from miatlas.options import REQUIRED, constant, declared
+from miatlas.study import entries, jobs, study
+from miatlas.study import example_kinds as kinds
+from miatlas.training import augmentation, optimization
 
 GIVEN = {
     "study": "tiny",
@@ -100,16 +102,14 @@ def test_names_are_those_of_what_exists():
     assert tuple(entries.AUGMENTATIONS) == augmentation.KINDS
     assert list(optimization.OPTIMIZERS) == entries.OPTIMIZERS
     assert list(optimization.SCHEDULES) == entries.SCHEDULES
-    for name in entries.DESIGNS:
-        assert callable(getattr(membership, name))
     for name, function in {**optimization.OPTIMIZERS, **optimization.SCHEDULES}.items():
         assert function is getattr(optimization, name)
 
 
 @pytest.mark.parametrize(
     ("package", "function"),
-    [("architectures", "build"), ("attacks", "score"), ("populations", "load"),
-     ("figures", "draw"), ("tables", "tabulate")],
+    [("training/architectures", "build"), ("attacks", "score"), ("populations", "load"),
+     ("designs", "draw"), ("exhibits/figures", "draw"), ("exhibits/tables", "tabulate")],
 )  # fmt: skip
 def test_modules_are_found_by_the_function_they_define(package, function):
     names = entries.implementing(package, function)
@@ -133,10 +133,10 @@ def test_as_many_queries_are_allowed_as_can_be_asked(mirror, shift):
     assert kinds.counts(**moves) == asked
 
 
-@pytest.mark.parametrize("name", entries.implementing("architectures", "build"))
+@pytest.mark.parametrize("name", entries.implementing("training/architectures", "build"))
 def test_architectures_say_what_they_read(name):
-    build = import_module(f"miatlas.architectures.{name}").build
-    says = constant(entries.LIBRARY / "architectures" / f"{name}.py", "INPUTS")
+    build = import_module(f"miatlas.training.architectures.{name}").build
+    says = constant(entries.LIBRARY / "training" / "architectures" / f"{name}.py", "INPUTS")
     assert (says == "text") == (name == "gpt2")
     if says != "text":
         assert accepts(lambda: [build((20,), 2)]) == (says != "images")
@@ -304,7 +304,7 @@ SECTIONS = ["study", "population", "canaries", "recipe", "cohort", "external_coh
 
 @pytest.mark.parametrize("name", SECTIONS)
 def test_sections_refuse_what_is_no_mapping_unknown_or_missing(name):
-    options = declared(Path(entries.LIBRARY) / "sections.py", name)
+    options = declared(Path(entries.LIBRARY) / "study" / "sections.py", name)
     for wrong in (None, 3, "x", [1]):
         with pytest.raises(ValueError, match="place: must be a mapping of keys to values"):
             entries.section(name, wrong, "place")

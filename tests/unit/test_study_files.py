@@ -7,7 +7,8 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from miatlas import registry, study
+from miatlas.study import attack_list as registry
+from miatlas.study import study
 
 CONFIG = Path(__file__).parents[2] / "config"
 STUDIES = sorted(path.stem for path in CONFIG.glob("*.yaml"))

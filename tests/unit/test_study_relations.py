@@ -9,7 +9,13 @@ import h5py
 import numpy as np
 import pytest
 
-from miatlas import demands, jobs, membership, options, reading, registry, scoring, study
+from miatlas import options
+from miatlas.audits import attack_reads as reading
+from miatlas.audits import scoring
+from miatlas.designs import relations
+from miatlas.designs.base import Draws
+from miatlas.study import attack_list as registry
+from miatlas.study import demands, jobs, study
 
 DIGITS = {"population": "digits", "recipe": "plain", "held_out": 0.1}
 HALVES = {"name": "half", "group": 4}
@@ -343,8 +349,9 @@ def test_no_example_has_fewer_references_than_the_design_says(target, shadow, ex
 
     def drawn(design, cohort):
         keys = {key: value for key, value in design.items() if key != "name"}
-        draws = membership.Draws(0, cohort, "p")
-        return getattr(membership, design["name"])(np.arange(200), range(8), draws, **keys)
+        draws = Draws(0, cohort, "p")
+        drawing = import_module(f"miatlas.designs.{design['name']}")
+        return drawing.draw(np.arange(200), range(8), draws, **keys)
 
     def entry(design):
         return {"design": {"per_target": 1, **design}, "models": 8, "teacher": None}
@@ -353,7 +360,7 @@ def test_no_example_has_fewer_references_than_the_design_says(target, shadow, ex
     found = []
     for t in range(4):
         alone = range(2 * t, 2 * t + 2) if (shadow or {}).get("per_target") else range(8)
-        own = set() if shadow else membership.partners(target["name"], t)
+        own = set() if shadow else relations.partners(target["name"], t)
         member = lent.member[[m for m in alone if m not in own]][:, targets.evaluated[t]]
         found.append((member.sum(axis=0).min(), (~member).sum(axis=0).min()))
     cohorts = {"target": entry(target), "shadow": entry(shadow or target)}

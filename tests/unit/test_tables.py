@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from miatlas import files, metrics
-from miatlas.exhibits import Estimate, Evidence, percent
+from miatlas.exhibits.evidence import Estimate, Evidence, percent
+from miatlas.exhibits.pages import page
+from miatlas.exhibits.tables import ablation, common, summary
+from miatlas.leakage import metrics
 from miatlas.options import checked, declared
-from miatlas.pages import page
-from miatlas.tables import ablation, common, summary
+from miatlas.running import files
 
 
 def evidence_of(runs, targets=5, examples=400):

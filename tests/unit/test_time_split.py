@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from miatlas.exhibits import Evidence
-from miatlas.tables import time_split
+from miatlas.exhibits.evidence import Evidence
+from miatlas.exhibits.tables import time_split
 
 
 def evidence(shadow="shadow"):

@@ -14,10 +14,11 @@ import train_models
 from torch import nn
 from torch.nn import functional
 
-from miatlas import augmentation, training
-from miatlas.architectures import cnn, fast_resnet, mlp, wide_resnet
-from miatlas.batches import Batches, Data, Model
-from miatlas.ensemble import Ensemble
+from miatlas.training import augmentation
+from miatlas.training import trainer as training
+from miatlas.training.architectures import cnn, fast_resnet, mlp, wide_resnet
+from miatlas.training.batches import Batches, Data, Model
+from miatlas.training.ensemble import Ensemble
 
 SHAPE, CLASSES, EXAMPLES = (1, 8, 8), 4, 120
 MAKERS = {
@@ -514,7 +515,9 @@ def test_a_model_that_has_stopped_is_out_of_the_game(monkeypatch):
     on = data(held_out=40)
     group = [Model(m, np.arange(40 + 40 * m, 80 + 40 * m), m, m, m) for m in range(2)]
     losses = iter([[0.6, 0.5], [0.5, 0.6], [0.4, 0.4], [0.3, 0.3], [0.2, 0.2], [0.1, 0.1]])
-    monkeypatch.setattr("miatlas.released.held_out_loss", lambda *_: torch.tensor(next(losses)))
+    monkeypatch.setattr(
+        "miatlas.training.released_weights.held_out_loss", lambda *_: torch.tensor(next(losses))
+    )
 
     def sabotage(numbers, epoch, *_):
         if epoch == 3:

@@ -6,11 +6,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from miatlas import advantage, conformal, dirichlet, uncertainty
-from miatlas.bounds import disclosures, factors
+from miatlas.bounds import advantage, conformal, dirichlet, disclosures, factors, uncertainty
 from miatlas.bounds.decision_sets import log_draws
-from miatlas.reliability import Reliability
-from miatlas.statistics import logit_scaled_confidence
+from miatlas.bounds.reliability import Reliability
+from miatlas.signals.statistics import logit_scaled_confidence
 
 SETTINGS = {"draws": 64, "folds": 4}
 

@@ -9,7 +9,7 @@ from projects import REPOSITORY
 SCRIPT = """
 import sys
 sys.path.insert(0, {scripts!r})
-from miatlas.logs import logged
+from miatlas.running.logs import logged
 with logged("logs/a.log"):
     print("words")
     raise {failure}

@@ -12,8 +12,10 @@ import pytest
 import yaml
 from projects import REPOSITORY, TINY, change, simulated
 
-from miatlas import entries, reading, registry
-from miatlas import study as studies
+from miatlas.audits import attack_reads as reading
+from miatlas.study import attack_list as registry
+from miatlas.study import entries
+from miatlas.study import study as studies
 
 GONE = object()
 CNN = {"name": "cnn", "filters": 16, "stages": 2}
@@ -347,7 +349,7 @@ FAULTS = {  # the file of an attack, and what is said of it
 def library(tmp_path, monkeypatch):
     """A folder of attacks in place of the repository's."""
     shutil.copytree(entries.LIBRARY / "attacks", tmp_path / "attacks")
-    shutil.copy(entries.LIBRARY / "sections.py", tmp_path)
+    shutil.copytree(entries.LIBRARY / "study", tmp_path / "study")
     for reader in (entries, reading, registry):
         monkeypatch.setattr(reader, "LIBRARY", tmp_path)
     monkeypatch.setattr(entries, "implementing", entries.implementing.__wrapped__)

@@ -96,21 +96,21 @@ def test_writing_out_defaults_and_adding_what_nothing_uses_reruns_nothing(done):
 LIRA_FORMULA = ("log_ratio.sum(axis=1)", "2 * log_ratio.sum(axis=1)")
 EDITS = {
     "miatlas/attacks/lira_online.py": scores("one/lira_online") | exhibits("curves.svg"),
-    "miatlas/attacks/gaussian.py": (  # of LiRA, online and offline
+    "miatlas/attacks/shared/gaussian.py": (  # of LiRA, online and offline
         scores("one/lira_online", "one/lira_offline") | exhibits("curves.svg", "lira_table.html")
     ),
     "miatlas/attacks/loss.py": (
         scores("one/loss", "two/loss") | exhibits("curves.svg", "loss_curve.svg", "loss_table.html")
     ),
     "miatlas/attacks/hinge.py": set(),  # not in the study
-    "miatlas/figures/roc.py": exhibits("curves.svg"),
-    "miatlas/figures/common.py": exhibits("curves.svg", "loss_curve.svg", "losses.svg"),
-    "miatlas/tables/ablation.py": exhibits("lira_table.html"),
+    "miatlas/exhibits/figures/roc.py": exhibits("curves.svg"),
+    "miatlas/exhibits/figures/common.py": exhibits("curves.svg", "loss_curve.svg", "losses.svg"),
+    "miatlas/exhibits/tables/ablation.py": exhibits("lira_table.html"),
     "make_table.py": exhibits("lira_table.html", "loss_table.html"),
-    "miatlas/metrics.py": METRICS | EXHIBITS - exhibits("losses.svg"),
-    "miatlas/training.py": MODELS | AFTER_MODELS,
-    "miatlas/architectures/mlp.py": MODELS | AFTER_MODELS,
-    "miatlas/architectures/cnn.py": set(),  # not in the study
+    "miatlas/leakage/metrics.py": METRICS | EXHIBITS - exhibits("losses.svg"),
+    "miatlas/training/trainer.py": MODELS | AFTER_MODELS,
+    "miatlas/training/architectures/mlp.py": MODELS | AFTER_MODELS,
+    "miatlas/training/architectures/cnn.py": set(),  # not in the study
     "miatlas/populations/digits.py": ALL,
     "miatlas/populations/adult.py": set(),  # not in the study
 }

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from miatlas.attacks import ye2022
+from miatlas.attacks.shared import loss_ranks as ye2022
 from miatlas.options import positive
 
 

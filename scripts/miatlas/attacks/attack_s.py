@@ -5,8 +5,8 @@ from typing import Literal
 
 import numpy as np
 
-from miatlas.attacks import ye2022
-from miatlas.attacks.gaussian import among
+from miatlas.attacks.shared import loss_ranks as ye2022
+from miatlas.attacks.shared.gaussian import among
 
 
 def score(

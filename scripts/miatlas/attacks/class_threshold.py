@@ -4,8 +4,8 @@ from typing import Literal
 
 import numpy as np
 
-from miatlas.attacks.by_class import Moments, look_up
-from miatlas.statistics import loss_from_phi
+from miatlas.attacks.shared.class_moments import Moments, look_up
+from miatlas.signals.statistics import loss_from_phi
 
 LESSONS = ("labels", "refs_phi", "refs_in", "refs_out")
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import numpy as np
 
 from miatlas.options import positive
-from miatlas.statistics import confidence_from_phi, first_queries
+from miatlas.signals.statistics import confidence_from_phi, first_queries
 
 
 def score(target_phi, *, queries: Annotated[int, positive] = 1) -> np.ndarray:  # (N, Q) -> (N,)

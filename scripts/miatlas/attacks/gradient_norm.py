@@ -4,8 +4,8 @@ from typing import Literal
 
 import numpy as np
 
-from miatlas.attacks import lira
-from miatlas.attacks.gaussian import Pool, log_density
+from miatlas.attacks.shared import lira
+from miatlas.attacks.shared.gaussian import Pool, log_density
 
 NORMS = {"l1": 0, "l2": 1, "linf": 2}  # their places in the probe `gradients`
 LEAST = np.finfo(np.float32).tiny  # of a norm whose logarithm is taken

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from miatlas import statistics
-from miatlas.statistics import untouched
+from miatlas.signals import statistics
+from miatlas.signals.statistics import untouched
 
 
 def score(target_logits, labels) -> np.ndarray:  # (N, C) or (N, Q, C), (N,) -> (N,)

@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from miatlas.attacks import perceptron
-from miatlas.attacks.likelihoods import untouched
-from miatlas.attacks.neighbours import Neighbourhood
+from miatlas.attacks.shared import perceptron
+from miatlas.attacks.shared.likelihoods import untouched
+from miatlas.attacks.shared.neighbours import Neighbourhood
 from miatlas.options import between, positive
-from miatlas.statistics import loss_from_phi
+from miatlas.signals.statistics import loss_from_phi
 
 LESSONS = (
     "examples", "labels", "refs_phi", "refs_in", "refs_out", "reference_phi", "reference_logits",

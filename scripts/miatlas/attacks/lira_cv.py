@@ -4,9 +4,8 @@ from typing import Annotated
 
 import numpy as np
 
-from miatlas import dirichlet
-from miatlas.attacks import dirichlet_ratio
-from miatlas.attacks.likelihoods import untouched
+from miatlas.attacks.shared.likelihoods import untouched
+from miatlas.bounds import dirichlet, dirichlet_ratio
 from miatlas.options import nonnegative
 
 

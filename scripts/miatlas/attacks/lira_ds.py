@@ -4,9 +4,10 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from miatlas import dirichlet
-from miatlas.attacks.likelihoods import untouched
-from miatlas.conformal import threshold as threshold_of
+from miatlas.attacks.shared.likelihoods import untouched
+from miatlas.bounds import dirichlet
+from miatlas.bounds.conformal import threshold as threshold_of
+from miatlas.bounds.set_frequencies import decided, log_ratio
 from miatlas.options import between, positive
 
 
@@ -44,29 +45,6 @@ def needs(options: dict) -> set[str]:
     return always | held_out if options["threshold"] == "adaptive" else always
 
 
-def decided(log_p: np.ndarray, threshold) -> np.ndarray:
-    """Return which classes reach the threshold (...): bool, the shape of log_p (..., C)."""
-    with np.errstate(divide="ignore"):
-        return log_p >= np.log(threshold)[..., None]
-
-
 def conformal(logits: np.ndarray, labels: np.ndarray, coverage: float) -> float:
     """Return a model's threshold by its logits (H, C) or (H, Q, C) of held-out examples."""
     return threshold_of(dirichlet.log_confidences(untouched(logits, "logits")), labels, coverage)
-
-
-def log_ratio(observed, answers, refs_in, refs_out, smoothing: float) -> np.ndarray:
-    """Return log (f_in(S) + ε) - log (f_out(S) + ε) of sets (N, C), (N,).
-
-    f(S) is the share of the references in the mask (R, N) whose answers (R, N, C) are S, and ε =
-    smoothing / k, with k references of the scarcer kind: a set that none of them answered says
-    nothing, and one that few did says little.
-    """
-    equal = (answers == observed).all(axis=-1)  # (R, N)
-    counts = [mask.sum(axis=0) for mask in (refs_in, refs_out)]
-    least = smoothing / np.minimum(*counts)
-    logs = [
-        np.log((equal & mask).sum(axis=0) / count + least)
-        for mask, count in zip((refs_in, refs_out), counts, strict=True)
-    ]
-    return logs[0] - logs[1]

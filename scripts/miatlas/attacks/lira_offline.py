@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 import numpy as np
 from scipy.special import log_ndtr
 
-from miatlas.attacks import lira
-from miatlas.attacks.gaussian import log_density
+from miatlas.attacks.shared import lira
+from miatlas.attacks.shared.gaussian import log_density
 from miatlas.options import positive
 
 

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from miatlas.attacks import lira
-from miatlas.attacks.gaussian import log_density
+from miatlas.attacks.shared import lira
+from miatlas.attacks.shared.gaussian import log_density
 from miatlas.options import positive
 
 

@@ -4,8 +4,7 @@ from typing import Annotated
 
 import numpy as np
 
-from miatlas import dirichlet
-from miatlas.attacks import dirichlet_ratio
+from miatlas.bounds import dirichlet, dirichlet_ratio
 from miatlas.options import nonnegative
 
 

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from miatlas.attacks import ye2022
-from miatlas.attacks.gaussian import among
+from miatlas.attacks.shared import loss_ranks as ye2022
+from miatlas.attacks.shared.gaussian import among
 from miatlas.options import between
 
 NOT_ATTACKED = -1.0  # no rate is above 1

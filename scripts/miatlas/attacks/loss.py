@@ -5,7 +5,7 @@ from typing import Annotated
 import numpy as np
 
 from miatlas.options import positive
-from miatlas.statistics import first_queries, loss_from_phi
+from miatlas.signals.statistics import first_queries, loss_from_phi
 
 
 def score(target_phi, *, queries: Annotated[int, positive] = 1) -> np.ndarray:  # (N, Q) -> (N,)

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from miatlas.attacks.gaussian import among
-from miatlas.attacks.likelihoods import of_true_label, untouched
+from miatlas.attacks.shared.gaussian import among
+from miatlas.attacks.shared.likelihoods import of_true_label, untouched
 from miatlas.options import between, positive
 
 LEAST = np.finfo(np.float64).tiny  # of p(x), so that 0 / 0 is 0

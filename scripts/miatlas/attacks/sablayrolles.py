@@ -4,8 +4,8 @@ from typing import Literal
 
 import numpy as np
 
-from miatlas.attacks.gaussian import among
-from miatlas.attacks.lira import ORIENTED
+from miatlas.attacks.shared.gaussian import among
+from miatlas.attacks.shared.lira import ORIENTED
 
 
 def score(

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from miatlas.attacks import classifiers
-from miatlas.attacks.likelihoods import untouched
+from miatlas.attacks.shared import classifiers
+from miatlas.attacks.shared.likelihoods import untouched
 from miatlas.options import positive
 
 LESSONS = ("examples", "labels", "refs_logits", "refs_in", "refs_out")

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from miatlas.attacks.by_class import Moments, look_up
-from miatlas.attacks.gaussian import log_density
-from miatlas.attacks.likelihoods import untouched
-from miatlas.statistics import confidence_from_phi, logit_scaled_confidence, loss_from_phi
+from miatlas.attacks.shared.class_moments import Moments, look_up
+from miatlas.attacks.shared.gaussian import log_density
+from miatlas.attacks.shared.likelihoods import untouched
+from miatlas.signals.statistics import confidence_from_phi, logit_scaled_confidence, loss_from_phi
 
 LESSONS = ("labels", "refs_logits", "refs_in", "refs_out")
 LEAST = np.finfo(np.float64).tiny  # of an entropy whose logarithm is taken

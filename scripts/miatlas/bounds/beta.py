@@ -7,7 +7,7 @@ parameters of 1e-3 half of the mass lies below p = 1e-300. Parameters (..., 2), 
 import numpy as np
 from scipy.special import betainc, betaincc, expit, log_expit
 
-from miatlas.bounds.gammas import log_beta
+from miatlas.bounds.log_beta import log_beta
 
 HALVINGS = 100
 FARTHEST = 60.0  # exp(-60) of the mass at most is beyond that many times 1/parameter, plus 1000

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import logit
 
 from miatlas.bounds import beta, orthants
-from miatlas.bounds.gammas import log_beta
+from miatlas.bounds.log_beta import log_beta
 
 FLOOR = 1e-8  # a set's probability is known to about this, and never counted as less
 LARGEST, CONCENTRATED = 9, 100.0  # classes in a set, α_0: beyond, probabilities are not computed

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import logit
 
-from miatlas.bounds import beta, divergences, limits, variation
+from miatlas.bounds import beta, divergences, limits
+from miatlas.bounds import total_variation as variation
 from miatlas.bounds.decision_sets import (
     Discrete,
     computed,

@@ -6,13 +6,7 @@ Parameters a, b (..., C), all positive; results (...), in nats. Accurate for par
 
 import numpy as np
 
-from miatlas.bounds.gammas import (
-    NEAR,
-    _log1pmx_series,
-    log1pmx,
-    remainder,
-    remainder_slope,
-)
+from miatlas.bounds.log_beta import NEAR, _log1pmx_series, log1pmx, remainder, remainder_slope
 
 
 def kl(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""What several attacks compute with; none of these is an attack."""

@@ -1,0 +1,1 @@
+"""Running an attack: which models speak about which example, piece by piece."""

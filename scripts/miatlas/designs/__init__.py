@@ -1,0 +1,1 @@
+"""Who trains on what: one module a design, and the roles of examples."""

@@ -1,0 +1,18 @@
+"""Which models belong to a target: those made for it, and those that are never its references."""
+
+from miatlas.designs.leave_one_out import models_for_each_target
+
+
+def made_for_each_target(cohort: dict) -> int | None:
+    """Return how many models of a cohort (its entry) were made for each target; None: for all."""
+    design = cohort.get("design", {"name": "external"})
+    if cohort.get("teacher"):
+        return cohort["teacher"]["students"]
+    if design["name"] == "leave_one_out":
+        return models_for_each_target(design["examples"], design["seeds"])
+    return design["per_target"] if design["name"] == "six_way" else None
+
+
+def partners(design: str, model: int) -> set[int]:
+    """Return the models of a target's own cohort that must not be references: itself, its pair."""
+    return {model, model ^ 1} if design == "paired" else {model}

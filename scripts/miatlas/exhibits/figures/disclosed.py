@@ -1,0 +1,98 @@
+"""What the figures about disclosures share: names, looks, their numbers in a table of bounds.
+
+Not a figure itself.
+"""
+
+import numpy as np
+import pandas as pd
+from matplotlib.lines import Line2D
+
+from miatlas.bounds.limits import Divergences
+from miatlas.exhibits.evidence import Evidence
+
+NAMES = {
+    "cv": "CV: confidence vector", "tlc": "TLC: true-label confidence", "ds": "DS: decision set",
+}  # fmt: skip
+LOOKS = {
+    "cv": {"color": "#0072B2", "marker": "o"},
+    "tlc": {"color": "#D55E00", "marker": "s"},
+    "ds": {"color": "#009E73", "marker": "D"},
+}
+BOUND = {"linestyle": (0, (4, 1.6)), "linewidth": 1.1}
+
+
+def key(label: str, **look) -> Line2D:
+    """Return an entry of a legend for black lines of a kind."""
+    return Line2D([], [], color="0.25", label=label, **look)
+
+
+def keys_of(disclosures) -> list[Line2D]:
+    """Return the legend's entries of the disclosures."""
+    return [Line2D([], [], label=NAMES[name], linewidth=1.5, **LOOKS[name]) for name in disclosures]
+
+
+def disclosures_of(labels, given: dict) -> dict[str, str]:
+    """Return label -> disclosure; by `given` (disclosure -> label or labels), else by name.
+
+    The names lira_cv, lira_tlc, lira_ds, or those that begin with them, speak for themselves.
+    Raises ValueError for an unknown disclosure or label.
+    """
+    found = {label: name for label in labels for name in NAMES if label.startswith(f"lira_{name}")}
+    for name, own in given.items():
+        if name not in NAMES:
+            raise ValueError(f"disclosures: {name!r} is none of {', '.join(NAMES)}")
+        for label in [own] if isinstance(own, str) else own:
+            if label not in labels:
+                raise ValueError(f"disclosures: {label!r} is not of this exhibit")
+            found[label] = name
+    return found
+
+
+def results_of(evidence: Evidence, given: dict) -> dict[str, dict[str, dict]]:
+    """Return cohort -> disclosure -> the result of the attack on it, targets being of the cohort.
+
+    Raises ValueError if a cohort has two such results: a point shows one.
+    """
+    known, found = disclosures_of(evidence.names, given), {}
+    for result in evidence.metrics:
+        name = known.get(result["label"])
+        if name is None:
+            continue
+        own = found.setdefault(result["target_cohort"], {})
+        if name in own:
+            pair = [f"{r['audit']}/{r['label']}" for r in (own[name], result)]
+            raise ValueError(f"two results of {name} and one cohort: {pair[0]} and {pair[1]}")
+        own[name] = result
+    return found
+
+
+def bounds_of(evidence: Evidence, cohort: str) -> pd.DataFrame:
+    """Return the bounds of a cohort. Raises ValueError if there are none, or of no example."""
+    if cohort not in evidence.bounds:
+        there = ", ".join(evidence.bounds) or "nothing"
+        raise ValueError(f"there are no bounds of the cohort {cohort!r}; there is: {there}")
+    table = evidence.bounds[cohort]
+    if table.empty:
+        raise ValueError(f"the bounds of {cohort!r} hold no example with IN and OUT models")
+    return table
+
+
+def pooled(table: pd.DataFrame, name: str) -> tuple[Divergences, float]:
+    """Return the divergences and the optimum of the whole pool: the means over its examples."""
+    parts = (table[f"{name}_{part}"].to_numpy(np.float64).mean() for part in Divergences._fields)
+    return Divergences(*parts), float(table[f"{name}_optimum"].mean())
+
+
+def factors_of(table: pd.DataFrame) -> dict[str, float]:
+    """Return a cohort's mean factors: aleatoric, calibration, epistemic.
+
+    The calibration error is that of the mean confidences, E[m_in,y] / E[m_out,y] - 1: the mean of
+    the examples' own errors is whatever the few are that OUT models give no chance at all.
+    """
+    right = 1.0 - table["aleatoric"].to_numpy(np.float64)
+    inside = (1.0 + table["calibration"].to_numpy(np.float64)) * right
+    return {
+        "aleatoric": float(1.0 - right.mean()),
+        "calibration": float(inside.mean() / right.mean() - 1.0),
+        "epistemic": float(table["epistemic"].mean()),
+    }

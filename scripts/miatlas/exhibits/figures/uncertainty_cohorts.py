@@ -1,0 +1,118 @@
+"""Achieved advantage and bounds in families of cohorts, each moving a factor (zhu2025 Fig. 3)."""
+
+from typing import Literal
+
+import pandas as pd
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+from miatlas.exhibits.evidence import Evidence, estimate
+from miatlas.exhibits.figures import common, disclosed
+
+READS = ("metrics", "bounds")
+SYMBOLS = {"calibration": "\\Delta", "aleatoric": "A", "epistemic": "E"}
+KEYS = {"name", "levels", "factor", "logarithmic"}
+FLOOR = {"linestyle": (0, (1, 1.4)), "linewidth": 1.0, "alpha": 0.8}
+
+
+def draw(
+    evidence: Evidence,
+    *,
+    families: list[dict],
+    disclosures: dict = {},
+    over: Literal["mean", "pooled"] = "mean",
+    floor: bool = True,
+):
+    """Return the figure and its numbers, a row for each family, cohort and disclosure.
+
+    `families`: mappings with `name` (the x axis), `levels` (cohort -> its place on it, a number or
+    a word), and perhaps `factor` (aleatoric, calibration or epistemic: the cohort's measured mean,
+    written below the level) and `logarithmic` (the axis). `disclosures`: cv, tlc, ds -> the label
+    of the attack on it; lira_cv, lira_tlc and lira_ds need not be named. achieved: the largest
+    TPR - FPR of that attack, with its interval, as in `exhibits.estimate`; bound: the mean of the
+    examples' tightest bounds; `floor`: draw the mean of what fits to as many models claim where
+    there is nothing.
+    """
+    results = disclosed.results_of(evidence, disclosures)
+    families = [_checked(family) for family in families]
+    tables = [_table(evidence, family, results, over) for family in families]
+    figure = common.figure(max(common.COLUMN, min(2.4 * len(tables), 9.0)), 3.0)
+    grid = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
+    for axes, family, table in zip(grid, families, tables, strict=True):
+        _panel(axes, table, floor)
+        _axis(axes, family, table)
+    grid[0].set_ylabel("advantage")
+    low = min(table["low"].min() for table in tables)
+    grid[0].set_ylim(min(-0.02, low - 0.02), 1.02)
+    data = pd.concat(tables, ignore_index=True)
+    ncols = 3 if len(tables) > 2 else 2  # what fits above the panels
+    figure.legend(handles=_keys(data, floor), loc="outside upper center", ncols=ncols)
+    return figure, data
+
+
+def _checked(family):
+    if not {"name", "levels"} <= set(family) <= KEYS:
+        raise ValueError(f"families: {sorted(family)} should be of {', '.join(sorted(KEYS))}")
+    if family.get("factor", "aleatoric") not in SYMBOLS:
+        raise ValueError(f"families: factor {family['factor']!r} is none of {', '.join(SYMBOLS)}")
+    return family
+
+
+def _table(evidence, family, results, over):
+    rows, words = [], [level for level in family["levels"].values() if isinstance(level, str)]
+    for place, (cohort, level) in enumerate(family["levels"].items()):
+        bounds = disclosed.bounds_of(evidence, cohort)
+        if cohort not in results:
+            raise ValueError(f"families: no attack on a disclosure has targets of {cohort!r}")
+        for name in disclosed.NAMES:
+            result = results[cohort].get(name)
+            if result is None:
+                continue
+            found = estimate(result, "advantage", over=over)
+            place_of = {"family": family["name"], "cohort": cohort, "level": level}
+            of_bounds = {key: bounds[f"{name}_{key}"].mean() for key in ("bound", "optimum")}
+            floor = bounds[f"{name}_floor"].mean() if f"{name}_floor" in bounds else float("nan")
+            rows.append({
+                **place_of, "x": place if words else level, "disclosure": name,
+                "audit": result["audit"], "label": result["label"], "achieved": found.value,
+                "low": found.low, "high": found.high, **of_bounds, "floor": floor,
+                **disclosed.factors_of(bounds),
+            })  # fmt: skip
+    return pd.DataFrame(rows).sort_values("x", kind="stable", ignore_index=True)
+
+
+def _panel(axes, table, floor):
+    for name, own in table.groupby("disclosure", sort=False):
+        look = disclosed.LOOKS[name]
+        axes.plot(own["x"], own["bound"], color=look["color"], **disclosed.BOUND)
+        if floor:
+            axes.plot(own["x"], own["floor"], color=look["color"], **FLOOR)
+        axes.plot(own["x"], own["achieved"], linewidth=1.5, **look)
+        known = own.dropna(subset=["low"])
+        errors = [known["achieved"] - known["low"], known["high"] - known["achieved"]]
+        axes.errorbar(
+            known["x"], known["achieved"], errors, fmt="none", ecolor=look["color"], elinewidth=0.8
+        )
+
+
+def _axis(axes, family, table):
+    points = table.drop_duplicates("x")
+    if family.get("logarithmic"):
+        axes.set_xscale("log")
+    texts = [level if isinstance(level, str) else f"{level:g}" for level in points["level"]]
+    if factor := family.get("factor"):
+        symbol = SYMBOLS[factor]
+        values = points[factor]
+        texts = [f"{t}\n${symbol}$ {v:.2g}" for t, v in zip(texts, values, strict=True)]
+    axes.xaxis.set_major_locator(FixedLocator(points["x"].tolist()))
+    axes.xaxis.set_major_formatter(FixedFormatter(texts))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.margins(x=0.1)
+    axes.tick_params(axis="x", labelsize=6.5)
+    axes.set_xlabel(family["name"])
+
+
+def _keys(data, floor):
+    kinds = [disclosed.key("achieved by the attack"), disclosed.key("bound", **disclosed.BOUND)]
+    kinds += [disclosed.key("claimed of noise", **FLOOR)] if floor else []
+    present = [name for name in disclosed.NAMES if name in set(data["disclosure"])]
+    return disclosed.keys_of(present) + kinds

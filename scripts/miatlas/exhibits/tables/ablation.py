@@ -1,0 +1,61 @@
+"""An attack built up step by step: TPR at low FPRs (carlini2022 Table II, III, V to VIII)."""
+
+from itertools import product
+from typing import Annotated, Literal
+
+import pandas as pd
+
+from miatlas.exhibits.evidence import Evidence, estimate
+from miatlas.exhibits.tables import common
+from miatlas.options import evaluated
+
+KEYS = {"attack", "name", "group"}
+
+
+def tabulate(
+    evidence: Evidence,
+    *,
+    rows: list[dict] = [],
+    heading: str = "Attack approach",
+    levels: list[Annotated[float, evaluated]] = [0.001],
+    over: Literal["mean", "pooled"] = "mean",
+    audit_names: dict = {},
+):
+    """Return the numbers and the table shown, a row for each step and a column for each audit.
+
+    `rows`: mappings with `attack` (a label, which may come back), `name` (default: the label's),
+    and `group` where a new group begins, with a row of its name alone; default: all attacks.
+    `levels`, `over` and the notes as in `summary`. An audit that did not run a row's
+    attack has a dash there.
+    """
+    rows = _checked(rows or [{"attack": label} for label in evidence.names], evidence.names)
+    pairs, several = evidence.pairs(), len(evidence.audits()) > 1
+    numbers, shown, everything, group = [], [], [], ""
+    for row in rows:
+        label, group = row["attack"], row.get("group", group)
+        cells = {heading: row.get("name", evidence.names[label])}
+        shown += [{heading: group}] if "group" in row else []
+        for audit, level in product(evidence.audits(), levels):
+            suffix = f", {audit_names.get(audit, audit)}" if several else ""
+            cells[common.heading(level) + suffix] = common.NONE
+            if (audit, label) in pairs:
+                tpr = estimate(evidence.result(audit, label), "tpr", level, over)
+                place = {"group": group, "name": cells[heading], "audit": audit, "label": label}
+                numbers.append({**place, "fpr": level, **common.values("tpr", tpr, fpr=True)})
+                cells[common.heading(level) + suffix] = common.rate(tpr)
+                everything.append(tpr)
+        shown.append(cells)
+    shown = pd.DataFrame(shown).fillna("")
+    shown.attrs["notes"] = common.notes(evidence.metrics, over, everything)
+    return pd.DataFrame(numbers), shown
+
+
+def _checked(rows, names):
+    for row in rows:
+        unknown = sorted(set(row) - KEYS)
+        if unknown:
+            raise ValueError(f"rows: unknown key {unknown[0]!r}; allowed: attack, name, group")
+        if row.get("attack") not in names:
+            known = ", ".join(names)
+            raise ValueError(f"rows: attack {row.get('attack')!r} is not of this exhibit: {known}")
+    return rows

@@ -1,0 +1,72 @@
+"""Attacks side by side, with check marks for what each uses (carlini2022 Table I)."""
+
+from importlib import import_module
+from itertools import product
+from typing import Annotated, Literal
+
+import pandas as pd
+
+from miatlas.exhibits.attack_uses import NAMES, uses
+from miatlas.exhibits.evidence import Evidence, estimate
+from miatlas.exhibits.tables import common
+from miatlas.options import evaluated
+
+READS = ("metrics", "scale", "attacks")
+YES, NO = "●", "○"
+MARKS = f"{YES} used, {NO} not used."
+
+
+def tabulate(
+    evidence: Evidence,
+    *,
+    levels: list[Annotated[float, evaluated]] = [0.00001, 0.001],
+    auc: bool = False,
+    over: Literal["mean", "pooled"] = "mean",
+    audit_names: dict = {},
+):
+    """Return the numbers and the table shown, a row for each attack.
+
+    Columns: a mark for each of `uses.NAMES`, the TPR at each of `levels` and the balanced accuracy
+    (and the `auc`), each for every audit; a dash where an audit did not run the attack. `levels`,
+    `over` and the notes as in `summary`. The numbers have a row for each attack and audit.
+    """
+    pairs, numbers, shown, everything = evidence.pairs(), [], [], []
+    asked = [("tpr", level) for level in levels] + [("balanced_accuracy", None)]
+    asked += [("auc", None)] if auc else []
+    for label, name in evidence.names.items():
+        of_label = [evidence.result(*pair) for pair in pairs if pair[1] == label]
+        if not of_label:
+            continue
+        each = [_marks(result, evidence.scale) for result in of_label]
+        marks = {what: any(one[what] for one in each) for what in NAMES}  # in some audit
+        cells = {"Attack": name, **{what: YES if used else NO for what, used in marks.items()}}
+        rows = {r["audit"]: {"audit": r["audit"], "label": label, **marks} for r in of_label}
+        for (quantity, level), audit in product(asked, evidence.audits()):
+            column = _heading(quantity, level, audit, evidence.audits(), audit_names)
+            cells[column] = common.NONE
+            if audit in rows:
+                found = estimate(evidence.result(audit, label), quantity, level, over)
+                prefix = f"tpr_at_{level:g}" if level else quantity
+                rows[audit] |= common.values(prefix, found, fpr=bool(level))
+                cells[column] = (common.number if quantity == "auc" else common.rate)(found)
+                everything.append(found)
+        numbers += rows.values()
+        shown.append(cells)
+    shown = pd.DataFrame(shown)
+    shown.attrs["notes"] = [MARKS, *common.notes(evidence.metrics, over, everything)]
+    return pd.DataFrame(numbers), shown
+
+
+def _marks(result, scale) -> dict[str, bool]:
+    """Return whether the attack of a result, with its options, uses each of `uses.NAMES`."""
+    options = dict(result["options"])
+    if "queries" in options and options["queries"] is None:  # all that the target answers
+        options["queries"] = scale.get(result["target_cohort"], {}).get("queries")
+    used = uses(import_module(f"miatlas.attacks.{result['attack']}"), options)
+    return {name: name in used for name in NAMES}
+
+
+def _heading(quantity, level, audit, audits, audit_names):
+    titles = {"balanced_accuracy": "Balanced accuracy", "auc": "AUC"}
+    title = common.heading(level) if level else titles[quantity]
+    return f"{title}, {audit_names.get(audit, audit)}" if len(audits) > 1 else title

@@ -1,0 +1,57 @@
+"""What the tables share: cells, headings, the note below."""
+
+import math
+
+from miatlas.exhibits.evidence import Estimate, percent
+
+BELOW = "†"
+NONE = "–"
+NOTES = {
+    "mean": "Mean over the targets, with the 95 % interval of that mean.",
+    "pooled": "One threshold for all targets together, with 95 % intervals where there are any.",
+    "single": "One target, with 95 % intervals where there are any.",
+    BELOW: f"{BELOW} FPR below what the number of non-members resolves: TPR at no false positive.",
+}
+
+
+def heading(level: float) -> str:
+    """Return the heading of a column of TPRs."""
+    return f"TPR @ {percent(level)} FPR"
+
+
+def rate(estimate: Estimate) -> str:
+    """Return a rate in percent with its interval, flagged where it is below the resolution."""
+    numbers = [100 * x for x in (estimate.value, estimate.low, estimate.high)]
+    digits = 1 if numbers[0] >= 0.95 else 2
+    flag = f" {BELOW}" if estimate.below_resolution else ""
+    return _with_interval(numbers, digits, " %") + flag
+
+
+def number(estimate: Estimate) -> str:
+    """Return a number between 0 and 1 with its interval."""
+    return _with_interval([estimate.value, estimate.low, estimate.high], 3, "")
+
+
+def _with_interval(numbers, digits, unit):
+    value, low, high = (f"{x:.{digits}f}" for x in numbers)
+    return value + unit + ("" if math.isnan(numbers[1]) else f" [{low}, {high}]")
+
+
+def notes(results: list[dict], over: str, estimates: list[Estimate]) -> list[str]:
+    """Return the lines to put below a table: what the intervals are, what the flag means."""
+    single = all(len(result["targets"]) == 1 for result in results)
+    flagged = any(estimate.below_resolution for estimate in estimates)
+    return [NOTES["single" if single else over]] + ([NOTES[BELOW]] if flagged else [])
+
+
+def values(prefix: str, estimate: Estimate, fpr: bool = False) -> dict:
+    """Return the columns of one estimate for the table of numbers."""
+    columns = {
+        prefix: estimate.value,
+        f"{prefix}_low": estimate.low,
+        f"{prefix}_high": estimate.high,
+    }
+    if fpr:
+        columns[f"{prefix}_realised_fpr"] = estimate.realised_fpr
+        columns[f"{prefix}_below_resolution"] = estimate.below_resolution
+    return columns

@@ -1,0 +1,1 @@
+"""What scores reveal: ROC curves, metrics, intervals, differential privacy."""

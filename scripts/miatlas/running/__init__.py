@@ -1,0 +1,1 @@
+"""What every job needs: logs, files written whole, devices, progress, digests of code, seeds."""

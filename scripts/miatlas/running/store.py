@@ -1,0 +1,141 @@
+"""Files of HDF5 and safetensors, checked when read."""
+
+import json
+import math
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+import h5py
+import numpy as np
+
+from miatlas.running.files import whole
+
+FORMAT = 1
+SLICE = 2048  # examples in a chunk of signals, of all models: what readers take at once
+PART = 2**16  # examples of which one number each is read or written at once
+PACKED = {"compression": "lzf", "shuffle": True}
+
+
+@contextmanager
+def new_h5(path, attributes: dict):
+    """Yield a new HDF5 file to be filled, which becomes `path` when the block succeeds."""
+    with whole(path) as temporary, h5py.File(temporary, "w", track_order=True) as file:
+        file.attrs["format"] = FORMAT
+        for key, value in attributes.items():
+            file.attrs[key] = value if isinstance(value, (str, int, float)) else json.dumps(value)
+        yield file
+
+
+def write_h5(path, arrays: dict, attributes: dict, chunks: dict | None = None) -> None:
+    """Write arrays, compressed, and attributes; `chunks` names the chunk shape of some arrays."""
+    with new_h5(path, attributes) as file:
+        fill(file, arrays, chunks or {})
+
+
+def fill(file, arrays: dict, chunks: dict) -> None:
+    """Write arrays to an open file, as `write_h5` does."""
+    for name, array in arrays.items():
+        array = np.asarray(array)
+        file.create_dataset(name, data=array, chunks=chunks.get(name), **_packed(array.shape))
+
+
+def fill_by_slices(file, n: int, slices: Iterable[tuple[slice, Callable[[], dict]]]) -> None:
+    """Write arrays (K, n, ...) to an open file by slices of their n examples, as they are made.
+
+    `slices` yields where in the examples a slice is, and what returns its arrays (K, s, ...) by
+    name; slices of SLICE examples are whole chunks, each compressed once. A thread writes a slice
+    while the next one is made: h5py lets others run while it compresses and writes. No more than
+    one slice waits, and what fails in the thread is raised here. Whoever makes slices on a GPU
+    should return as soon as all work is queued: the thread waits for it, the GPU for nothing.
+    """
+    with ThreadPoolExecutor(1) as writer:
+        last = Future()
+        last.set_result(None)
+        for where, arrays in slices:
+            last.result()
+            last = writer.submit(_fill_slice, file, n, where, arrays)
+        last.result()
+
+
+def _fill_slice(file, n, where, arrays):
+    for name, array in arrays().items():
+        if name not in file:
+            shape = (array.shape[0], n, *array.shape[2:])
+            settings = {"chunks": _of_a_slice(shape), **_packed(shape)}
+            file.create_dataset(name, shape, array.dtype, **settings)
+        file[name][:, where] = array
+
+
+def by_slices(arrays: dict) -> dict:
+    """Return the chunk shapes of signals: all models of the file, a slice of the examples."""
+    return {name: _of_a_slice(array.shape) for name, array in arrays.items() if array.ndim >= 2}
+
+
+def _of_a_slice(shape):
+    return (shape[0], min(SLICE, shape[1]), *shape[2:])
+
+
+def _packed(shape):
+    return PACKED if math.prod(shape) > 1024 else {}
+
+
+def by_example(file, name: str, shape: tuple[int, int], dtype, fill=None):
+    """Return a new dataset (T, N) of an open file, to be written row by row, slice by slice."""
+    chunk = (1, min(PART, shape[1]))
+    return file.create_dataset(name, shape, dtype, chunks=chunk, fillvalue=fill, **PACKED)
+
+
+@contextmanager
+def opened(path):
+    """Yield the HDF5 file, its format checked; an unreadable, damaged or foreign one is named."""
+    try:
+        with h5py.File(path, "r") as file:
+            written = file.attrs.get("format", FORMAT)
+            if written != FORMAT:
+                raise ValueError(f"{path}: format {written}, this version reads {FORMAT}")
+            yield file
+    except OSError as error:
+        raise ValueError(f"{path}: not a readable HDF5 file ({error})") from None
+
+
+def read_h5(path, names=None) -> dict:
+    """Return the named arrays (default: all) of an HDF5 file; a missing one is named."""
+    with opened(path) as file:
+        absent = [name for name in names or () if name not in file]
+        if absent:
+            raise ValueError(absence(path, absent[0], file))
+        return {name: file[name][()] for name in names or file}
+
+
+def absence(path, name, file) -> str:
+    """Return what is said of an array that a file lacks."""
+    return f"{path}: has no {name!r}; it holds {', '.join(file) or 'nothing'}"
+
+
+def attributes(path) -> dict:
+    """Return the attributes of an HDF5 file."""
+    with opened(path) as file:
+        return dict(file.attrs)
+
+
+def write_weights(path, tensors: dict, metadata: dict) -> None:
+    """Write NumPy arrays stacked on a leading model axis as safetensors."""
+    from safetensors.numpy import save
+
+    arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    # One entry only: safetensors writes several in a random order, and no two files were the same.
+    content = save(arrays, {"settings": json.dumps(metadata, sort_keys=True)})
+    with whole(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def read_weights(path) -> dict:
+    """Return the stacked arrays of a safetensors file; a truncated one is named."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path}: not a readable safetensors file ({error})") from None

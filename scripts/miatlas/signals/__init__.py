@@ -1,0 +1,1 @@
+"""What models answer: queries, probes, and their answers read in slices."""

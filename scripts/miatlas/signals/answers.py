@@ -1,0 +1,170 @@
+"""What the models of a cohort answered: signals files, checked, and read in slices of examples."""
+
+from pathlib import Path
+
+import numpy as np
+
+from miatlas.running.store import PART, absence, opened
+
+# What every signals file holds: dimensions and kinds of number (bool, integers, floats).
+SIGNALS = {"member": (2, "bui"), "labels": (1, "ui"), "phi": (3, "f")}
+KINDS = {"b": "booleans", "u": "counts", "i": "integers", "f": "floats"}
+ANSWERS = ("phi", "logits", "features")  # what models answer about an example
+MASKS = ("member", "evaluated")
+ALIKE = ("labels", "role")  # in all files of a cohort: of an example, whoever the model is
+
+
+def whole_array(name: str) -> property:
+    """Return a property that reads one array of all examples; `read` has what it takes of them."""
+    return property(lambda self: self.read(name, slice(0, self.shape[1])))
+
+
+class Signals:
+    """The signals of one cohort: its blocks' files seen as one, read in slices of examples.
+
+    Nothing of them stays in memory but what `held` was last asked for. `shape` is (M, N): models
+    and examples. `member` and `evaluated` (M, N), `labels` and `role` (N,) read all there is, each
+    time they are named. Answers to a probe are in files of their own, `probes`, which may cover the
+    first models only.
+    """
+
+    member, evaluated, labels, role = map(whole_array, (*MASKS, *ALIKE))
+
+    def __init__(self, paths, probes=()):
+        self.paths = [Path(path) for path in paths]
+        self.probes = _by_probe(probes)
+        shapes, answers = zip(*map(check_signals, self.paths), strict=True)
+        for path, answer in zip(self.paths[1:], answers[1:], strict=True):
+            if not same_labels(path, self.paths[0]):
+                raise ValueError(f"{path}: its labels differ from those of {self.paths[0]}")
+            if answer != answers[0]:
+                raise ValueError(
+                    f"{path}: its answers to an example have the shapes {answer},"
+                    f" those of {self.paths[0]} {answers[0]}"
+                )
+        self.shape = (sum(models for models, _ in shapes), shapes[0][1])
+        self._held: dict[str, tuple] = {}
+
+    def dimensions(self, name: str) -> tuple[int, ...]:
+        """Return the shape of one array over all models, e.g. (M, N, Q) for phi."""
+        path = self.probes.get(name, self.paths)[0]
+        with opened(path) as file:
+            if name not in file:
+                raise ValueError(absence(path, name, file))
+            return (self.shape[0], *file[name].shape[1:])
+
+    def slices(self, step: int = PART) -> list[slice]:
+        """Return the slices of `step` examples that are all examples, the last one smaller."""
+        return slices(self.shape[1], step)
+
+    def read(self, name: str, examples: slice, last: int | None = None) -> np.ndarray:
+        """Return one array for all models and a slice of examples, up to `last` queries.
+
+        That is `phi` (M, n, Q), `logits` (M, n, C), `member` and `evaluated` bool (M, n), `labels`
+        and `role` (n,), and whatever else the files hold.
+        """
+        parts, paths = [], self.probes.get(name, self.paths)
+        for path in paths[:1] if name in ALIKE else paths:
+            with opened(path) as file:
+                part = _part(path, file, name, examples, last)
+            if part.dtype.kind == "f" and not np.isfinite(part).all():
+                model, example = np.argwhere(~np.isfinite(part))[0][:2]
+                raise ValueError(
+                    f"{path}: {name} is not finite for model {model} of the file,"
+                    f" example {examples.start + example}"
+                )
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def held(self, name: str, examples: slice, last: int | None = None) -> np.ndarray:
+        """Return what `read` returns, from memory if nothing else was asked of the array since.
+
+        Masks, labels and roles are read ahead, PART examples at least: they take a byte a number.
+        """
+        start, stop, before = self._held[name][:3] if name in self._held else (0, -1, None)
+        if examples.start < start or stop < examples.stop or before != last:
+            self._held.pop(name, None)  # first of all, so that there are never two
+            start, stop = examples.start, examples.stop
+            if name in (*MASKS, *ALIKE):
+                stop = max(stop, min(start + PART, self.shape[1]))
+            self._held[name] = start, stop, last, self.read(name, slice(start, stop), last)
+        cut = slice(examples.start - start, examples.stop - start)
+        return self._held[name][3][cut if name in ALIKE else (slice(None), cut)]
+
+
+def _part(path, file, name, examples, last):
+    """Return a slice of one array of a file; without roles all are pool, without `evaluated` it."""
+    if name in file:
+        index = (examples,) if name in ALIKE else (slice(None), examples)
+        part = file[name][(*index, *([slice(last)] if last else []))]
+        return part.astype(bool, copy=False) if name in MASKS else part
+    models, total = file["member"].shape
+    if name == "role":
+        return np.zeros(len(range(total)[examples]), np.uint8)
+    if name == "evaluated":
+        pool = _part(path, file, "role", examples, None) == 0
+        return np.broadcast_to(pool, (models, len(pool)))
+    raise ValueError(absence(path, name, file))
+
+
+def slices(n: int, step: int) -> list[slice]:
+    """Return the slices of `step` that are 0 .. n-1, the last one smaller."""
+    return [slice(start, min(start + step, n)) for start in range(0, n, step)]
+
+
+def _by_probe(paths) -> dict[str, list[Path]]:
+    """Return the files of each probe, in order; a file holds one array, named like its probe."""
+    files = {}
+    for path in map(Path, paths):
+        with opened(path) as file:
+            files.setdefault(next(iter(file)), []).append(path)
+    return files
+
+
+def check_signals(path) -> tuple[tuple[int, int], dict]:
+    """Refuse a signals file whose arrays are missing or do not fit together, naming the file.
+
+    Returns its models and examples (M, N), and the shapes of its answers to one example, by name.
+    """
+    with opened(path) as file:
+        for name, (dimensions, kinds) in SIGNALS.items():
+            if name not in file:
+                raise ValueError(absence(path, name, file))
+            array = file[name]
+            if array.ndim != dimensions or array.dtype.kind not in kinds:
+                raise ValueError(
+                    f"{path}: {name} is {array.dtype} of {array.ndim} dimensions, expected"
+                    f" {dimensions} dimensions of {' or '.join(KINDS[kind] for kind in kinds)}"
+                )
+        shape = file["member"].shape
+        expected = {"labels": shape[1:], "role": shape[1:], "phi": shape, "logits": shape,
+                    "evaluated": shape, "features": shape}  # fmt: skip
+        for name, start in expected.items():
+            if name in file and file[name].shape[: len(start)] != start:
+                raise ValueError(
+                    f"{path}: {name} has shape {file[name].shape}, but member has {shape}"
+                    " (models, examples)"
+                )
+        _check_labels(path, file)
+        return shape, {name: file[name].shape[2:] for name in ANSWERS if name in file}
+
+
+def _check_labels(path, file):
+    labels = file["labels"]
+    classes = file["logits"].shape[-1] if "logits" in file else np.inf
+    ends = [(part.min(), part.max()) for part in (labels[s] for s in slices(len(labels), PART))]
+    if ends:
+        least, largest = (int(end) for end in (min(ends)[0], max(end for _, end in ends)))
+        if not 0 <= least <= largest < classes:
+            raise ValueError(
+                f"{path}: labels are {least} to {largest}, but logits have"
+                f" {classes} classes, counted from 0"
+            )
+
+
+def same_labels(path, other) -> bool:
+    """Return whether two signals files have the same examples, going by their labels."""
+    with opened(path) as one, opened(other) as two:
+        a, b = one["labels"], two["labels"]
+        parts = slices(len(a), PART)
+        return len(a) == len(b) and all(np.array_equal(a[s], b[s]) for s in parts)

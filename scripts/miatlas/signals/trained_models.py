@@ -1,0 +1,35 @@
+"""Trained models as their files hold them, ready to be asked."""
+
+from importlib import import_module
+
+import numpy as np
+import torch
+
+from miatlas.running import devices
+from miatlas.running.store import attributes, read_h5, read_weights
+from miatlas.training.ensemble import Ensemble, stacks
+from miatlas.training.inputs import standardised
+
+
+def load(population: str, weights: str, settings: dict):
+    """Return the models of a block, all examples x (N, ...), their labels (N,), and `stacked`.
+
+    population, weights: files; settings: architecture and engine of the recipe. Models and x are
+    on the device that asks; `stacked` says whether all models are asked together.
+    """
+    device = devices.take()
+    x, labels = examples(population, device)
+    architecture = import_module(
+        f"miatlas.training.architectures.{settings['architecture']['name']}"
+    )
+    options = {key: value for key, value in settings["architecture"].items() if key != "name"}
+    network = architecture.build(tuple(x.shape[1:]), int(labels.max()) + 1, **options)
+    group = Ensemble.from_weights(network, read_weights(weights), device)
+    return group, x, labels, stacks(settings["engine"], architecture, tuple(x.shape[1:]), device)
+
+
+def examples(population: str, device) -> tuple[torch.Tensor, np.ndarray]:
+    """Return all examples of a population file, standardised, on the device, and their labels."""
+    data = read_h5(population, ["x", "labels", "mean", "deviation"])
+    scale = float(attributes(population)["scale"])
+    return standardised(data["x"], scale, data["mean"], data["deviation"], device), data["labels"]

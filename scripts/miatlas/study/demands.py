@@ -1,0 +1,214 @@
+"""What an audit's attacks demand of its cohorts, as far as the study tells before anything runs.
+
+Cohorts are entries of the study, with what `known` adds to them.
+"""
+
+import re
+from pathlib import Path
+
+from miatlas.audits.attack_reads import LIBRARY, reads
+from miatlas.designs.relations import made_for_each_target, partners
+from miatlas.options import constant
+from miatlas.study.example_kinds import TEXT, kind_of
+
+PROBED = re.compile(r"(target|refs|ref|reference)_(noise|gradients|distances)")
+HALVES = ("half", "canaries")
+SIDES = {"target": ("target_",), "shadow": ("refs_", "ref_"), "reference": ("reference_",)}
+
+
+def probes(attack: str, side: str, options: dict | None = None) -> set[str]:
+    """Return the probes that an attack has answered by the "target" or the "shadow" cohort."""
+    asked = [match.groups() for match in map(PROBED.fullmatch, reads(attack, options)) if match]
+    return {probe for who, probe in asked if f"{who}_" in SIDES[side]}
+
+
+def one_model_answers(attack: str, probe: str) -> bool:
+    """Say whether an attack needs a probe's answers of a single shadow model only."""
+    return not {f"target_{probe}", f"refs_{probe}", f"reference_{probe}"} & reads(attack)
+
+
+def known(cohorts: dict, populations: dict) -> dict:
+    """Return the cohorts of an audit, by side, with what populations and signals files tell.
+
+    `kind` of its examples; `examples`: the most that can be there, where the study limits it. Of an
+    external cohort whose file is there: `models`, `queries`, the names of its `answers`, and
+    `held_out`, 0 if the file has no roles. Raises ValueError, naming it, for a damaged file.
+    """
+    return {side: _known(cohort, populations) for side, cohort in cohorts.items()}
+
+
+def _known(cohort, populations):
+    if "signals" not in cohort:
+        population = populations[cohort["population"]]
+        canaries = (population["canaries"] or {"count": 0})["count"]
+        subset = population["subset"]
+        examples = {"examples": subset + canaries} if subset else {}
+        return cohort | {"kind": kind_of(population)} | examples
+    if not Path(cohort["signals"]).is_file():
+        return cohort  # said elsewhere
+    from miatlas.running.store import opened
+    from miatlas.signals.answers import check_signals  # not wanted where there is no file to open
+
+    (models, _), answers = check_signals(cohort["signals"])
+    with opened(cohort["signals"]) as file:
+        held_out = {} if "role" in file else {"held_out": 0}
+    queries = {"count": answers["phi"][0]}
+    return cohort | {"models": models, "queries": queries, "answers": list(answers)} | held_out
+
+
+def complaint(attack: dict, cohorts: dict, same: bool) -> str | None:
+    """Say why an attack cannot run on the `known` cohorts of an audit, by side; None if it can.
+
+    What is said goes on from the attack's key: ".references: ...", or " needs ...".
+    """
+    names = reads(attack["attack"], attack["options"])
+    for check in (_relation, _references, _counts, _held_out, _probes, _answers, _queries):
+        if wrong := check(attack, names, cohorts, same):
+            return wrong
+    return None
+
+
+def _relation(attack, names, cohorts, same):
+    """Some attacks need a third cohort, or models that were made for the target."""
+    name, shadow = attack["attack"], cohorts["shadow"]
+    if _of("reference", names) and not cohorts.get("reference"):
+        return " calibrates with a third cohort, but the audit names no reference"
+    kind = constant(LIBRARY / "attacks" / f"{name}.py", "COHORT")
+    if kind == "distilled" and not shadow.get("teacher"):
+        return " needs a shadow cohort distilled from the targets (teacher)"
+    if kind == "leave_one_out" and _design(shadow) != "leave_one_out":
+        return " needs a shadow cohort of the design leave_one_out"
+    return None
+
+
+def _references(attack, names, cohorts, same):
+    """There are as many reference models as are asked for, and they can be halved."""
+    wanted, shadow = attack["references"], cohorts["shadow"]
+    compares = any(name.startswith("refs_") for name in names)
+    if wanted and not compares:
+        return f".references: {wanted}, but {attack['attack']} compares with no reference models"
+    if wanted and wanted % 2 and "refs_in" in names and (same or not _learns(attack)):
+        return f".references: {wanted} cannot be split into half IN and half OUT"
+    if compares and "models" in shadow:
+        available = _references_of_a_target(cohorts, same)
+        if (wanted or 1) > available:
+            left = " that are not the target's own" if same else ""
+            return f".references: {wanted or 'all'}, but there are {available} models{left}"
+    return None
+
+
+def _counts(attack, names, cohorts, same):
+    """Every example has the IN and OUT references that are asked for, or what must be there."""
+    shadow, wanted = cohorts["shadow"], attack["references"]
+    taught_apart = _learns(attack) and not same and _design(shadow) != "leave_one_out"
+    if not {"refs_in", "refs_out"} & names or taught_apart or "models" not in shadow:
+        return None
+    both, least = "refs_in" in names, _least(attack)
+    each = (wanted // 2 if both else wanted) if wanted else least
+    if each < least:
+        return f".references: {wanted}, but {attack['attack']} needs {least} of a kind for a law"
+    there = at_most(cohorts, same)
+    if (each if both else 0) > there[0] or each > there[1]:
+        kinds = f"{each} IN and {each} OUT" if both else f"{each} OUT"
+        return (
+            f".references: {wanted or 'all'}, but {attack['attack']} needs {kinds} of every"
+            f" example, and the design {_design(shadow)} leaves examples with {there[0]} IN and"
+            f" {there[1]} OUT"
+        )
+    return None
+
+
+def at_most(cohorts: dict, same: bool) -> tuple[int, int]:
+    """Return how many IN and how many OUT references the examples with the fewest have at most.
+
+    As many as there are where lot decides; what the design says where it does.
+    """
+    target, shadow = cohorts["target"], cohorts["shadow"]
+    k, design = _references_of_a_target(cohorts, same), shadow.get("design", {})
+    name, side = _design(shadow), design.get("side")
+    if name == "leave_one_out":
+        return 0, design["seeds"]
+    if name == "paired" or (name in HALVES and (k + same) % design["group"] == 0):
+        return k // 2, k // 2  # of an odd number: the target's members have one IN less, others OUT
+    if name == "disjoint" and not same and _design(target) not in (None, "disjoint"):
+        return 0, k
+    if name == "disjoint" and target.get("design", {}).get("side", side) != side:
+        return 0, k
+    if name == "six_way" and not same and not shadow["teacher"] and _design(target):
+        apart = _design(target) == "six_way" and target["design"]["side"] != side
+        return 0, k if apart else 0  # one set of the pool, that all k models have trained on
+    return k, k
+
+
+def _references_of_a_target(cohorts, same):
+    """Return how many models may be references of a target."""
+    shadow = cohorts["shadow"]
+    if same:
+        return shadow["models"] - len(partners(_design(shadow), 0))
+    return made_for_each_target(shadow) or shadow["models"]
+
+
+def _least(attack):
+    """Return how many references of a kind a law takes: a variance, or one without a prior, two."""
+    options = attack["options"]
+    variance = "variance" in options and not options.get("preset")
+    return 2 if variance or options.get("prior") == 0 else 1
+
+
+def _held_out(attack, names, cohorts, same):
+    """There are held-out examples, and enough of them, as far as the population's size is known."""
+    if not any("_held_out_" in name for name in names):
+        return None
+    per_class = attack["options"].get("per_class") or 1
+    for side in ("target", "shadow"):
+        share, examples = cohorts[side].get("held_out"), cohorts[side].get("examples")
+        if share == 0:
+            return f" needs held-out examples, but the {side} cohort has none"
+        if examples and share and per_class > round(share * examples):
+            return (
+                f".per_class: {per_class}, but of at most {examples} examples"
+                f" {round(share * examples)} are held out"
+            )
+    return None
+
+
+def _probes(attack, names, cohorts, same):
+    for side, cohort in cohorts.items():
+        wanted = sorted(probes(attack["attack"], side, attack["options"]))
+        if wanted and "signals" in cohort:
+            return f" asks models for {wanted[0]}, and {side} models are external"
+        if "noise" in wanted and cohort.get("kind") == TEXT:
+            return " adds noise to examples, which makes no words of words"
+        if "noise" in wanted and min(found := cohort["probes"]["noise"]["deviations"] or [0]) <= 0:
+            return f" asks for noise of deviations {found}: they must be positive"
+    return None
+
+
+def _answers(attack, names, cohorts, same):
+    """Whoever is asked for logits has them in their signals file."""
+    for side, cohort in cohorts.items():
+        wanted = any(name.endswith("_logits") for name in _of(side, names))
+        if wanted and "logits" not in cohort.get("answers", ["logits"]):
+            return f" reads logits, and {cohort['signals']} has none"
+    return None
+
+
+def _queries(attack, names, cohorts, same):
+    wanted = attack["options"].get("queries")
+    asked = [cohort["queries"]["count"] for cohort in cohorts.values() if "queries" in cohort]
+    if wanted and asked and wanted > min(asked):
+        return f".queries: {wanted}, but the cohort's models answer {min(asked)}"
+    return None
+
+
+def _of(side, names):
+    """Return what an attack reads of a side's models."""
+    return {name for name in names if name.startswith(SIDES[side])}
+
+
+def _design(cohort):
+    return cohort.get("design", {}).get("name")
+
+
+def _learns(attack):
+    return bool(constant(LIBRARY / "attacks" / f"{attack['attack']}.py", "LESSONS", ()))

@@ -1,0 +1,211 @@
+"""The plain settings that each job is given of a study.
+
+They hold all that its result depends on and nothing else, so that a job reruns exactly when one of
+them changes; what only describes the extent of a study (the number of models, of audits, ...) is in
+none of them.
+"""
+
+import json
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+from miatlas.designs.relations import made_for_each_target
+
+
+def models(study: dict, cohort: str, block: str) -> list[int]:
+    """Return the first model of a block and the one after its last."""
+    size = study["cohorts"][cohort]["block"]
+    return [int(block) * size, (int(block) + 1) * size]
+
+
+def population_settings(study: dict, population: str) -> dict:
+    """What a population file depends on."""
+    own = {"name": population, "seed": study["seed"], "data_root": study["data_root"]}
+    return {**own, **study["populations"][population]}
+
+
+def role_settings(study: dict, cohort: str) -> dict:
+    """What the roles of a cohort's examples depend on."""
+    entry = study["cohorts"][cohort]
+    return {
+        "seed": study["seed"],
+        "population": entry["population"],
+        "held_out": entry["held_out"],
+        "test": entry["test"],
+    }
+
+
+def membership_settings(study: dict, cohort: str, block: str) -> dict:
+    """What the membership of a block depends on."""
+    entry = study["cohorts"][cohort]
+    return {
+        "seed": study["seed"],
+        "cohort": cohort,
+        "population": entry["population"],
+        "design": entry["design"],
+        "models": models(study, cohort, block),
+    }
+
+
+def training_settings(study: dict, cohort: str, block: str) -> dict:
+    """What the models of a block depend on."""
+    recipe = study["recipes"][study["cohorts"][cohort]["recipe"]]
+    own = {"seed": study["seed"], "cohort": cohort, "models": models(study, cohort, block)}
+    teacher = study["cohorts"][cohort]["teacher"]
+    return {**own, "recipe": recipe, "teacher": teacher, "torch": installed("torch")}
+
+
+@cache
+def installed(package: str) -> str:
+    """Return the version of a package, without importing it; "" where only the jobs have it."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def signal_settings(study: dict, cohort: str, block: str) -> dict:
+    """What the signals of a block depend on."""
+    entry = study["cohorts"][cohort]
+    recipe = study["recipes"][entry["recipe"]]
+    return {
+        "cohort": cohort,
+        "models": models(study, cohort, block),
+        "architecture": recipe["architecture"],
+        "engine": recipe["engine"],
+        "queries": entry["queries"],
+    }
+
+
+def probe_settings(study: dict, cohort: str, probe: str, block: str) -> dict:
+    """What the answers of a block to a probe depend on."""
+    entry = study["cohorts"][cohort]
+    recipe = study["recipes"][entry["recipe"]]
+    return {
+        "seed": study["seed"],
+        "cohort": cohort,
+        "models": models(study, cohort, block),
+        "architecture": recipe["architecture"],
+        "engine": recipe["engine"],
+        "probe": probe,
+        "options": entry["probes"][probe],
+    }
+
+
+def score_settings(study: dict, audit: str, label: str) -> dict:
+    """What the scores of an audit's attack depend on."""
+    entry = study["audits"][audit]
+    designs = [study["cohorts"][entry[s]].get("design", {"name": ""}) for s in ("target", "shadow")]
+    design, shadow = designs[0]["name"], designs[1]
+    return {
+        "seed": study["seed"],
+        "audit": audit,
+        "label": label,
+        "target_cohort": entry["target"],
+        "shadow_cohort": entry["shadow"],
+        "reference_cohort": entry["reference"],
+        "design": design,
+        "per_target": per_target(study, audit),
+        "leave_one_out": shadow["name"] == "leave_one_out",
+        "targets": entry["targets"],
+        **study["attacks"][label],
+    }
+
+
+def per_target(study: dict, audit: str) -> dict[str, int]:
+    """How many models of an audit's cohorts were made for each target, where they were."""
+    entry = study["audits"][audit]
+    sides = {side: study["cohorts"][entry[side]] for side in ("shadow", "reference") if entry[side]}
+    made = {side: made_for_each_target(cohort) for side, cohort in sides.items()}
+    return {side: k for side, k in made.items() if k and entry[side] != entry["target"]}
+
+
+def bound_settings(study: dict, cohort: str) -> dict:
+    """What the bounds of a cohort depend on, beside its signals."""
+    return {"seed": study["seed"], "cohort": cohort, "bounds": study["cohorts"][cohort]["bounds"]}
+
+
+def external_settings(study: dict, cohort: str, block: str) -> dict:
+    """What the accepted signals of an external cohort depend on, beside the file."""
+    return {"cohort": cohort}
+
+
+def metric_settings(study: dict, audit: str, label: str) -> dict:
+    """What the metrics of an audit's attack depend on, beside its scores."""
+    return {"audit": audit, "label": label}
+
+
+def exhibit_settings(study: dict, exhibit: str) -> dict:
+    """What an exhibit depends on, beside the files it reads."""
+    entry = study["exhibits"][exhibit]
+    cohorts = {entry["cohort"], *entry["cohorts"]} - {None}
+    for name in entry["audits"]:
+        cohorts |= set(sides(study, entry)[name].values())
+    made_of = "; ".join(f"{name}: {described(study, name)}" for name in sorted(cohorts))
+    targets = {name: study["audits"][name]["targets"] or "all" for name in entry["audits"]}
+    audits = "".join(f" Audit {name}: {count} targets." for name, count in targets.items())
+    own = {"study": study["study"], "exhibit": exhibit}
+    if {"scale", "costs"} & set(entry["reads"]):
+        own |= {
+            "scale": {c: scale(study, c) for c in sorted(cohorts)},
+            "sides": sides(study, entry),
+        }
+    return {**own, **entry, "evidence": f"Made from the cohorts {made_of}.{audits}"}
+
+
+def described_attacks(study: dict, exhibit: str) -> list[str]:
+    """The modules that an exhibit reads beside its own: attacks whose code it describes."""
+    entry = study["exhibits"][exhibit]
+    if "attacks" not in entry["reads"]:
+        return []
+    return sorted(
+        {f"miatlas/attacks/{study['attacks'][n]['attack']}.py" for n, _ in entry["attacks"]}
+    )
+
+
+def sides(study: dict, exhibit: dict) -> dict[str, dict[str, str]]:
+    """The cohorts of an exhibit's audits, by side."""
+    named = ("target", "shadow", "reference")
+    audits = {name: study["audits"][name] for name in exhibit["audits"]}
+    return {name: {s: audit[s] for s in named if audit[s]} for name, audit in audits.items()}
+
+
+def scale(study: dict, cohort: str) -> dict:
+    """What a cohort is, as far as the study tells: what numbers of others are compared with."""
+    entry = study["cohorts"][cohort]
+    if "signals" in entry:
+        return {"architecture": "unknown", "source": "unknown"}
+    recipe = study["recipes"][entry["recipe"]]
+    return {
+        "models": entry["models"],
+        "epochs": recipe["epochs"],
+        "architecture": recipe["architecture"]["name"],
+        "source": study["populations"][entry["population"]]["source"],
+        "per_target": made_for_each_target(entry),
+        "queries": entry["queries"]["count"],
+    }
+
+
+def described(study: dict, cohort: str) -> str:
+    """Say in words what a cohort is."""
+    entry = study["cohorts"][cohort]
+    if "signals" in entry:
+        return "models of other software"
+    whose = f" (those of {entry['models_of']})" if entry["models_of"] else ""
+    warm = entry["queries"]["temperature"]
+    return (
+        f"{entry['models']} models{whose} of recipe {entry['recipe']} on {entry['population']},"
+        f" design {entry['design']['name']}, queries per example: {entry['queries']['count']}"
+        + (f", temperature {warm:g}" if warm != 1.0 else "")
+    )
+
+
+def run_settings(study: dict) -> dict:
+    """What the description of a run depends on, beside the files it reads."""
+    cohorts = {name: {"what": described(study, name)} for name in study["cohorts"]}
+    return {"study": study["study"], "seed": study["seed"], "cohorts": cohorts}
+
+
+def canonical(settings: dict) -> dict:
+    """Return the settings with sorted keys, as the plain types that JSON keeps."""
+    return json.loads(json.dumps(settings, sort_keys=True))

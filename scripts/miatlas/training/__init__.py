@@ -1,0 +1,1 @@
+"""Training many models together; one module an architecture below."""

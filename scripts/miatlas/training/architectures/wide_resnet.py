@@ -1,0 +1,63 @@
+"""WRN-depth-width (Zagoruyko & Komodakis 2016): carlini2022's and shi2024's WRN-28-k.
+
+Pre-activation residual blocks B(3,3), three groups of 16k, 32k, 64k channels, no dropout. Where the
+number of channels changes, the 1x1 shortcut reads the activated input, as in the authors' code.
+"""
+
+from itertools import pairwise
+from typing import Annotated
+
+from torch import nn
+from torch.nn.functional import relu
+
+from miatlas.options import positive
+from miatlas.training.architectures.base import Network, channels, pooled
+
+STACKABLE = True
+INPUTS = "images"
+
+
+def build(
+    shape: tuple[int, ...],
+    classes: int,
+    *,
+    depth: Annotated[int, positive] = 28,
+    width: Annotated[int, positive] = 10,
+) -> nn.Module:
+    """Return the network for images of any size from 4x4; the depth is 6n + 4 for n blocks a group.
+
+    Convolutions start from He's normal initialisation (fan-out), as in the paper.
+    """
+    blocks, rest = divmod(depth - 4, 6)
+    if rest or blocks < 1:
+        raise ValueError(f"architecture wide_resnet: depth {depth} is not 10, 16, 22, 28, ...")
+    sizes = [16, 16 * width, 32 * width, 64 * width]
+    layers = [nn.Conv2d(channels("wide_resnet", shape, 4), 16, 3, padding=1, bias=False)]
+    for group, (before, after) in enumerate(pairwise(sizes)):
+        layers.append(Block(before, after, stride=1 if group == 0 else 2))
+        layers += [Block(after, after, stride=1) for _ in range(blocks - 1)]
+    body = pooled(*layers, nn.BatchNorm2d(sizes[-1]), nn.ReLU())
+    for module in body.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out")
+    return Network(body, shape, classes)
+
+
+class Block(nn.Module):
+    """norm, ReLU, convolution, norm, ReLU, convolution, added to the input or its projection."""
+
+    def __init__(self, before: int, after: int, stride: int):
+        super().__init__()
+        self.norm1 = nn.BatchNorm2d(before)
+        self.conv1 = nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(after)
+        self.conv2 = nn.Conv2d(after, after, 3, padding=1, bias=False)
+        self.project = (
+            nn.Conv2d(before, after, 1, stride=stride, bias=False) if before != after else None
+        )
+
+    def forward(self, x):
+        """(B, before, H, W) -> (B, after, H / stride, W / stride)."""
+        active = relu(self.norm1(x))
+        skip = x if self.project is None else self.project(active)
+        return skip + self.conv2(relu(self.norm2(self.conv1(active))))

@@ -1,0 +1,75 @@
+"""Which weights of a training are released: the last, their moving average, or the best ones."""
+
+import torch
+from torch.nn import functional
+
+from miatlas.training.batches import Data
+from miatlas.training.ensemble import Ensemble
+
+
+class Average:
+    """The exponential moving average of an ensemble's weights over its steps.
+
+    After t steps the weights of step i have the share decay^(t-i) / (1 + decay + ... + decay^(t-1))
+    and the initial weights none, so that short trainings can be averaged too. Decay 1: plain mean.
+    """
+
+    def __init__(self, group: Ensemble, decay: float):
+        self.decay, self.group, self.mass = decay, _copy(group), 0.0
+
+    def update(self, group: Ensemble) -> None:
+        """Move the averaged parameters towards the current ones; take over the buffers."""
+        self.mass = 1 + self.decay * self.mass
+        average = list(self.group.parameters.values())
+        current = [p.detach() for p in group.parameters.values()]
+        torch._foreach_lerp_(average, current, 1 / self.mass)
+        if group.buffers:
+            torch._foreach_copy_(list(self.group.buffers.values()), list(group.buffers.values()))
+
+
+class Best:
+    """Each model's weights at its lowest held-out loss (early stopping).
+
+    A model stops, and `running` (K,) is False for it, when its loss has not fallen for `patience`
+    epochs. The stack goes on until all have stopped; what a stopped model does there is ignored.
+    """
+
+    def __init__(self, group: Ensemble, patience: int):
+        self.group, self.patience = _copy(group), patience
+        self.lowest = torch.full((group.models,), float("inf"))
+        self.waited = torch.zeros(group.models, dtype=int)
+
+    @property
+    def running(self) -> torch.Tensor:
+        """Say which models have not stopped."""
+        return self.waited < self.patience
+
+    def update(self, group: Ensemble, data: Data) -> None:
+        """Take over the weights of the running models that have become better."""
+        loss = held_out_loss(group, data).cpu()
+        better = (loss < self.lowest) & self.running
+        self.lowest = torch.where(better, loss, self.lowest)
+        self.waited = torch.where(better, 0, self.waited + 1)
+        best = self.group.weights()
+        for name, tensor in group.weights().items():
+            best[name][better] = tensor[better]
+
+
+def held_out_loss(group: Ensemble, data: Data) -> torch.Tensor:
+    """Return the mean cross-entropy (K,) on the held-out examples, in evaluation mode."""
+    total = 0
+    for where in group.slices(len(data.held_out), data.x):
+        index = data.held_out[where]
+        logits = group.answer(data.x[index]).float()
+        y = data.labels[index].expand(group.models, -1)
+        loss = functional.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none")
+        total = total + loss.view(y.shape).sum(1)
+    return total / len(data.held_out)
+
+
+def _copy(group):
+    parameters, buffers = (
+        {name: tensor.detach().clone() for name, tensor in tensors.items()}
+        for tensors in (group.parameters, group.buffers)
+    )
+    return Ensemble(group.network, parameters, buffers)

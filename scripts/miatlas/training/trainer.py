@@ -1,0 +1,174 @@
+"""Training K models together.
+
+All randomness of a model comes from its own seeds, so that its initial weights, its data order and
+its augmentations are the same whichever block, stack or order it is trained in.
+"""
+
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from miatlas.training import ensemble
+from miatlas.training.batches import Batches, Data, Model
+from miatlas.training.optimization import OPTIMIZERS, SCHEDULES
+from miatlas.training.released_weights import Average, Best
+
+
+class Diverged(ValueError):
+    """A model's loss is no longer finite."""
+
+
+class Progress(Protocol):
+    """Told after every epoch; `loss` and `accuracy` are means over the models in training."""
+
+    def __call__(self, models: list[int], epoch: int, loss: float, accuracy: float) -> None: ...
+
+
+def train(make, recipe: dict, data: Data, models: list[Model], size: int, stacked: bool, progress):
+    """Train the models on their examples; return their stacked weights and their history.
+
+    `make()` builds one network; `size` is the nominal number of training examples, from which all
+    models' epochs are counted (see `Batches`). The weights map names to (K, ...) tensors; the
+    history is a list of rows, one a model and epoch.
+
+    Raises Diverged, naming the model and the step, when a loss is not finite.
+    """
+    groups = [models] if stacked else [[model] for model in models]
+    results = [_train_group(make, recipe, data, group, size, progress) for group in groups]
+    weights = {n: torch.cat([w[n] for w, _ in results]) for n in results[0][0]}
+    return weights, [row for _, rows in results for row in rows]
+
+
+def _train_group(make, recipe, data, models, size, progress):
+    group = ensemble.build(make, [model.weights_seed for model in models], data.x.device)
+    torch.manual_seed(models[0].augmentation_seed)  # dropout, in networks trained one by one
+    batches = Batches(models, recipe, data, size)
+    optimizer = _named(OPTIMIZERS, recipe["optimizer"])(list(group.parameters.values()))
+    rates = _rates(recipe, optimizer.lr, batches.steps)
+    average = Average(group, recipe["ema"]) if recipe["ema"] else None
+    best = Best(group, recipe["early_stopping"]) if recipe["early_stopping"] else None
+    running, history = torch.ones(len(models), dtype=bool), []
+    for epoch in range(recipe["epochs"]):
+        losses, accuracy = _epoch(group, optimizer, rates, batches, recipe, average)
+        _check_losses(losses, running, models, epoch * batches.steps)
+        history += _rows(models, running, epoch, losses.mean(1), accuracy)
+        shown = losses[running].mean().item(), accuracy[running].mean().item()
+        progress([model.number for model in models], epoch, *shown)
+        if best:
+            best.update(average.group if average else group, data)
+            running = best.running
+        if not running.any():
+            break
+    final = best.group if best else average.group if average else group
+    _check_weights(final, models)
+    _final_accuracy(final, data, models, history)
+    return {name: tensor.clone() for name, tensor in final.weights().items()}, history
+
+
+def _epoch(group, optimizer, rates, batches, recipe, average):
+    """Train for one epoch; return the losses (K, steps) and the accuracy (K,) on its batches."""
+    group.network.train()
+    losses, correct = [], 0
+    for x, y in batches.epoch():
+        optimizer.lr = next(rates)
+        loss, hits = _step(group, optimizer, x, y, recipe)
+        losses.append(loss)
+        correct = correct + hits
+        if average:
+            average.update(group)
+    return torch.stack(losses, 1).cpu(), correct.cpu() / (batches.steps * batches.size)
+
+
+def _step(group, optimizer, x, y, recipe):
+    """One step of every model: x (K, B, ...), y as of `Batches` -> losses, correct answers (K,)."""
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe["precision"] == "bfloat16"):
+        logits = group(x).float()  # (K, B, C)
+    each = functional.cross_entropy(
+        logits.flatten(0, 1),
+        y.flatten(0, 1),
+        reduction="none",
+        label_smoothing=recipe["label_smoothing"],
+    )
+    losses = each.view(logits.shape[:2]).mean(1)
+    optimizer.zero_grad()
+    losses.sum().backward()  # models share no parameter: each gets its own gradient
+    if recipe["gradient_clip"]:
+        clip(group, recipe["gradient_clip"])
+    optimizer.step()
+    likeliest = y.argmax(-1) if y.dim() == 3 else y
+    return losses.detach(), (logits.detach().argmax(-1) == likeliest).sum(1)
+
+
+def clip(group, limit: float) -> None:
+    """Scale each model's gradient to a norm of at most `limit`."""
+    gradients = [parameter.grad for parameter in group.parameters.values()]
+    norm = sum(g.reshape(len(g), -1).square().sum(1) for g in gradients).sqrt()  # (K,)
+    scale = (limit / (norm + 1e-6)).clamp(max=1)
+    for gradient in gradients:
+        gradient *= scale.view(-1, *[1] * (gradient.dim() - 1))
+
+
+def _rates(recipe, base, steps):
+    """Yield the learning rate of every step: the schedule's at the middle of the step."""
+    schedule, total = _named(SCHEDULES, recipe["schedule"]), recipe["epochs"] * steps
+    return (base * schedule((step + 0.5) / total) for step in range(total))
+
+
+def _named(functions, entry):
+    options = {key: value for key, value in entry.items() if key != "name"}
+    return partial(functions[entry["name"]], **options)
+
+
+def _rows(models, running, epoch, losses, accuracy):
+    return [
+        {"model": model.number, "epoch": epoch + 1, "loss": float(loss), "accuracy": float(hits)}
+        for model, runs, loss, hits in zip(models, running, losses, accuracy, strict=True)
+        if runs
+    ]
+
+
+def _final_accuracy(group, data, models, history):
+    """Write train and test accuracy into the last row of each model.
+
+    Without test examples, accuracy is measured on all that the model did not train on.
+    """
+    trained = np.zeros((len(models), len(data.x)), bool)
+    for row, model in zip(trained, models, strict=True):
+        row[model.examples] = True
+    others = np.zeros_like(trained) if len(data.test) else ~trained
+    others[:, data.test.cpu().numpy()] = True
+    asked = np.flatnonzero((trained | others).any(0))
+    correct = _correct(group, data, torch.from_numpy(asked).to(data.x.device))
+    last = {row["model"]: row for row in history}
+    for k, model in enumerate(models):
+        last[model.number]["train_accuracy"] = float(correct[k, trained[k, asked]].mean())
+        last[model.number]["test_accuracy"] = float(correct[k, others[k, asked]].mean())
+
+
+def _correct(group, data, index):
+    """Say which of the examples `index` (n,) each model labels rightly: (K, n) bool array."""
+    parts = [index[where] for where in group.slices(len(index), data.x)]
+    right = [group.answer(data.x[part]).argmax(-1) == data.labels[part] for part in parts]
+    return torch.cat(right, 1).cpu().numpy()
+
+
+def _check_losses(losses, running, models, first_step):
+    """Refuse losses (K, steps) that are not finite, in the models that are still running."""
+    bad = torch.nonzero(~torch.isfinite(losses) & running[:, None])
+    if len(bad):
+        step, k = min((int(step), int(k)) for k, step in bad)
+        raise Diverged(
+            f"model {models[k].number} diverged: its loss is not finite at step {first_step + step}"
+        )
+
+
+def _check_weights(group, models):
+    """Refuse released weights that are not finite: the last step has no loss after it."""
+    for tensor in group.weights().values():
+        finite = torch.isfinite(tensor.reshape(len(models), -1)).all(1)
+        if not finite.all():
+            number = models[int(finite.int().argmin())].number
+            raise Diverged(f"model {number} diverged: its weights are not finite after training")
