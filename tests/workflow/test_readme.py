@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-TESTS = Path("tests/unit/test_attacks_all.py")
+TESTS = Path("tests/attacks/test_attacks_all.py")
 REPOSITORY = Path(__file__).parents[2]
 README = REPOSITORY / "README.md"
 

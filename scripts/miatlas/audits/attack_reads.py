@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from miatlas.options import constant, inputs
 
 LIBRARY = Path(__file__).parents[1]
+ATTACKS = ("miatlas.attacks", "miatlas.attacks.shared")
 
 # Whose answer about what: the target's, its shadow models', one of theirs, the third cohort's.
 ANSWER = re.compile(
@@ -63,15 +64,15 @@ def _function(source: Path, name: str):
     if name not in defined:
         return None
     siblings = {
-        alias.name
+        alias.name: LIBRARY.joinpath(*node.module.split(".")[1:], f"{alias.name}.py")
         for node in tree.body
-        if isinstance(node, ast.ImportFrom) and node.module == "miatlas.attacks.shared"
+        if isinstance(node, ast.ImportFrom) and node.module in ATTACKS
         for alias in node.names
     }
     named = {node.id for node in ast.walk(defined[name]) if isinstance(node, ast.Name)}
     known = {other: _function(source, other) for other in named & set(defined) - {name}}
-    for other in named & siblings:
-        needs = _function(LIBRARY / "attacks" / "shared" / f"{other}.py", "needs")
+    for other in named & set(siblings):
+        needs = _function(siblings[other], "needs")
         known[other] = SimpleNamespace(needs=needs)
     flags = __future__.annotations.compiler_flag  # annotations stay text
     module = ast.Module([defined[name]], type_ignores=[])

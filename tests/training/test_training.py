@@ -243,7 +243,7 @@ print(*sorted(name for name in sys.modules if name.startswith("torch.")))
 
 
 def test_a_training_job_does_not_import_the_compiler():
-    folders = [str(Path(training.__file__).parents[1]), str(Path(__file__).parent)]
+    folders = [str(Path(training.__file__).parents[2]), str(Path(__file__).parent)]
     command = [sys.executable, "-c", JOB, *folders]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert "torch.optim" in said

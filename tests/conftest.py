@@ -1,4 +1,4 @@
-"""What unit tests share."""
+"""What tests share."""
 
 import pytest
 import torch
