@@ -42,14 +42,18 @@ slurm: .venv-slurm/installed
 plan: .venv/installed
 	.venv/bin/python scripts/plan_study.py $(SETTINGS)
 
+# A worker a core, each on one thread; a test that is late goes to whoever has nothing left to do.
+PYTEST = OMP_NUM_THREADS=1 .venv/bin/python -m pytest
+PARALLEL = $(PYTEST) -n auto --dist worksteal
 test: .venv/installed
-	.venv/bin/python -m pytest -m "not slow and not slurm"
+	$(PARALLEL) -m "not slow and not slurm"
 
 test-all: .venv/installed
-	.venv/bin/python -m pytest
+	$(PARALLEL) -m "not slurm"
+	$(PYTEST) -m slurm
 
 test-slurm: .venv-slurm/installed
-	MIATLAS_SLURM=1 .venv/bin/python -m pytest tests/slurm
+	MIATLAS_SLURM=1 $(PYTEST) tests/slurm
 
 lint: .venv/installed
 	.venv/bin/ruff check .

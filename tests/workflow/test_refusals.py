@@ -275,7 +275,7 @@ VALUES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", VALUES, ids=str)
+@pytest.mark.parametrize("value", VALUES, ids=lambda v: "gone" if v is GONE else str(v))
 def test_any_value_anywhere_is_accepted_or_refused_in_one_line(value):
     refused = 0
     for path in PLACES:
