@@ -25,6 +25,8 @@ def main(*, external: str, signals: str, settings: dict) -> None:
     if not np.issubdtype(arrays["labels"].dtype, np.integer):
         raise ValueError(f"{external}: labels are {arrays['labels'].dtype}, expected integers")
     check(external, arrays["member"], arrays["role"])
+    if settings["paired"]:
+        check_pairs(external, arrays["member"])
     facts = {"cohort": settings["cohort"], "external": str(external)}
     write_h5(signals, arrays, facts, by_slices(arrays))
     print(
@@ -45,6 +47,19 @@ def check(external, member, role) -> None:
         raise ValueError(
             f"{external}: member is all true: models 0 to {len(member) - 1} have no non-members to"
             " tell members from"
+        )
+
+
+def check_pairs(external, member) -> None:
+    """Refuse models that are no pairs: of 2k and 2k+1, no example is a member of both."""
+    if len(member) % 2:
+        raise ValueError(f"{external}: {len(member)} models are not pairs, but paired is true")
+    both = np.argwhere(member[::2] & member[1::2])
+    if len(both):
+        pair, example = both[0]
+        raise ValueError(
+            f"{external}: example {example} is a member of models {2 * pair} and {2 * pair + 1},"
+            " but paired is true: models 2k and 2k+1 hold complementary halves"
         )
 
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import score_attack
 from scipy.stats import mannwhitneyu
 
 from miatlas import options
@@ -19,6 +20,7 @@ from miatlas.running.store import by_example, new_h5, read_h5, write_h5
 from miatlas.signals import answers as answered
 from miatlas.signals.answers import Signals
 from miatlas.signals.statistics import logit_scaled_confidence
+from miatlas.study import jobs, study
 
 CASES = [
     ("loss", {}), ("hinge", {}), ("entropy", {}), ("lira_online", {}),
@@ -242,6 +244,32 @@ def test_a_pair_is_never_a_reference_of_its_target(tmp_path):
         partner = target + 1 if target % 2 == 0 else target - 1
         others = [m for m in range(16) if m not in (target, partner)]
         np.testing.assert_array_equal(refs, phi[others])
+
+
+def test_nor_is_it_of_models_that_other_software_trained_in_pairs(tmp_path):
+    """From the study to the scores: what the target's partner answers has no part in them."""
+    file = tmp_path / "mine.h5"
+    write(file, paired.draw(np.arange(200), range(8), Draws(0, "c", "p")).member)
+    arrays = read_h5(file)
+    arrays["phi"][1] += np.random.default_rng(1).normal(size=arrays["phi"][1].shape)
+    write_h5(tmp_path / "partner.h5", arrays, {}, {})
+
+    def scores(signals, **keys):
+        cohort = {"signals": str(signals), **keys}
+        audit = {"target": "mine", "attacks": ["lira_online"], "targets": 1}
+        given = study.read({"study": "s", "cohorts": {"mine": cohort}, "audits": {"mine": audit},
+                            "attacks": {"lira_online": {"variance": "global"}}})  # fmt: skip
+        sides = ("target", "shadow", "reference", "target_probes", "shadow_probes")
+        answers = {side: [signals] if side in ("target", "shadow") else [] for side in sides}
+        path = tmp_path / "scores.h5"
+        score_attack.main(
+            answers=answers, scores=path, settings=jobs.score_settings(given, "mine", "lira_online")
+        )
+        return read_h5(path)["scores"]
+
+    partner = tmp_path / "partner.h5"
+    np.testing.assert_array_equal(scores(partner, paired=True), scores(file, paired=True))
+    assert (scores(partner) == scores(file)).mean() < 0.5  # undeclared, it is a reference
 
 
 def test_another_cohort_lends_all_its_models(file, tmp_path):

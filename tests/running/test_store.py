@@ -329,10 +329,10 @@ def test_blocks_that_do_not_belong_together_are_named(tmp_path):
             Signals([tmp_path / "a.h5", tmp_path / f"{name}.h5"])
 
 
-def accepted(folder, **change):
+def accepted(folder, paired=False, models=3, **change):
     """Return the file that is made of other software's signals."""
-    signals(folder / "ext.h5", change=change)
-    settings = {"cohort": "mine"}
+    signals(folder / "ext.h5", change=change, models=models)
+    settings = {"cohort": "mine", "paired": paired}
     accept_signals.main(external=folder / "ext.h5", signals=folder / "own.h5", settings=settings)
     return folder / "own.h5"
 
@@ -357,6 +357,31 @@ def test_signals_that_no_attack_can_be_measured_on_are_not_accepted(tmp_path, ch
     with pytest.raises(ValueError, match=r"ext\.h5: " + message):
         accepted(tmp_path, **change)
     assert not (tmp_path / "own.h5").exists()
+
+
+def in_pairs(pairs, both=()):
+    """Return the membership of pairs of models; of each (pair, example) of `both`, both hold it."""
+    first = np.random.default_rng(0).random((pairs, 50)) < 0.5
+    member = np.stack([first, ~first], axis=1)
+    for pair, example in both:
+        member[pair, :, example] = True
+    return member.reshape(-1, 50)
+
+
+@pytest.mark.parametrize(
+    ("member", "message"),
+    [
+        (in_pairs(2, both=[(1, 7), (1, 3)]), "example 3 is a member of models 2 and 3, but paired"),
+        (in_pairs(1, both=[(0, 49)]), "example 49 is a member of models 0 and 1, but paired"),
+        (np.roll(in_pairs(2), 1, axis=0), r"example \d+ is a member of models 0 and 1"),
+        (in_pairs(2)[:3], "3 models are not pairs"),
+    ],
+)
+def test_models_that_are_no_pairs_are_not_accepted_as_such(tmp_path, member, message):
+    accepted(tmp_path, member=member, models=len(member))
+    with pytest.raises(ValueError, match=r"ext\.h5: " + message):
+        accepted(tmp_path, member=member, models=len(member), paired=True)
+    accepted(tmp_path, member=in_pairs(2), models=4, paired=True)
 
 
 # A cohort of several blocks ------------------------------------------------------------------

@@ -65,7 +65,8 @@ def cohort(given, where: str) -> dict:
     """A cohort that the workflow trains, or an external one: a signals file."""
     if isinstance(given, Mapping) and "signals" in given:
         entry = section("external_cohort", given, where)
-        return entry | {"bounds": section("bounds", entry["bounds"], f"{where}.bounds")}
+        design = {"design": {"name": "paired"}} if entry.pop("paired") else {}
+        return entry | design | {"bounds": section("bounds", entry["bounds"], f"{where}.bounds")}
     entry = section("cohort", given, where)
     entry["design"] = _named(
         entry["design"],

@@ -127,7 +127,7 @@ def bound_settings(study: dict, cohort: str) -> dict:
 
 def external_settings(study: dict, cohort: str, block: str) -> dict:
     """What the accepted signals of an external cohort depend on, beside the file."""
-    return {"cohort": cohort}
+    return {"cohort": cohort, "paired": "design" in study["cohorts"][cohort]}
 
 
 def metric_settings(study: dict, audit: str, label: str) -> dict:
@@ -190,7 +190,7 @@ def described(study: dict, cohort: str) -> str:
     """Say in words what a cohort is."""
     entry = study["cohorts"][cohort]
     if "signals" in entry:
-        return "models of other software"
+        return "models of other software" + (", in pairs" if "design" in entry else "")
     whose = f" (those of {entry['models_of']})" if entry["models_of"] else ""
     warm = entry["queries"]["temperature"]
     return (

@@ -121,8 +121,12 @@ def asked_again(*, models_of: str, queries: Any = None, probes: Any = None, boun
     """
 
 
-def external_cohort(*, signals: str, bounds: dict = {}):
-    """A cohort that other software trained and queried: the path of its signals file."""
+def external_cohort(*, signals: str, paired: bool = False, bounds: dict = {}):
+    """A cohort that other software trained and queried: the path of its signals file.
+
+    `paired`: models 2k and 2k+1 hold complementary halves of the pool, as in the design of that
+    name, so that a target's partner is never a reference.
+    """
 
 
 def bounds(
