@@ -130,15 +130,19 @@ def plain_loop(make, recipe, on, model, size):
                 nn.utils.clip_grad_norm_(network.parameters(), recipe["gradient_clip"])
             optimizer.step()
             taken += 1
-            trail.append({n: p.detach().clone() for n, p in network.named_parameters()})
+            trail.append({n: p.detach().clone() for n, p in network.state_dict().items()})
     return network, trail
 
 
 def averaged(trail, decay):
-    """Return the mean of the weights of all steps, step i counted decay^(last - i) times."""
+    """Return the mean of what the steps leave, step i counted decay^(last - i) times.
+
+    Integers, which only count steps, are the last step's.
+    """
     counts = np.array([decay**i for i in reversed(range(len(trail)))])
     shares = counts / counts.sum()
-    return {n: sum(s * step[n] for s, step in zip(shares, trail, strict=True)) for n in trail[0]}
+    mean = {n: sum(s * step[n] for s, step in zip(shares, trail, strict=True)) for n in trail[0]}
+    return {n: mean[n] if last.is_floating_point() else last for n, last in trail[-1].items()}
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -366,6 +370,28 @@ def test_the_average_is_that_of_a_slow_loop(decay, make):
         _, trail = plain_loop(MAKERS[make], PLAIN | {"epochs": 2}, data(), model, 40)
         for name, expected in averaged(trail, decay).items():
             torch.testing.assert_close(weights[name][k], expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("decay", [0.5, 1.0])
+def test_running_statistics_are_averaged_as_weights_are(decay):
+    """A stack, its parts and single models release what a loop averages of a whole network."""
+    recipe = {
+        "epochs": 2, "ema": decay, "batch_size": 20,
+        "optimizer": {"name": "sgd", "lr": 0.05, "momentum": 0.0},
+    }  # fmt: skip
+    ways = [
+        train(recipe, range(3), make=small_resnet)[0],
+        train(recipe, range(3), make=small_resnet, stacked=False)[0],
+        joined(*(train(recipe, part, make=small_resnet)[0] for part in (range(2), range(2, 3)))),
+    ]
+    for k, model in enumerate(models(range(3))):
+        _, trail = plain_loop(small_resnet, PLAIN | recipe, data(), model, 40)
+        expected = averaged(trail, decay)
+        last = trail[-1]["body.1.norm1.running_mean"]
+        assert (expected["body.1.norm1.running_mean"] - last).abs().max() > 1e-3  # or all is alike
+        for weights in ways:
+            for name, tensor in expected.items():
+                torch.testing.assert_close(weights[name][k], tensor, rtol=1e-4, atol=1e-4)
 
 
 def test_bfloat16_is_close_to_float32_and_not_the_same():

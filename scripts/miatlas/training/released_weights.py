@@ -12,19 +12,24 @@ class Average:
 
     After t steps the weights of step i have the share decay^(t-i) / (1 + decay + ... + decay^(t-1))
     and the initial weights none, so that short trainings can be averaged too. Decay 1: plain mean.
+
+    The running statistics of norms are averaged alike, as in carlini2022's released code (objax)
+    and timm: the last batches' are those of the last weights, not of the averaged ones. Recomputed
+    over training batches they would fit best, but be of batches drawn anew.
     """
 
     def __init__(self, group: Ensemble, decay: float):
         self.decay, self.group, self.mass = decay, _copy(group), 0.0
 
     def update(self, group: Ensemble) -> None:
-        """Move the averaged parameters towards the current ones; take over the buffers."""
+        """Move the averaged weights towards the current ones; take over what only counts."""
         self.mass = 1 + self.decay * self.mass
-        average = list(self.group.parameters.values())
-        current = [p.detach() for p in group.parameters.values()]
-        torch._foreach_lerp_(average, current, 1 / self.mass)
-        if group.buffers:
-            torch._foreach_copy_(list(self.group.buffers.values()), list(group.buffers.values()))
+        average, current = self.group.weights(), group.weights()
+        real = [name for name, tensor in current.items() if tensor.is_floating_point()]
+        whole = [name for name in current if name not in real]
+        torch._foreach_lerp_([average[n] for n in real], [current[n] for n in real], 1 / self.mass)
+        for name in whole:
+            average[name].copy_(current[name])
 
 
 class Best:
