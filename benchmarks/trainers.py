@@ -113,7 +113,9 @@ def plain_model(recipe: dict, data, size: int, shape, classes: int, model):
     architecture = import_module(f"miatlas.training.architectures.{recipe['architecture']['name']}")
     network = plain_network(architecture.build(shape, classes, **named("architecture")))
     schedule = partial(SCHEDULES[recipe["schedule"]["name"]], **named("schedule"))
-    optimizer = torch.optim.SGD(network.parameters(), **named("optimizer"))
+    options = named("optimizer")
+    options.pop("decay_norms_and_biases")  # torch's do
+    optimizer = torch.optim.SGD(network.parameters(), **options)
     batches, done = Batches([model], recipe, data, size), 0
     for _ in range(recipe["epochs"]):
         for x, y in batches.epoch():

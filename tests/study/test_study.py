@@ -152,7 +152,9 @@ def test_defaults_are_filled_in():
     assert read["recipes"]["plain"]["optimizer"]["name"] == "sgd"
     assert read["recipes"]["plain"]["optimizer"]["momentum"] == 0.9
     assert read["recipes"]["plain"]["augmentation"]["name"] == "none"
-    assert read["recipes"]["moved"]["optimizer"] == {"name": "adam", "lr": 0.01, "weight_decay": 0}
+    assert read["recipes"]["moved"]["optimizer"] == {
+        "name": "adam", "lr": 0.01, "weight_decay": 0, "decay_norms_and_biases": True,
+    }  # fmt: skip
     assert read["cohorts"]["two"]["block"] == 4  # one block of all
     assert read["cohorts"]["two"]["queries"]["count"] == 1
     assert read["audits"]["one"]["shadow"] == "one"

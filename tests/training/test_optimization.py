@@ -27,7 +27,8 @@ def test_schedules_lie_between_zero_and_one(progress, warmup):
 def test_warm_up_is_linear(progress, warmup):
     if progress < warmup:
         for schedule in SCHEDULES.values():
-            full = schedule(progress) if schedule is optimization.step else 1.0
+            shifts = schedule in (optimization.constant, optimization.cosine)
+            full = 1.0 if shifts else schedule(progress)
             assert schedule(progress, warmup=warmup) == pytest.approx(full * progress / warmup)
 
 
@@ -104,6 +105,41 @@ def test_weights_move_bit_by_bit_as_torch_moves_them(name, options, layout):
         own.step()
         reference.step()
         assert all(map(torch.equal, ours, theirs))
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("norms", [True, False])
+def test_norm_scales_and_biases_decay_if_they_are_to(name, norms):
+    """As torch's, which is given two groups: stacked (2, 6) is one axis a model, (2, 6, 1) two."""
+    generator = torch.Generator().manual_seed(2)
+    shapes = [(2, 6, 3, 3, 3), (2, 6), (2, 4, 6), (2, 4), (2, 6, 1)]
+    draw = lambda: [torch.randn(s, generator=generator) for s in shapes]  # noqa: E731
+    start = draw()
+    ours = [w.clone().requires_grad_() for w in start]
+    theirs = [w.clone().requires_grad_() for w in start]
+    vectors = {1, 3}
+    decay = {"weight_decay": 0.1}
+    own = OPTIMIZERS[name](ours, lr=0.01, decay_norms_and_biases=norms, **decay)
+    groups = [
+        {"params": [theirs[i] for i in range(5) if i not in vectors], **decay},
+        {"params": [theirs[i] for i in vectors], "weight_decay": 0.1 if norms else 0.0},
+    ]
+    reference = CLASSES[name](groups, lr=0.01, **({"momentum": 0.9} if name == "sgd" else {}))
+    for _ in range(5):
+        for mine, other, gradient in zip(ours, theirs, draw(), strict=True):
+            mine.grad, other.grad = gradient.clone(), gradient.clone()
+        own.step()
+        reference.step()
+        assert all(map(torch.equal, ours, theirs))
+
+
+def test_a_quarter_cosine_is_carlinis_schedule():
+    """lr cos(7π/16 t), warmed up linearly over the first percent, which shifts nothing."""
+    for t in (0.0, 0.005, 0.01, 0.3, 1.0):
+        expected = math.cos(t * 7 * math.pi / (2 * 8)) * min(1, 100 * t)
+        assert optimization.quarter_cosine(t, warmup=0.01) == pytest.approx(expected, abs=1e-12)
+    assert optimization.quarter_cosine(1) == pytest.approx(0.19509032)
+    assert optimization.quarter_cosine(1, share=1) == pytest.approx(0, abs=1e-12)
 
 
 def test_nesterov_without_momentum_is_refused():

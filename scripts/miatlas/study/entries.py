@@ -16,7 +16,7 @@ AUGMENTATIONS = [
     "none", "mirror", "shift", "mirror_shift", "mirror_shift_cutout", "crop_rotation",
     "alternating_mirror_shift",
 ]  # fmt: skip
-SCHEDULES = ["constant", "cosine", "step"]
+SCHEDULES = ["constant", "cosine", "quarter_cosine", "step"]
 
 
 def section(name: str, given, where: str) -> dict:
