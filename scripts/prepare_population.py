@@ -4,9 +4,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from miatlas.populations import altered, base
+from miatlas.populations.moments import moments
 from miatlas.running.logs import logged
 from miatlas.running.seeds import rng
 from miatlas.running.store import write_h5
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def main(*, population: str, settings: dict) -> None:
-    """Write x, labels, the official test set, canaries and the channels' mean and deviation."""
+    """Write x, labels, the official test set, canaries, the mean and deviation of inputs."""
     chosen = load(settings, settings["data_root"])
     if settings["subset"]:
         if settings["subset"] > len(chosen):
@@ -32,7 +31,7 @@ def main(*, population: str, settings: dict) -> None:
         chosen = altered.with_class_overlap(chosen, settings["class_overlap"], stream)
     if settings["canaries"]:
         chosen = with_canaries(chosen, settings)
-    mean, deviation = channel_moments(chosen)
+    mean, deviation = moments(chosen, settings["standardise"])
     arrays = {
         "x": chosen.x, "labels": chosen.labels, "test": chosen.test, "canary": chosen.canary,
         "mean": mean, "deviation": deviation,
@@ -60,14 +59,6 @@ def with_canaries(chosen, settings):
     other = load(entry["other"], settings["data_root"]) if entry["other"] else None
     stream = rng(settings["seed"], "canaries", settings["name"])
     return base.insert_canaries(chosen, entry["count"], entry["kind"], stream, other=other)
-
-
-def channel_moments(chosen):
-    """Return the mean and deviation that standardise images by channel; 0 and 1 for features."""
-    if chosen.x.ndim < 4:
-        return np.zeros(1), np.ones(1)
-    scaled = chosen.x / np.float32(chosen.scale)
-    return scaled.mean((0, 2, 3), dtype=np.float64), scaled.std((0, 2, 3), dtype=np.float64)
 
 
 if __name__ == "__main__":

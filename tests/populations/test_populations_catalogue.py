@@ -15,7 +15,7 @@ from miatlas.populations import catalogue
 
 FOLDER = Path(catalogue.__file__).parent
 SHARED = {"__init__", "base", "catalogue", "tabular", "image_folder", "torchvision_sets"}
-SHARED |= {"user_arrays", "altered", "text"}
+SHARED |= {"user_arrays", "altered", "moments", "text"}
 
 
 def test_every_source_has_a_module_with_checked_options_and_every_module_an_entry():

@@ -107,6 +107,7 @@ def test_models_see_ids_as_they_are(tmp_path, monkeypatch):
     settings = {
         "name": "text", "source": "wikitext2", "options": options, "data_root": str(tmp_path),
         "seed": 1, "subset": 7, "label_noise": 0.0, "class_overlap": 0.0, "canaries": None,
+        "standardise": "numeric",
     }  # fmt: skip
     prepare_population.main(population=str(tmp_path / "text.h5"), settings=settings)
     with h5py.File(tmp_path / "text.h5") as file:

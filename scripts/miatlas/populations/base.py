@@ -21,7 +21,8 @@ class Population:
     x: (N, C, H, W) uint8 or float32 images, or (N, d) float32 features.
     labels: (N,) int64 in [0, len(class_names)).  test: (N,) bool, the official test set.
     scale: the pixel value that means 1.0 (1 for features).  encoding: how columns became features
-    (`tabular.encode`).  canary: (N,) bool, the examples that `insert_canaries` made.
+    (`tabular.encode`).  tokens: x (N, L) are ids of words, which are no quantities.
+    canary: (N,) bool, the examples that `insert_canaries` made.
     Raises ValueError, naming `source`, if these do not fit together.
     """
 
@@ -32,6 +33,7 @@ class Population:
     source: str
     scale: float = 1.0
     encoding: dict = field(default_factory=dict)
+    tokens: bool = False
     canary: np.ndarray | None = None
 
     def __post_init__(self):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder
 
 from miatlas.populations import catalogue
 from miatlas.populations.base import Population
@@ -21,10 +21,9 @@ def read_table(path: Path, **how) -> pd.DataFrame:
 def encode(frame: pd.DataFrame, categorical: list[str]) -> tuple[np.ndarray, dict]:
     """Return the columns as float32 features (N, d), and how they were made.
 
-    Numeric columns come first, standardised (deviation with ddof 0; a constant column becomes 0),
-    then the `categorical` ones, one-hot; both fitted on the whole population. The encoding lists,
-    in order, each column's name, kind, first feature, width, and its mean and deviation or its
-    categories. Raises ValueError for a missing value.
+    Numeric columns come first, as they are, then the `categorical` ones, one-hot. The encoding
+    lists, in order, each column's name, kind, first feature, width, and its categories if it has
+    any. Raises ValueError for a missing value.
     """
     holes = frame.columns[frame.isna().any()]
     if len(holes):
@@ -32,13 +31,8 @@ def encode(frame: pd.DataFrame, categorical: list[str]) -> tuple[np.ndarray, dic
     numeric = [name for name in frame.columns if name not in categorical]
     blocks, columns = [], []
     if numeric:
-        scaler = StandardScaler().fit(frame[numeric].astype(np.float64))
-        blocks.append(scaler.transform(frame[numeric].astype(np.float64)))
-        fitted = zip(numeric, scaler.mean_.tolist(), scaler.scale_.tolist(), strict=True)
-        columns += [
-            {"name": name, "kind": "numeric", "width": 1, "mean": mean, "deviation": deviation}
-            for name, mean, deviation in fitted
-        ]
+        blocks.append(frame[numeric].to_numpy(np.float64))
+        columns += [{"name": name, "kind": "numeric", "width": 1} for name in numeric]
     if categorical:
         encoder = OneHotEncoder(sparse_output=False, dtype=np.float32).fit(frame[categorical])
         blocks.append(encoder.transform(frame[categorical]))

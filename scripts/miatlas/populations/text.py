@@ -34,6 +34,7 @@ def load_windows(source: str, data_root: Path, length: int, vocabulary: int) -> 
         test=np.repeat([False, False, True], [len(each) for each in windows]),
         class_names=["text"],
         source=catalogue.provenance(source),
+        tokens=True,
     )
 
 

@@ -32,9 +32,10 @@ def complaint(population: dict, recipe: dict, queries: dict) -> str | None:
 
 def _misread(population, recipe, queries):
     given, name = kind_of(population), recipe["architecture"]["name"]
-    if given is None:
-        return None
     reads = constant(LIBRARY / "training" / "architectures" / f"{name}.py", "INPUTS")
+    if given is None:
+        ids = reads == TEXT and population["standardise"] != "none"
+        return f"recipe: {name} reads ids of words: set standardise: none" if ids else None
     if given != reads if reads else given == TEXT:
         what = f"reads nothing but {reads}" if reads else "reads no text"
         return f"recipe: {name} {what}, and examples of {population['source']} are {given}"

@@ -38,13 +38,16 @@ def population(
     label_noise: Annotated[float, between(0, 1)] = 0.0,
     class_overlap: Annotated[float, between(0, 1)] = 0.0,
     canaries: Any = None,
+    standardise: Literal["numeric", "all", "none"] = "numeric",
 ):
     """A data set: a module of `miatlas/populations` with its options.
 
     `subset`: keep that many examples, stratified by class. `label_noise`: the share of examples
     outside the official test set whose label is replaced by another class, drawn by lot.
     `class_overlap`: the weight with which an example of another class is mixed into every input.
-    `canaries`: see `canaries` below.
+    `canaries`: see `canaries` below. `standardise`: on their way to the models, features are moved
+    and scaled to mean 0 and deviation 1 over all but the official test set: numeric columns (those
+    with other values than 0 and 1), all of them, or none. Images are, by channel, unless none.
     """
 
 

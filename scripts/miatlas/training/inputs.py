@@ -5,9 +5,9 @@ import torch
 
 
 def standardised(x: np.ndarray, scale: float, mean, deviation, device) -> torch.Tensor:
-    """Return the inputs as the models see them: scaled, each channel standardised.
+    """Return the inputs as the models see them: scaled, standardised by channel or column.
 
-    x: uint8 or float32 images (N, C, H, W), or features (N, d); mean, deviation: (C,), or (1,).
+    x: uint8 or float32 images (N, C, H, W), or features (N, d); mean, deviation: (C,), (d,), (1,).
     """
     tensor = torch.as_tensor(x).to(device, torch.float32) / scale
     shape = (-1, 1, 1) if tensor.dim() == 4 else (-1,)
