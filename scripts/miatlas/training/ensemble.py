@@ -53,7 +53,9 @@ class Ensemble:
         Raises ValueError if they are not the network's: one that is missing would stay random.
         """
         stored = {name: tuple(array.shape[1:]) for name, array in weights.items()}
-        expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+        own = dict(network.named_parameters())
+        every = own | dict(network.named_buffers())  # a tensor that is shared has one name here
+        expected = {name: tuple(tensor.shape) for name, tensor in every.items()}
         for name in sorted(stored.keys() | expected.keys()):
             if stored.get(name) != expected.get(name):
                 raise ValueError(
@@ -61,7 +63,6 @@ class Ensemble:
                     f" that of the network {expected.get(name, 'absent')}"
                 )
         tensors = {name: torch.as_tensor(array).to(device) for name, array in weights.items()}
-        own = {name for name, _ in network.named_parameters()}
         return cls(
             network.to(device),
             {name: tensor for name, tensor in tensors.items() if name in own},
