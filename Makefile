@@ -17,6 +17,11 @@ $(foreach file,$(STUDY),$(if $(wildcard $(file)),,$(error STUDY: there is no fil
 WHAT = --configfile $(STUDY) $(if $(DATA_ROOT),--config data_root=$(DATA_ROOT))
 SETTINGS = --cores $(CORES) --resources gpu=$(GPUS) $(WHAT)
 
+# Snakemake keeps copies of sources in the home folder, and does not start where it cannot.
+ifneq ($(shell test -w "$${XDG_CACHE_HOME:-$$HOME}" && echo writable),writable)
+export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
+endif
+
 .PHONY: demo report figures attacks slurm plan test test-all test-slurm lint bench gpu gpu-alone clean
 .DEFAULT_GOAL := demo
 

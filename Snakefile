@@ -12,7 +12,7 @@ min_version("9.27")
 # A study given with --configfile replaces the demo; Snakemake would merge the two.
 if not workflow.overwrite_configfiles:
 
-    configfile: f"{workflow.basedir}/config/config.yaml"
+    configfile: f"{workflow.current_basedir}/config/config.yaml"
 
 
 pathvars:
@@ -35,13 +35,6 @@ include: "rules/exhibits.smk"
 report: "config/report.rst"
 
 
-localrules:
-    all,
-    figures,
-    list_attacks,
-    tables,
-
-
 rule all:
     default_target: True
     input:
@@ -56,3 +49,4 @@ rule all:
             for name, audit in STUDY["audits"].items()
         ],
         rules.describe_run.output,
+    localrule: True

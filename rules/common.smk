@@ -5,7 +5,13 @@ import os
 import sys
 from pathlib import Path
 
-SCRIPTS = Path(workflow.basedir) / "scripts"
+REPOSITORY = Path(str(workflow.current_basedir)).parent
+SCRIPTS = REPOSITORY / "scripts"
+if not SCRIPTS.is_dir():
+    sys.exit(
+        "\nmiatlas: its library is found in a checkout only: clone the repository, and let the"
+        " module's snakefile be the path of its Snakefile\n"
+    )
 sys.path.insert(0, str(SCRIPTS))
 
 from miatlas.study import jobs
@@ -131,7 +137,19 @@ def histories(cohort):
 
 def source(path):
     """A file of this repository, named from the working directory: moving both changes nothing."""
-    return os.path.relpath(Path(workflow.basedir) / path)
+    return brought(os.path.relpath(REPOSITORY / path))
+
+
+@declared
+def style(wildcards):
+    """The look of all figures."""
+    return source("config/miatlas.mplstyle")
+
+
+@declared
+def external(wildcards):
+    """The signals file of an external cohort; its content is among the settings, its time is none."""
+    return ancient(brought(STUDY["cohorts"][wildcards.cohort]["signals"]))
 
 
 def either(names):

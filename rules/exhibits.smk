@@ -6,7 +6,7 @@ EXHIBITS = f"<results>/exhibits/{STUDY['study']}"
 rule draw_figure:
     input:
         unpack(evidence),
-        style=source("config/miatlas.mplstyle"),
+        style=style,
     output:
         svg=report(
             f"{EXHIBITS}/{{exhibit}}.svg",
@@ -99,8 +99,10 @@ rule describe_run:
 rule figures:
     input:
         collect(rules.draw_figure.output, exhibit=studies.exhibits(STUDY, "figure")),
+    localrule: True
 
 
 rule tables:
     input:
         collect(rules.make_table.output, exhibit=studies.exhibits(STUDY, "table")),
+    localrule: True

@@ -1,20 +1,23 @@
-"""What is mended in Snakemake: slow plans, and failures without their reason."""
+"""What is mended in Snakemake: slow plans, failures without their reason, paths with odd letters.
+
+A workflow that uses this one as a module, or several times, is mended once.
+"""
 
 import gc
-from functools import cache
+import os
+import shlex
+import sys
+from functools import cache, wraps
 
 from snakemake import sourcecache
+from snakemake.io import _IOFile, flag, is_flagged, local
 from snakemake.jobs import GroupJob
 from snakemake.logging import logger
+from snakemake.script import PythonScript
 
 # Nearly all objects of a plan stay to its end: by default, looking for garbage among them takes a
 # fifth of the time.
 gc.set_threshold(100_000)
-
-
-# Snakemake asks three times for every job where its script is, and makes a class each time to tell.
-if hasattr(sourcecache, "parse_uri"):
-    sourcecache.parse_uri = cache(sourcecache.parse_uri)
 
 
 # Under its default limit of 100 new jobs a second, Snakemake looks through all that wait once a second
@@ -25,6 +28,24 @@ onstart:
         workflow.scheduler.job_rate_limiter = None
 
 
+def mended(owner, name):
+    """Replace a method of Snakemake's by what the decorated function makes of it, once a process."""
+
+    def replace(make):
+        old = getattr(owner, name, None)
+        if old is not None and not hasattr(old, "mended"):
+            new = wraps(old)(make(old))
+            new.mended = True
+            setattr(owner, name, new)
+
+    return replace
+
+
+# Snakemake asks three times for every job where its script is, and makes a class each time to tell.
+mended(sourcecache, "parse_uri")(cache)
+
+
+@mended(GroupJob, "log_error")
 def with_reason(log_error):
     """Say why a group of jobs failed, or what a cluster answered to it: Snakemake drops that."""
 
@@ -36,4 +57,41 @@ def with_reason(log_error):
     return log
 
 
-GroupJob.log_error = with_reason(GroupJob.log_error)
+def quoted(execute):
+    """Quote the path of Python in a shell command: there is a space or an apostrophe in it."""
+
+    def run(script, command, **words):
+        if command.startswith("{py_exec} "):
+            words["py_exec"] = shlex.quote(words["py_exec"])
+        return execute(script, command, **words)
+
+    return run
+
+
+if shlex.quote(sys.executable) != sys.executable:
+    mended(PythonScript, "_execute_cmd")(quoted)
+
+
+@mended(sourcecache.LocalSourceFile, "format")
+def as_it_is(fill_in):
+    """Take a file that is there by its name: braces in its path are no place for a wildcard."""
+
+    def name(file, **wildcards):
+        return file if os.path.exists(file.path) else fill_in(file, **wildcards)
+
+    return name
+
+
+def brought(path):
+    """Flag an input file that is no result: no caller's prefix, no wildcards in its name."""
+    return flag(local(path), "brought")
+
+
+@mended(_IOFile, "apply_wildcards")
+def literal(fill_in):
+    """Take the name of a file that was brought as it is."""
+
+    def name(file, wildcards):
+        return file if is_flagged(file, "brought") else fill_in(file, wildcards)
+
+    return name

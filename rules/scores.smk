@@ -4,6 +4,7 @@
 rule list_attacks:
     log:
         "<logs>/list_attacks.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     script:

@@ -63,7 +63,7 @@ rule probe_models:
 
 rule accept_signals:
     input:
-        external=lookup("cohorts/{cohort}/signals", within=STUDY),
+        external=external,
     output:
         signals=ensure("<results>/cohorts/{cohort}/signals/{block}.h5", non_empty=True),
     log:

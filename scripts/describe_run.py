@@ -63,14 +63,21 @@ def data(path) -> dict:
 
 def machine() -> dict:
     """Return the versions of the packages, the commit, and the machine."""
-    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
     return {
-        "miatlas": commit or "not a git checkout",
+        "miatlas": commit() or "not a git checkout",
         "Python": platform.python_version(),
         **{package: version(package) for package in PACKAGES},
         "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
     }
+
+
+def commit() -> str:
+    """Return the commit of this code; "" without git, or outside of a checkout."""
+    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:
+        return ""
 
 
 if __name__ == "__main__":
