@@ -159,6 +159,27 @@ def test_german_credit_has_20_attributes_and_bad_is_class_1(tmp_path, monkeypatc
         german_credit.load(tmp_path)
 
 
+def test_german_credit_as_codes_has_20_columns_up_to_1_and_tests_on_its_last_rows(
+    tmp_path, monkeypatch
+):
+    """As OpenML's credit-g, whose categories are numbered in the order that UCI lists them in."""
+    path = tmp_path / "german_credit" / "german.data"
+    path.parent.mkdir()
+    third = "A14 24 A30 A410 1000 A61 A71 1 A91 A101 1 A124 30 A141 A153 1 A174 2 A191 A202 1"
+    path.write_text("\n".join([*GERMAN, third]) + "\n")
+    describe(monkeypatch, "german_credit", (3, 20))
+    population = german_credit.load(tmp_path, encoding="codes", test_rows=1)
+    expected = [  # by hand, each column before it is divided by its largest
+        [0, 6, 4, 3, 1169, 4, 4, 4, 2, 0, 4, 0, 67, 2, 1, 2, 2, 1, 1, 0],
+        [1, 48, 2, 3, 5951, 0, 2, 2, 1, 0, 2, 0, 22, 2, 1, 1, 2, 1, 0, 0],
+        [3, 24, 0, 10, 1000, 0, 0, 1, 0, 0, 1, 3, 30, 0, 2, 1, 3, 2, 0, 1],
+    ]
+    largest = np.maximum(np.max(expected, axis=0), 1)
+    np.testing.assert_allclose(population.x, expected / largest, rtol=1e-6)
+    np.testing.assert_array_equal(population.test, [False, False, True])
+    assert population.encoding == {}
+
+
 @pytest.mark.parametrize(
     ("source", "module", "name", "quote"),
     [
