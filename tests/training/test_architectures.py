@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 from torch.func import functional_call, grad, stack_module_state, vmap
+from torchvision import models
+from torchvision.transforms import functional
 
 from miatlas.options import checked, constant, declared
 from miatlas.training import architectures
@@ -16,7 +18,7 @@ from miatlas.training.architectures.base import Mean, PooledConvolution
 FOLDER = Path(architectures.__file__).parent
 EVERY = sorted(path for path in FOLDER.glob("[!_]*.py") if path.stem != "base")
 NAMES = [path.stem for path in EVERY if constant(path, "INPUTS") != "text"]  # those of images
-DEEP = ["densenet121", "resnet", "vgg16"]
+DEEP = ["densenet121", "resnet", "vgg16", "vgg16_dense"]
 deep_ones_slowly = pytest.mark.parametrize(
     "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in DEEP)) for n in NAMES]
 )
@@ -27,10 +29,12 @@ SMALL = {
     "wide_resnet": {"depth": 10, "width": 1},
     "two_layer_cnn": {"first": 4, "second": 6},
     "fast_resnet": {"widths": [24, 8, 16]},
+    "vgg16_dense": {"dense": 16},
 }
 SMALLEST = {
     "alexnet": 29, "cnn": 8, "densenet121": 8, "fast_resnet": 16, "mlp": 1, "resnet": 8,
-    "smallnet": 8, "two_layer_cnn": 10, "vgg16": 32, "vgg3": 8, "wide_resnet": 4,
+    "smallnet": 8, "two_layer_cnn": 10, "vgg16": 32, "vgg16_dense": 32, "vgg3": 8,
+    "wide_resnet": 4,
 }  # fmt: skip
 
 
@@ -68,6 +72,7 @@ def count(name, shape=(3, 32, 32), classes=10, **options):
         ("resnet", (3, 32, 32), 10, {"depth": 18}, 11_173_962),
         ("resnet", (3, 32, 32), 10, {"depth": 34}, 21_282_122),
         ("vgg16", (3, 32, 32), 10, {}, 14_728_266),
+        ("vgg16", (3, 32, 32), 10, {"batch_norm": False}, 14_728_266 - 2 * 4224),
         ("densenet121", (3, 32, 32), 10, {}, 6_956_298 + 128),  # torchvision normalises the stem
         ("wide_resnet", (3, 32, 32), 10, {"width": 2}, 1_467_610),
         # By hand: 24 biases of the first layer, convolutions, two norms (biases only) a stage, head
@@ -80,6 +85,51 @@ def count(name, shape=(3, 32, 32), classes=10, **options):
 )  # fmt: skip
 def test_number_of_weights(name, shape, classes, options, published):
     assert count(name, shape, classes, **options) == published
+
+
+def test_networks_for_imagenet_are_torchvisions():
+    """What shi2024's released code builds: weights have the shapes of torchvision's, in order."""
+    with torch.device("meta"):
+        pairs = [
+            (build("vgg16_dense"), models.vgg16(num_classes=10)),
+            (
+                build("densenet121", classes=100, stem="imagenet"),
+                models.densenet121(num_classes=100),
+            ),
+        ]
+    for own, published in pairs:
+        shapes = [[w.shape for w in net.parameters()] for net in (own, published)]
+        assert shapes[0] == shapes[1]
+
+
+@pytest.mark.slow
+def test_networks_for_imagenet_answer_as_torchvisions():
+    for own, published, size in (
+        (build("vgg16_dense"), models.vgg16(num_classes=10), 32),
+        (build("densenet121", stem="imagenet", resize=64), models.densenet121(num_classes=10), 64),
+    ):
+        weights = zip(own.state_dict(), published.state_dict().values(), strict=True)
+        own.load_state_dict(dict(weights))
+        x = torch.randn(2, 3, 32, 32)
+        larger = functional.resize(x, [size, size], antialias=True)
+        with torch.no_grad():
+            expected = published.eval()(larger)
+            torch.testing.assert_close(own.eval()(x), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_stack_sees_resized_images_as_single_networks_do():
+    """smallnet on 8x8 images is smallnet on the same ones made larger beforehand."""
+    networks = [build("smallnet", (3, 8, 8), seed=k, resize=24) for k in range(2)]
+    x = torch.randn(2, 3, 8, 8)
+    larger = functional.resize(x, [24, 24], antialias=True)
+    plain = build("smallnet", (3, 24, 24))
+    weights = zip(plain.state_dict(), networks[0].state_dict().values(), strict=True)
+    plain.load_state_dict(dict(weights))
+    torch.testing.assert_close(networks[0](x), plain(larger), rtol=1e-4, atol=1e-5)
+    parameters, buffers = stack_module_state(networks)
+    stacked = vmap(lambda p, b: functional_call(networks[0], (p, b), (x,)))(parameters, buffers)
+    for k, network in enumerate(networks):
+        torch.testing.assert_close(stacked[k], network(x), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

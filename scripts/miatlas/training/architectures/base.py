@@ -11,7 +11,7 @@ population's and no model's, made from so many examples (see `train_models.maker
 import torch
 from torch import nn
 from torch._C._functorch import is_batchedtensor
-from torch.nn.functional import max_pool2d
+from torch.nn.functional import interpolate, max_pool2d
 
 
 class PooledConvolution(nn.Conv2d):
@@ -89,6 +89,18 @@ class BatchNorm(nn.BatchNorm2d):
         return x
 
 
+class Resized(nn.Module):
+    """Images made larger, bilinearly: (B, C, H, W) -> (B, C, size, size)."""
+
+    def __init__(self, size: int):
+        super().__init__()
+        self.size = (size, size)
+
+    def forward(self, x):
+        """(B, C, H, W) -> (B, C, size, size)."""
+        return interpolate(x, self.size, mode="bilinear", align_corners=False)
+
+
 class Mean(nn.Module):
     """The mean over all positions: (B, C, H, W) -> (B, C)."""
 
@@ -132,6 +144,11 @@ def channels(name: str, shape: tuple[int, ...], smallest: int) -> int:
             f"not {height}x{width}"
         )
     return shape[0]
+
+
+def resized(size: int | None) -> list[nn.Module]:
+    """Return the layer that makes images of `size` pixels a side, none for None."""
+    return [Resized(size)] if size else []
 
 
 def pooled(*layers: nn.Module) -> nn.Sequential:
