@@ -1,26 +1,29 @@
-"""The law of the decision set {c : p_c ≥ τ} of a Dirichlet vector p: exact, weighed or sampled.
+"""The law of the decision set {c : p_c ≥ τ} of a Dirichlet vector p: exact, weighed or counted.
 
-Exact: every set's probability, where there are not too many. Weighed: sets that are drawn, with
-their exact probabilities under both laws: nothing is lost where nearly every draw is another set.
-Sampled: where a set's probability is known by counting alone.
+Exact: every set's probability, where they can be listed. Weighed: sets that are drawn, with their
+exact probabilities under both laws: nothing is lost where nearly every draw is another set.
+Counted: where those are not known either. There draws may be too few to tell: all is nan then.
 """
 
-from math import comb
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import logit
+from scipy.special import expit, kl_div, logit
 
 from miatlas.bounds import beta, orthants
 from miatlas.bounds.log_beta import log_beta
 
-FLOOR = 1e-8  # a set's probability is known to about this, and never counted as less
-LARGEST, CONCENTRATED = 9, 100.0  # classes in a set, α_0: beyond, probabilities are not computed
-LISTED = 700  # sets at most to be listed
+FLOOR = 1e-9  # a set's probability is known to about this, and never counted as less
+LISTED = 10  # classes at most, for all sets to be listed
+LARGEST, CONCENTRATED = 9, 1e4  # classes in a set, α_0: beyond, probabilities are not computed
 NEVER = 1e-6  # a class less likely to reach the threshold is taken never to do so
-COARSE = 24  # nodes, where draws leave errors of a hundredth
+COARSE = 32  # nodes, where draws leave errors of a hundredth
 CHUNK = 2_000_000  # complex numbers held at once, of each of a few arrays
+FARTHEST = 700.0  # log-ratios are cut there, so that no law excludes what the other does not
 ROUNDED = 1e-12  # a probability below it may be what rounding left of none: it adds under 1e-9
+SMOOTH = ("kl_in_out", "kl_out_in", "affinity")
+TOLD = 0.03  # a total variation is told where what is surely too small and too large are so close
+ACCURATE, MOST = 0.005, 256  # the standard error wanted; times as many draws at most to get there
 
 
 class Discrete(NamedTuple):
@@ -34,16 +37,21 @@ class Discrete(NamedTuple):
 
     @classmethod
     def of(cls, p: np.ndarray, q: np.ndarray) -> "Discrete":  # (..., K) twice -> (...)
-        """Return the divergences of the laws p (IN) and q (OUT)."""
+        """Return the divergences of the laws p (IN) and q (OUT).
+
+        As sums of terms that are at least 0. So they are also what drawn sets say on average: with
+        the share w of the draws that a set S has, drawn from a law M, p = w P(S) / M(S), q alike.
+        """
         variation = np.abs(p - q).sum(axis=-1) / 2.0
-        affinity = np.minimum(np.sqrt(p * q).sum(axis=-1), 1.0)
+        affinity = 1.0 - ((np.sqrt(p) - np.sqrt(q)) ** 2).sum(axis=-1) / 2.0
         return cls(variation, np.zeros_like(variation), _kl(p, q), _kl(q, p), affinity)
 
 
 def _kl(p, q):
-    with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(p > ROUNDED, p * (np.log(p) - np.log(q)), 0.0)
-    return np.maximum(terms.sum(axis=-1), 0.0)
+    return np.where(p > ROUNDED, kl_div(p, q), q).sum(axis=-1)
+
+
+UNTOLD = Discrete(*np.full(5, np.nan))
 
 
 def exact_laws(alpha: np.ndarray, threshold: float) -> np.ndarray:  # (n, C) -> (n, K)
@@ -60,21 +68,16 @@ def exact_laws(alpha: np.ndarray, threshold: float) -> np.ndarray:  # (n, C) -> 
 
 def computed(alpha_in, alpha_out, threshold: float) -> np.ndarray:  # (n, C) twice -> (n,) bool
     """Return for which examples the probabilities of sets are computed, not counted."""
-    largest = orthants.most(threshold)
+    classes = alpha_in.shape[-1]
     total = np.maximum(alpha_in.sum(axis=-1), alpha_out.sum(axis=-1))
-    possible = largest <= LARGEST and 1.0 - largest * threshold > 1e-3
+    possible = classes <= LISTED or orthants.most(threshold) <= LARGEST
     return possible & (total <= CONCENTRATED)
 
 
-def few(classes: int, threshold: float) -> bool:
-    """Return whether all sets of so many classes can be listed."""
-    return sum(comb(classes, k) for k in range(orthants.most(threshold) + 1)) <= LISTED
-
-
 def listed(alpha: np.ndarray, threshold: float) -> np.ndarray:  # (n, C) -> (n, K)
-    """Return the probabilities of all decision sets, to about FLOOR, where they are `few`."""
-    largest = orthants.most(threshold)
-    step = max(1, CHUNK // (orthants.NODES * LISTED))
+    """Return the probabilities of all decision sets, to about FLOOR, of up to LISTED classes."""
+    largest = orthants.most(threshold, alpha.shape[-1])
+    step = max(1, CHUNK // (orthants.NODES * len(orthants.subsets(alpha.shape[-1], largest))))
     parts = [
         orthants.laws(orthants.table(alpha[i : i + step], threshold), largest)
         for i in range(0, len(alpha), step)
@@ -86,10 +89,9 @@ def listed(alpha: np.ndarray, threshold: float) -> np.ndarray:  # (n, C) -> (n, 
 def weighed(alpha_in, alpha_out, threshold, generator, draws) -> Discrete:
     """Return the divergences (scalars) of the laws of the decision set, by drawn sets. alpha (C,).
 
-    Sets S are drawn from the even mixture M of the laws P and Q; with their exact probabilities
-    the total variation is the mean of |P - Q| / (P + Q), without bias; the other divergences are
-    those of the laws that give a drawn set the weights P/M and Q/M, normalised. Classes that reach
-    the threshold with a chance below NEVER under both laws are left out, as `error` includes.
+    Sets S are drawn from the even mixture of the laws P and Q and weighed by their exact
+    probabilities, without bias. Classes that reach the threshold with a chance below NEVER under
+    both laws are left out, as `error` includes.
     """
     laws = np.stack([alpha_in, alpha_out])
     reached = _reached(laws, threshold).max(axis=0)
@@ -101,19 +103,18 @@ def weighed(alpha_in, alpha_out, threshold, generator, draws) -> Discrete:
     inside = log_p[:, : len(kept)] >= np.log(threshold)
     _, first, counts = np.unique(_keys(inside, None), return_index=True, return_counts=True)
     p, q = _probabilities(laws, threshold, kept, inside[first])
-    weights = [counts * law / (p + q) for law in (p, q)]
-    found = Discrete.of(*(weight / weight.sum() for weight in weights))
-    each, share = np.abs(p - q) / (p + q), counts / counts.sum()
-    mean = share @ each
-    error = np.sqrt(share @ (each - mean) ** 2 / counts.sum()) + np.delete(reached, kept).sum()
-    return _consistent(found._replace(variation=mean, error=error))
+    share = counts / counts.sum()
+    found = Discrete.of(2.0 * share * p / (p + q), 2.0 * share * q / (p + q))
+    spread = share @ (np.abs(p - q) / (p + q) - found.variation) ** 2
+    left_out = np.delete(reached, kept).sum()
+    return found._replace(error=np.sqrt(spread / counts.sum()) + left_out)
 
 
 def _probabilities(laws, threshold, kept, inside):
     """Return the probabilities (D,) of sets of the classes kept, inside (D, k), under both laws."""
     known = orthants.table(laws, threshold, np.stack([kept, kept]), COARSE)
     tables = [orthants.Table(*(part[i : i + 1] for part in known)) for i in (0, 1)]
-    largest = orthants.most(threshold)
+    largest = orthants.most(threshold, laws.shape[1])
     return [np.maximum(orthants.probabilities(one, inside, largest), FLOOR) for one in tables]
 
 
@@ -123,58 +124,53 @@ def _reached(alpha, threshold):
     return 1.0 - beta.below(parameters, logit(threshold))
 
 
-def sampled(alpha_in, alpha_out, threshold, generator, draws, label=None) -> Discrete:
-    """Return the divergences (scalars) of the laws of the decision set, from draws of either law.
+def counted(alpha_in, alpha_out, threshold, generator, draws, label=None) -> Discrete:
+    """Return the divergences (scalars) of the laws of the decision set, by counting. alpha (C,).
 
-    alpha (C,). With p drawn from the even mixture and v = tanh(L/2) of its log density ratio L, the
-    laws of a set S are E[(1 ± v) 1_S]: v is small where the laws are close, and so is the error.
-    The total variation Σ_S |E[v 1_S]| takes each sign from one half of the draws and the value from
-    the other: on average it is not too large, and somewhat too small where there are many sets and
-    few draws. The other divergences are those of the laws that the draws make, less what these are
-    too far apart by chance (`_jackknifed`). `label`: the laws of all wrong classes are equal, and
-    sets that agree in that class and in how many others they hold are one.
+    From `draws` of either law, or as many as a first look says are needed, up to MOST times as
+    many. nan where these would not tell either: where there are too many sets. `label`: the laws
+    of all wrong classes are equal, and sets that agree in that class and in how many others they
+    hold are one.
+    """
+    found, largest = _counted(alpha_in, alpha_out, threshold, generator, draws, label)
+    apart = ((largest - found.variation) / TOLD) ** 2
+    more = max(apart, (found.error / ACCURATE) ** 2)
+    if more > 1.0 and apart <= MOST:
+        draws = int(draws * min(more, MOST))
+        found, largest = _counted(alpha_in, alpha_out, threshold, generator, draws, label)
+    return found if largest - found.variation <= TOLD else UNTOLD
+
+
+def _counted(alpha_in, alpha_out, threshold, generator, draws, label):
+    """Return the divergences, and a total variation that is on average too large.
+
+    Of p from the even mixture of the densities f and g, the law P of its set is that of weights
+    f/(f+g), Q that of g/(f+g): where f and g are close these say more than counts of either's. The
+    total variation Σ_S |P - Q| / 2 takes each sign from one half of the draws and the value from
+    the other: it is on average not too large, below 0 at times where there is nothing. The other
+    divergences are less what the draws' laws are too far apart by chance, as far as that falls
+    with their number (jackknife).
     """
     log_p = np.concatenate([log_draws(a, draws, generator) for a in (alpha_in, alpha_out)])
     ratio = log_p @ (alpha_in - alpha_out) - log_beta(alpha_in) + log_beta(alpha_out)
-    v = np.tanh(ratio / 2.0)
-    inside = log_p >= np.log(threshold)
-    _, which = np.unique(_keys(inside, label), return_inverse=True)
-    half = np.arange(len(v)) % 2 == 0
-    sums = [np.bincount(which, weights=v * mask) for mask in (half, ~half)]
-    counts = [np.bincount(which, weights=mask) for mask in (half, ~half)]
-    halves = [_laws(*one) for one in zip(counts, sums, strict=True)]
-    laws = _jackknifed(_laws(sum(counts), sum(sums)), halves)
-    crossed = sum(np.sign(one) @ other for one, other in (sums, sums[::-1])) / len(v)
-    value = float(np.clip(crossed, 0.0, 1.0))
-    error = np.sqrt(max((v**2).mean() - value**2, 0.0) / len(v))
-    return _consistent(laws._replace(variation=value, error=error))
+    weights = [expit(np.clip(r, -FARTHEST, FARTHEST)) for r in (ratio, -ratio)]
+    _, which = np.unique(_keys(log_p >= np.log(threshold), label), return_inverse=True)
+    half = np.arange(len(ratio)) % 2 == 0
+    sums = [np.stack([np.bincount(which, w * mask) for mask in (half, ~half)]) for w in weights]
+    p, q = (_shares(law.sum(axis=0)) for law in sums)
+    whole, halves = Discrete.of(p, q), Discrete.of(*map(_shares, sums))
+    gaps = _shares(sums[0]) - _shares(sums[1])
+    value = (np.sign(gaps) * gaps[::-1]).sum() / 4.0
+    sign = np.sign(p - q)
+    each = [(sign[which] - sign @ law) * w for law, w in zip((p, q), weights, strict=True)]
+    error = np.std(each[0] - each[1]) / np.sqrt(len(ratio))
+    less = {name: 2.0 * getattr(whole, name) - getattr(halves, name).mean() for name in SMOOTH}
+    less["affinity"] = min(less["affinity"], 1.0)
+    return Discrete(value, error, **less), whole.variation
 
 
-def _laws(counts, sums):
-    p, q = counts + sums, counts - sums
-    return Discrete.of(p / p.sum(), q / q.sum())
-
-
-def _jackknifed(whole, halves):
-    """Return 2 f(all draws) - mean of f(half of them): a bias in 1/draws is gone."""
-
-    def corrected(name):
-        parts = [getattr(one, name) for one in (whole, *halves)]
-        return 2.0 * parts[0] - np.mean(parts[1:]) if np.isfinite(parts).all() else parts[0]
-
-    return whole._replace(**{n: corrected(n) for n in ("kl_in_out", "kl_out_in", "affinity")})
-
-
-def _consistent(law):
-    """Return estimates that obey what holds of any two laws: BC² ≤ 1 - V², KL ≥ 2 V² and -2 ln BC.
-
-    The total variation V is the surest of them. Where the laws are far apart few draws say little
-    of a KL divergence, and less its bias it could be of either sign.
-    """
-    affinity = float(np.clip(law.affinity, 0.0, np.sqrt(1.0 - law.variation**2)))
-    least = max(2.0 * law.variation**2, -2.0 * np.log(affinity) if affinity else np.inf)
-    kl = {name: max(getattr(law, name), least) for name in ("kl_in_out", "kl_out_in")}
-    return law._replace(affinity=affinity, **kl)
+def _shares(sums):
+    return sums / sums.sum(axis=-1, keepdims=True)
 
 
 def log_draws(alpha: np.ndarray, draws: int, generator) -> np.ndarray:  # (C,) -> (draws, C)

@@ -13,12 +13,12 @@ from scipy.special import logit
 from miatlas.bounds import beta, divergences, limits
 from miatlas.bounds import total_variation as variation
 from miatlas.bounds.decision_sets import (
+    LISTED,
     Discrete,
     computed,
+    counted,
     exact_laws,
-    few,
     listed,
-    sampled,
     weighed,
 )
 
@@ -29,8 +29,9 @@ class Limit(NamedTuple):
     """What no attack on one observation can exceed, (n,) each.
 
     advantage: the largest of all tests', the total variation of the two laws, with its error (of
-    the quadrature; the standard error where it was sampled). divergences: what the bounds follow
-    from; bound: the tightest of them, and its place in `limits.NAMES`.
+    the quadrature; the standard error where it was sampled, when it may be below 0). divergences:
+    what the bounds follow from; bound: the tightest of them, and its place in `limits.NAMES`. All
+    are nan where they are not estimated.
     """
 
     advantage: np.ndarray
@@ -67,25 +68,25 @@ def decision_set(alpha_in, alpha_out, threshold, generators, draws=1024, label=N
     """Return the limit under DS, the whole set.
 
     Exact with two classes, with a threshold above ½, which no two classes reach, and where all
-    sets can be listed (`decision_sets.few`). Else from `draws` vectors of either law for each
-    example, drawn by its own of the n generators: weighed by the exact probabilities of their sets,
-    or merely counted where these are not known (`decision_sets.computed`), and then the advantage
-    may come out too small. `label` as in `decision_sets.sampled`.
+    sets can be listed: of up to `decision_sets.LISTED` classes. Else from `draws` vectors of either
+    law for each example, drawn by its own of the n generators: weighed by the exact probabilities
+    of their sets, or counted where these are not known (`decision_sets.computed`), from more draws
+    where they are needed, and nan where they do not tell. `label` as in `decision_sets.counted`.
     """
     if alpha_in.shape[-1] == 2 or threshold > 0.5:
         return _of_discrete(Discrete.of(*(exact_laws(a, threshold) for a in (alpha_in, alpha_out))))
-    known, draw = computed(alpha_in, alpha_out, threshold), list(generators)
+    known, draw = computed(alpha_in, alpha_out, threshold), list(generators or ())
     result = np.empty((len(alpha_in), 5))
-    if few(alpha_in.shape[-1], threshold):
-        laws = (listed(a[known], threshold) for a in (alpha_in, alpha_out))
-        if known.any():
-            result[known] = np.stack(Discrete.of(*laws), axis=-1)
-            result[known, 1] = ACCURATE
-    else:
-        for i in np.flatnonzero(known):
-            result[i] = weighed(alpha_in[i], alpha_out[i], threshold, draw[i], draws)
+    exact = known & (alpha_in.shape[-1] <= LISTED)
+    if exact.any():
+        laws = (listed(a[exact], threshold) for a in (alpha_in, alpha_out))
+        result[exact] = np.stack(
+            Discrete.of(*laws)._replace(error=np.full(exact.sum(), ACCURATE)), axis=-1
+        )
+    for i in np.flatnonzero(known & ~exact):
+        result[i] = weighed(alpha_in[i], alpha_out[i], threshold, draw[i], draws)
     for i in np.flatnonzero(~known):
-        result[i] = sampled(alpha_in[i], alpha_out[i], threshold, draw[i], draws, label)
+        result[i] = counted(alpha_in[i], alpha_out[i], threshold, draw[i], draws, label)
     return _of_discrete(Discrete(*result.T))
 
 

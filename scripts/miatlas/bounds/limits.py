@@ -26,13 +26,13 @@ class Divergences(NamedTuple):
 
 
 def pinsker(kl: np.ndarray) -> np.ndarray:
-    """Return √(KL / 2), which may exceed 1."""
-    return np.sqrt(np.asarray(kl) / 2.0)
+    """Return √(KL / 2), which may exceed 1; 0 for an estimate below 0."""
+    return np.sqrt(np.maximum(kl, 0.0) / 2.0)
 
 
 def bretagnolle_huber(kl: np.ndarray) -> np.ndarray:
-    """Return √(1 - exp(-KL)) (Bretagnolle and Huber 1979)."""
-    return np.sqrt(-np.expm1(-np.asarray(kl)))
+    """Return √(1 - exp(-KL)) (Bretagnolle and Huber 1979); 0 for an estimate below 0."""
+    return np.sqrt(-np.expm1(-np.maximum(kl, 0.0)))
 
 
 def hellinger(affinity: np.ndarray) -> np.ndarray:
