@@ -1,65 +1,61 @@
 """Check the signals that other software made, and write them in this project's layout."""
 
+import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from miatlas.designs.roles import ROLES
 from miatlas.running.logs import logged
-from miatlas.running.store import by_slices, read_h5, write_h5
-from miatlas.signals.answers import Signals
+from miatlas.running.store import PART, SLICE, fill, fill_by_slices, new_h5, opened
+from miatlas.signals import consistency
+from miatlas.signals.answers import ALIKE, ANSWERS, MASKS, SIGNALS, Signals, slices
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+AT_ONCE = 2**25  # numbers read at once, whatever the chunks of the file
+
 
 def main(*, external: str, signals: str, settings: dict) -> None:
     """Write the accepted signals; refuse shapes that do not fit and values that cannot be."""
-    accepted = Signals([external])
-    everything = slice(0, accepted.shape[1])
-    arrays = read_h5(external)
-    for name in ("phi", "logits", "features"):
-        if name in arrays:
-            arrays[name] = accepted.read(name, everything)
-    arrays |= {"member": accepted.member, "evaluated": accepted.evaluated, "role": accepted.role}
-    if not np.issubdtype(arrays["labels"].dtype, np.integer):
-        raise ValueError(f"{external}: labels are {arrays['labels'].dtype}, expected integers")
-    check(external, arrays["member"], arrays["role"])
-    if settings["paired"]:
-        check_pairs(external, arrays["member"])
+    given = Signals([external])
+    with opened(external) as file:
+        answers = [name for name in ANSWERS if name in file]
+        others = sorted(set(file) - set(SIGNALS))
+    alike = {name: getattr(given, name) for name in ALIKE}
+    classes = given.dimensions("logits")[-1] if "logits" in answers else None
+    consistency.check_classes(external, alike["labels"], classes)
     facts = {"cohort": settings["cohort"], "external": str(external)}
-    write_h5(signals, arrays, facts, by_slices(arrays))
-    print(
-        f"{settings['cohort']}: {accepted.shape[0]} models, {accepted.shape[1]} examples accepted"
-    )
+    with new_h5(signals, facts) as file:
+        fill(file, alike, {})
+        fill_by_slices(file, given.shape[1], checked(given, answers, settings["paired"]))
+        check_members(external, file["member"])
+    print(f"{settings['cohort']}: {given.shape[0]} models, {given.shape[1]} examples accepted")
+    if others:
+        print(f"{external}: not read: {', '.join(others)}")
 
 
-def check(external, member, role) -> None:
-    """Refuse unknown roles, and members without a non-member; models may well know no example."""
-    unknown = np.flatnonzero(~np.isin(role, list(ROLES.values())))
-    if len(unknown):
-        known = ", ".join(f"{number} {name}" for name, number in ROLES.items())
-        raise ValueError(
-            f"{external}: role is {role[unknown[0]]} for example {unknown[0]}, expected one of:"
-            f" {known}"
-        )
-    if member.all():
+def checked(given: Signals, answers: list[str], paired: bool) -> Iterator:
+    """Yield slices of the examples, as `fill_by_slices` takes them, once they are consistent."""
+    names = [*MASKS, *answers]
+    numbers = sum(math.prod(given.dimensions(name)) for name in answers) // given.shape[1]
+    for large in given.slices(max(1, AT_ONCE // numbers // SLICE) * SLICE):
+        arrays = {name: given.read(name, large) for name in (*names, *ALIKE)}
+        for start in range(large.start, large.stop, SLICE):
+            here = slice(start - large.start, start - large.start + SLICE)
+            part = {n: a[here] if n in ALIKE else a[:, here] for n, a in arrays.items()}
+            consistency.check(given.paths[0], start, part, paired)
+            yield (
+                slice(start, start + len(part["role"])),
+                lambda part=part: {name: part[name] for name in names},
+            )
+
+
+def check_members(external, member) -> None:
+    """Refuse members without a non-member; models may well know no example."""
+    if all(member[:, where].all() for where in slices(member.shape[1], PART)):
         raise ValueError(
             f"{external}: member is all true: models 0 to {len(member) - 1} have no non-members to"
             " tell members from"
-        )
-
-
-def check_pairs(external, member) -> None:
-    """Refuse models that are no pairs: of 2k and 2k+1, no example is a member of both."""
-    if len(member) % 2:
-        raise ValueError(f"{external}: {len(member)} models are not pairs, but paired is true")
-    both = np.argwhere(member[::2] & member[1::2])
-    if len(both):
-        pair, example = both[0]
-        raise ValueError(
-            f"{external}: example {example} is a member of models {2 * pair} and {2 * pair + 1},"
-            " but paired is true: models 2k and 2k+1 hold complementary halves"
         )
 
 

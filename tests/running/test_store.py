@@ -16,6 +16,7 @@ import pytest
 
 from miatlas.running import files, store
 from miatlas.signals.answers import Signals
+from miatlas.signals.statistics import logit_scaled_confidence
 
 SCRIPTS = Path(store.__file__).parents[2]
 
@@ -29,6 +30,8 @@ def signals(path, models=3, examples=50, queries=2, classes=4, seed=0, change=()
         "phi": rng.normal(size=(models, examples, queries)).astype(np.float32),
         "logits": rng.normal(size=(models, examples, classes)).astype(np.float32),
     } | extra  # fmt: skip
+    if arrays["logits"] is not None:
+        arrays["phi"][..., 0] = logit_scaled_confidence(arrays["logits"], arrays["labels"])
     arrays |= dict(change)
     store.write_h5(path, {n: a for n, a in arrays.items() if a is not None}, {"cohort": "c"})
     return arrays

@@ -4,10 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from miatlas.running.store import PART, absence, opened
+from miatlas.running.store import PART, absence, dataset, opened
 
-# What every signals file holds: dimensions and kinds of number (bool, integers, floats).
-SIGNALS = {"member": (2, "bui"), "labels": (1, "ui"), "phi": (3, "f")}
+# What a signals file holds, the first three always: dimensions and kinds of number.
+SIGNALS = {
+    "member": ((2,), "bui"), "labels": ((1,), "ui"), "phi": ((3,), "f"), "logits": ((3, 4), "f"),
+    "features": ((3,), "f"), "role": ((1,), "bui"), "evaluated": ((2,), "bui"),
+}  # fmt: skip
+NEEDED = ("member", "labels", "phi")
 KINDS = {"b": "booleans", "u": "counts", "i": "integers", "f": "floats"}
 ANSWERS = ("phi", "logits", "features")  # what models answer about an example
 MASKS = ("member", "evaluated")
@@ -67,12 +71,7 @@ class Signals:
         for path in paths[:1] if name in ALIKE else paths:
             with opened(path) as file:
                 part = _part(path, file, name, examples, last)
-            if part.dtype.kind == "f" and not np.isfinite(part).all():
-                model, example = np.argwhere(~np.isfinite(part))[0][:2]
-                raise ValueError(
-                    f"{path}: {name} is not finite for model {model} of the file,"
-                    f" example {examples.start + example}"
-                )
+            _check_finite(path, name, part, examples.start)
             parts.append(part)
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
@@ -97,7 +96,7 @@ def _part(path, file, name, examples, last):
     if name in file:
         index = (examples,) if name in ALIKE else (slice(None), examples)
         part = file[name][(*index, *([slice(last)] if last else []))]
-        return part.astype(bool, copy=False) if name in MASKS else part
+        return _mask(path, name, part, examples.start) if name in MASKS else part
     models, total = file["member"].shape
     if name == "role":
         return np.zeros(len(range(total)[examples]), np.uint8)
@@ -105,6 +104,28 @@ def _part(path, file, name, examples, last):
         pool = _part(path, file, "role", examples, None) == 0
         return np.broadcast_to(pool, (models, len(pool)))
     raise ValueError(absence(path, name, file))
+
+
+def _mask(path, name, part, first):
+    """Return what says yes or no of every model and example (M, n) as bool."""
+    if part.dtype != bool and len(other := np.argwhere((part != 0) & (part != 1))):
+        model, example = other[0]
+        raise ValueError(
+            f"{path}: {name} is {part[model, example]} for model {model} of the file, example"
+            f" {first + example}, expected 0 or 1 (leave out what is not known: evaluated 0)"
+        )
+    return part.astype(bool, copy=False)
+
+
+def _check_finite(path, name, part, first):
+    """Refuse answers (M, n, ...) with a NaN or an infinity, naming the first one."""
+    if part.dtype.kind == "f" and not np.isfinite(part).all():
+        place = tuple(np.argwhere(~np.isfinite(part))[0])
+        raise ValueError(
+            f"{path}: {name} is not finite for model {place[0]} of the file, example"
+            f" {first + place[1]}: it is {part[place]}"
+            + (", which phi of logits never is" if name == "phi" else "")
+        )
 
 
 def slices(n: int, step: int) -> list[slice]:
@@ -127,26 +148,46 @@ def check_signals(path) -> tuple[tuple[int, int], dict]:
     Returns its models and examples (M, N), and the shapes of its answers to one example, by name.
     """
     with opened(path) as file:
-        for name, (dimensions, kinds) in SIGNALS.items():
-            if name not in file:
+        there = {name: dataset(path, file, name) for name in SIGNALS}
+        there = {name: array for name, array in there.items() if array is not None}
+        for name in NEEDED:
+            if name not in there:
                 raise ValueError(absence(path, name, file))
-            array = file[name]
-            if array.ndim != dimensions or array.dtype.kind not in kinds:
-                raise ValueError(
-                    f"{path}: {name} is {array.dtype} of {array.ndim} dimensions, expected"
-                    f" {dimensions} dimensions of {' or '.join(KINDS[kind] for kind in kinds)}"
-                )
-        shape = file["member"].shape
-        expected = {"labels": shape[1:], "role": shape[1:], "phi": shape, "logits": shape,
-                    "evaluated": shape, "features": shape}  # fmt: skip
-        for name, start in expected.items():
-            if name in file and file[name].shape[: len(start)] != start:
-                raise ValueError(
-                    f"{path}: {name} has shape {file[name].shape}, but member has {shape}"
-                    " (models, examples)"
-                )
+        for name, array in there.items():
+            _check_kind(path, name, array)
+        shapes = {name: array.shape for name, array in there.items()}
+        _check_shapes(path, shapes)
         _check_labels(path, file)
-        return shape, {name: file[name].shape[2:] for name in ANSWERS if name in file}
+    return shapes["member"], {name: shapes[name][2:] for name in ANSWERS if name in shapes}
+
+
+def _check_kind(path, name, array):
+    dimensions, kinds = SIGNALS[name]
+    if array.ndim not in dimensions or array.dtype.kind not in kinds:
+        raise ValueError(
+            f"{path}: {name} is {array.dtype} of {array.ndim} dimensions, expected"
+            f" {' or '.join(map(str, dimensions))} dimensions of"
+            f" {' or '.join(KINDS[kind] for kind in kinds)}"
+        )
+
+
+def _check_shapes(path, shapes):
+    """Refuse arrays of other models and examples than `member`, of one class, of other queries."""
+    shape = shapes["member"]
+    if 0 in shape:
+        raise ValueError(f"{path}: member has shape {shape}: no models, or no examples")
+    for name in shapes:
+        start = shape[1:] if name in ALIKE else shape
+        if shapes[name][: len(start)] != start:
+            raise ValueError(
+                f"{path}: {name} has shape {shapes[name]}, but member has {shape}"
+                " (models, examples)"
+            )
+    *queries, classes = shapes.get("logits", (*shape, 2))[2:]
+    if classes < 2:
+        raise ValueError(f"{path}: logits have {classes} class; phi compares at least two")
+    if queries and queries != [shapes["phi"][2]]:
+        raise ValueError(f"{path}: logits answer {queries[0]} queries, phi {shapes['phi'][2]}")
 
 
 def _check_labels(path, file):
