@@ -1,6 +1,12 @@
 """Users' own files: both formats hold the same arrays and are refused in the same words."""
 
 import hashlib
+import io
+import pickle
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -161,5 +167,254 @@ def test_nothing_is_unpickled(tmp_path):
 
     path = tmp_path / "mine.npz"
     np.savez(path, **{**IMAGES, "class_names": np.array([Bomb()] * 3, object)})
-    with pytest.raises(ValueError, match=r"mine\.npz: not a readable"):
+    with pytest.raises(ValueError, match=r"mine\.npz: class_names is an array of Python objects"):
         npz.load(tmp_path, path="mine.npz")
+
+
+# What is right in form, and cannot be meant ---------------------------------------------------
+
+
+def refused(module, folder, suffix, arrays, message, **options):
+    """Fail unless the arrays are refused in one line that names their file."""
+    with pytest.raises(ValueError, match=message) as refusal:
+        loaded(module, folder, suffix, arrays, **options)
+    assert f"mine.{suffix}" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def of_shape(*shape, kind="u1"):
+    examples = np.ones(shape, kind)
+    return {"x": examples, "labels": np.arange(len(examples)) % 3}
+
+
+@pytest.mark.parametrize(("module", "suffix"), FORMATS)
+@pytest.mark.parametrize("kind", ["u1", "f4"])
+@pytest.mark.parametrize(
+    "shape", [(8, 8, 1), (8, 8, 3), (8, 8, 4), (28, 28, 2), (32, 24, 3), (9, 9, 12), (16, 24, 8)]
+)
+def test_images_that_seem_to_have_their_channels_last_are_asked_about(
+    tmp_path, module, suffix, kind, shape
+):
+    given = of_shape(30, *shape, kind=kind)
+    message = rf"x of shape .* channels last: set layout: NHWC, or layout: NCHW if .* {shape[0]} ch"
+    refused(module, tmp_path, suffix, given, message)
+    last = loaded(module, tmp_path, suffix, given, layout="NHWC")
+    assert last.x.shape == (30, shape[2], *shape[:2])
+    if shape[2] > 1:
+        assert loaded(module, tmp_path, suffix, given, layout="NCHW").x.shape == (30, *shape)
+
+
+@pytest.mark.parametrize(("module", "suffix"), FORMATS)
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 8, 8), (4, 32, 24), (3, 5, 4), (16, 8, 8)])
+def test_channels_first_is_the_order_that_need_not_be_said(tmp_path, module, suffix, shape):
+    given = of_shape(30, *shape)
+    for layout in ({}, {"layout": "NCHW"}):
+        assert loaded(module, tmp_path, suffix, given, **layout).x.shape == (30, *shape)
+
+
+@pytest.mark.parametrize(("module", "suffix"), FORMATS)
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 8, 8), (4, 32, 24)])
+def test_a_layout_that_the_shape_contradicts_is_refused(tmp_path, module, suffix, shape):
+    message = "has its channels first, but layout is NHWC: leave it out"
+    refused(module, tmp_path, suffix, of_shape(30, *shape), message, layout="NHWC")
+
+
+@pytest.mark.parametrize(("module", "suffix"), FORMATS)
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((30, 8, 1), "x of shape .* has an axis too many"),
+        ((30, 1, 8), "x of shape .* has an axis too many"),
+        ((30, 1, 1, 8), "x of shape .* has an axis too many"),
+        ((30, 3, 8, 1), "x of shape .* has an axis too many"),
+        ((30, 1, 3, 8, 8), "x is .* neither images nor features"),
+    ],
+)
+def test_an_axis_too_many_is_refused(tmp_path, module, suffix, shape, message):
+    refused(module, tmp_path, suffix, of_shape(*shape), message)
+
+
+N = 120
+
+
+@pytest.mark.parametrize(("module", "suffix"), FORMATS)
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (10 * (1 + np.arange(N) % 3), "labels are 10 to 30, but 3 classes have examples: number"),
+        (1 + np.arange(N) % 3, "labels are 1 to 3, but 3 classes .*: number them 0 to 2"),
+        (np.array([0, 1, 3])[np.arange(N) % 3], "labels are 0 to 3, but 3 classes have examples"),
+        (20230101 + np.arange(N) % 3, "labels are 20230101 to 20230103, but 3 classes"),
+        (np.arange(N) % 3 - 1, "labels are -1 to 1, but 3 classes"),
+        (np.arange(N), "labels are of 120 classes, for 120 examples: are they numbers of examples"),
+        (np.arange(N) % 61, "labels are of 61 classes, for 120 examples"),
+        (np.zeros(N, int), "labels are all 0: a classifier needs two classes"),
+        (np.ones(N, int), "labels are 1 to 1, but 1 classes have examples"),
+        ((np.arange(N) % 3).astype(float), "labels is float64 .*: save labels.astype.int."),
+        (np.where(np.arange(N) == 7, np.nan, 1.0), "labels is float64.*: it is nan for example 7"),
+        (np.eye(3, dtype=int)[np.arange(N) % 3], "not integers .*: take labels.argmax.1. of ind"),
+        ((np.arange(N) % 3)[:, None], "not integers .*labels.reshape.-1. of one column"),
+        (np.arange(N) % 2 == 0, "labels is bool"),
+        (np.array(["cat", "dog"])[np.arange(N) % 2], "labels is an array of .* or text"),
+    ],
+)  # fmt: skip
+def test_labels_that_cannot_be_meant_are_refused(tmp_path, module, suffix, labels, message):
+    refused(module, tmp_path, suffix, {"x": np.ones((N, 4)), "labels": labels}, message)
+
+
+@pytest.mark.parametrize(("module", "suffix"), FORMATS)
+def test_class_names_say_which_classes_there_are(tmp_path, module, suffix):
+    names = np.array([f"n{c}" for c in range(100)])
+    given = {"x": np.ones((N, 4)), "labels": np.arange(N) % 3 * 40, "class_names": names}
+    assert len(loaded(module, tmp_path, suffix, given).class_names) == 100
+    one = {"labels": np.full(N, 5)}
+    refused(module, tmp_path, suffix, given | one, "labels are all 5: a classifier needs two")
+    refused(module, tmp_path, suffix, given | {"class_names": names[:, None]}, "class_names is ")
+    refused(module, tmp_path, suffix, given | {"test": np.ones(N, bool)}, "test is true for every")
+    in_bytes = given | {"class_names": np.array(["é".encode(), b"b"] * 50)}
+    assert loaded(module, tmp_path, suffix, in_bytes).class_names == ["é", "b"] * 50
+
+
+@pytest.mark.parametrize(("module", "suffix"), FORMATS)
+@pytest.mark.parametrize(("value", "said"), [(np.nan, "nan"), (-np.inf, "-inf"), (1e39, "inf")])
+@pytest.mark.parametrize("shape", [(N, 7), (N, 3, 5, 6)])
+def test_where_a_value_is_not_finite_is_said(tmp_path, module, suffix, value, said, shape):
+    x = np.ones(shape)
+    place = (17, 5) if len(shape) == 2 else (17, 2, 4, 5)
+    x[place] = value
+    x[99] = value
+    message = rf"not finite: {said} for example 17 at \[{', '.join(map(str, place[1:]))}\]"
+    refused(module, tmp_path, suffix, {"x": x, "labels": np.arange(N) % 3}, message)
+
+
+@pytest.mark.parametrize("name", ["x", "labels", "test", "class_names"])
+def test_objects_of_pandas_are_refused_with_what_to_do(tmp_path, name):
+    arrays = {"x": np.ones((12, 4)), "labels": IMAGES["labels"], "test": IMAGES["test"],
+              "class_names": IMAGES["class_names"]}  # fmt: skip
+    objects = arrays | {name: arrays[name].astype(object)}
+    message = rf"mine\.npz: {name} is an array of Python objects or text, as pandas makes them: "
+    refused(npz, tmp_path, "npz", objects, message)
+
+
+# Archives that are not what they claim ---------------------------------------------------------
+
+
+def headed(shape, kind="<f8", content=b""):
+    """Return the bytes of an array file whose header claims a shape."""
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        stream, {"shape": shape, "fortran_order": False, "descr": kind}
+    )
+    return stream.getvalue() + content
+
+
+def archived(path, members, **how):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def in_little_memory(path, source):
+    """Return what is said of a file by a process that may take no more than 1 GiB above imports."""
+    code = f"""
+import resource, sys
+from pathlib import Path
+sys.path.insert(0, {str(Path(npz.__file__).parents[2])!r})
+from miatlas.populations import {source}
+size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + 2**30
+resource.setrlimit(resource.RLIMIT_AS, (size, size))
+try:
+    {source}.load(Path("."), path={str(path)!r})
+except (ValueError, MemoryError) as error:
+    print(type(error).__name__, error)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return run.stdout
+
+
+@pytest.mark.parametrize("shape", [(10**6, 10**6), (10**12,), (10**6, 3, 600, 600)])
+def test_an_array_that_only_its_header_claims_takes_no_memory(tmp_path, shape):
+    labels = io.BytesIO()
+    np.save(labels, np.zeros(5, int))
+    members = {"x.npy": headed(shape, content=bytes(100)), "labels.npy": labels.getvalue()}
+    said = in_little_memory(archived(tmp_path / "mine.npz", members), "npz")
+    assert said.startswith("ValueError")
+    assert "mine.npz: x claims" in said
+    assert said.count("\n") == 1
+
+
+def test_an_array_that_unpacks_to_more_than_memory_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "os.sysconf", lambda name: {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": 10_000}[name]
+    )
+    for module, suffix in FORMATS:
+        given = {"x": np.zeros((3000, 4)), "labels": np.arange(3000) % 3}
+        message = "x takes 0.0 GiB, and this machine has 0.0 GiB of memory"
+        refused(module, tmp_path, suffix, given, message)
+
+
+def test_an_hdf5_array_that_was_never_written_takes_no_memory(tmp_path):
+    path = tmp_path / "mine.hdf5"
+    with h5py.File(path, "w") as file:
+        file["labels"] = np.arange(10) % 2
+        file.create_dataset("x", (10**6, 10**6), "f4", chunks=True)
+    said = in_little_memory(path, "hdf5")
+    assert "mine.hdf5: x claims 3,725.3 GiB, of which the file holds 0 bytes" in said
+
+
+def test_what_is_a_pickle_is_not_opened(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (pytest.fail, ("a pickle was opened",))
+
+    bomb = pickle.dumps(Bomb())
+    (tmp_path / "mine.npz").write_bytes(bomb)
+    with pytest.raises(ValueError, match=r"mine\.npz: not a readable .npz file"):
+        npz.load(tmp_path, path="mine.npz")
+    archived(tmp_path / "mine.npz", {"archive/data.pkl": bomb})  # as torch saves
+    with pytest.raises(ValueError, match=r"mine\.npz: no array 'x'; it holds archive/data.pkl"):
+        npz.load(tmp_path, path="mine.npz")
+    archived(tmp_path / "mine.npz", {"x": bomb, "labels.npy": bomb})
+    with pytest.raises(ValueError, match=r"mine\.npz: not a readable .npz file"):
+        npz.load(tmp_path, path="mine.npz")
+    objects = headed((3,), "|O", bomb)
+    archived(tmp_path / "mine.npz", {"x.npy": objects, "labels.npy": objects})
+    with pytest.raises(ValueError, match=r"mine\.npz: x is an array of Python objects"):
+        npz.load(tmp_path, path="mine.npz")
+
+
+def test_what_else_lies_in_an_hdf5_file_is_not_read(tmp_path):
+    path = tmp_path / "mine.hdf5"
+    write(path, IMAGES)
+    with h5py.File(path, "a") as file:
+        file.create_group("meta")["epochs"] = 3
+        file["nothing"] = h5py.Empty("f")
+        file["elsewhere"] = h5py.ExternalLink("gone.h5", "x")
+        file["dangling"] = h5py.SoftLink("/nowhere")
+        file.attrs["format"] = 7
+    assert len(hdf5.load(tmp_path, path=path.name)) == 12
+
+
+@pytest.mark.parametrize("name", ["x", "labels", "test", "class_names"])
+@pytest.mark.parametrize(
+    ("there", "what"),
+    [
+        (h5py.Empty("f"), "empty"),
+        (h5py.SoftLink("/nowhere"), "a link"),
+        (h5py.ExternalLink("other.hdf5", "x"), "a link to another file"),
+        (None, "a group"),
+    ],
+)
+def test_what_is_no_array_of_the_hdf5_file_is_named(tmp_path, name, there, what):
+    path = tmp_path / "mine.hdf5"
+    write(path, IMAGES)
+    write(tmp_path / "other.hdf5", IMAGES)
+    with h5py.File(path, "a") as file:
+        del file[name]
+        if there is None:
+            file.create_group(name)
+        else:
+            file[name] = there
+    with pytest.raises(ValueError, match=rf"mine\.hdf5: {name} is {what}, expected an array"):
+        hdf5.load(tmp_path, path=path.name)

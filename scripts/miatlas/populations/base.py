@@ -202,6 +202,8 @@ def _complaints(population: Population) -> Iterator[str]:
         yield f"labels lie in [{labels.min()}, {labels.max()}], but there are {classes} classes"
     # A sum in double precision is finite exactly if all its float32 terms are.
     if x.dtype == np.float32 and not np.isfinite(x.sum(dtype=np.float64)):
-        yield "x has values that are not finite"
+        example, *place = (int(i) for i in np.argwhere(~np.isfinite(x))[0])
+        value = x[(example, *place)]
+        yield f"x has values that are not finite: {value} for example {example} at {place}"
     if not (np.isfinite(population.scale) and population.scale > 0):
         yield f"scale is {population.scale}, but must be positive"

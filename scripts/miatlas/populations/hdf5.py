@@ -12,7 +12,16 @@ import numpy as np
 from miatlas.options import positive
 from miatlas.populations import catalogue
 from miatlas.populations.base import Population
-from miatlas.populations.user_arrays import population
+from miatlas.populations.user_arrays import (
+    NEEDED,
+    OPTIONAL,
+    check_names,
+    check_room,
+    population,
+)
+from miatlas.running.store import dataset
+
+NAMES = (*NEEDED, *OPTIONAL)
 
 
 def load(
@@ -20,23 +29,39 @@ def load(
     *,
     path: str,
     sha256: str | None = None,
-    layout: Literal["NCHW", "NHWC"] = "NCHW",
+    layout: Literal["NCHW", "NHWC"] | None = None,
     scale: Annotated[float, positive] | None = None,
 ) -> Population:
     """Return the population in the file `path` (below data_root, or absolute).
 
-    sha256: refuse the file if its checksum is another.  layout: the order of x's axes.  scale: the
-    pixel value that means 1.0 (default 255 for uint8 images, else 1).
+    sha256: refuse the file if its checksum is another.  layout: the order of images' axes, NCHW by
+    default; to be said where the shape looks like another.  scale: the pixel value that means 1.0
+    (default 255 for uint8 images, else 1).
     Raises FileNotFoundError for a missing file, ValueError for a damaged or unfit one.
     """
     (file,) = catalogue.located("hdf5", {"path": path, "sha256": sha256}, data_root)
     try:
         with h5py.File(file, "r") as store:
-            arrays = {name: _values(store[name]) for name in store}
-    except (OSError, KeyError, TypeError, AttributeError) as error:
+            return population(_arrays(file, store), file, layout, scale)
+    except (OSError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise ValueError(f"{file}: not a readable HDF5 file: {error}") from error
-    return population(arrays, file, layout, scale)
 
 
-def _values(dataset: h5py.Dataset) -> np.ndarray:
-    return dataset.asstr()[()] if h5py.check_string_dtype(dataset.dtype) else dataset[()]
+def _arrays(file, store) -> dict[str, np.ndarray]:
+    """Return the arrays at the top of a file; groups, links and the like are not read."""
+    check_names([name for name in store if name in NAMES or _is_array(store, name)], file)
+    found = {name: dataset(file, store, name) for name in NAMES if name in list(store)}
+    for name, array in found.items():
+        check_room(file, name, array.nbytes)
+    return {name: _values(array) for name, array in found.items()}
+
+
+def _is_array(store, name) -> bool:
+    hard = isinstance(store.get(name, getlink=True), h5py.HardLink)
+    return hard and isinstance(store[name], h5py.Dataset) and store[name].shape is not None
+
+
+def _values(array: h5py.Dataset) -> np.ndarray:
+    return (
+        array.asstr("utf-8", "replace")[()] if h5py.check_string_dtype(array.dtype) else array[()]
+    )
