@@ -9,18 +9,17 @@ claims to hold ever come to anything.
 
 import pickle
 import re
-import resource
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
+from miatlas.running.foreign_files import check_archive, little_memory, one_line
+
 WRAPPERS = ("module", "_orig_mod")  # DataParallel and averaged models; torch.compile
 BESIDE = {"n_averaged"}  # what torch's averaged models keep beside their weights
 DEPTH = 3  # of dictionaries in dictionaries, where a checkpoint holds more than its weights
-ROOM = 2**29  # bytes that reading a file may take beside four times its size
 
 
 def released(paths: list, network: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -59,7 +58,7 @@ def read(path: Path) -> dict:
         if zipfile.is_zipfile(path):
             return _read_archive(path)
     except (MemoryError, OSError) as error:
-        raise ValueError(f"{path}: not readable: {_one_line(error)}") from None
+        raise ValueError(f"{path}: not readable: {one_line(error)}") from None
     raise ValueError(
         f"{path}: neither safetensors nor an archive of torch.save (PyTorch 1.6 or newer): damaged,"
         " or save network.state_dict() again"
@@ -71,16 +70,16 @@ def _read_safetensors(path):
     from safetensors.torch import load_file
 
     try:
-        with _little_memory(path):
+        with little_memory(path):
             return load_file(path)
     except (SafetensorError, RuntimeError) as error:
-        raise ValueError(f"{path}: not readable safetensors: {_one_line(error)}") from None
+        raise ValueError(f"{path}: not readable safetensors: {one_line(error)}") from None
 
 
 def _read_archive(path):
-    _check_archive(path)
+    check_archive(path, "data.pkl", "torch.save")
     try:
-        with _little_memory(path):
+        with little_memory(path):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
@@ -88,52 +87,17 @@ def _read_archive(path):
             " save network.state_dict() alone, or safetensors"
         ) from None
     except Exception as error:  # a damaged archive fails in many ways
-        raise ValueError(f"{path}: not readable: {_one_line(error)}") from None
+        raise ValueError(f"{path}: not readable: {one_line(error)}") from None
     if not isinstance(content, Mapping):
         kind = type(content).__name__
         raise ValueError(f"{path}: holds a {kind}, not a state dict: save network.state_dict()")
     return content
 
 
-def _check_archive(path):
-    """Refuse an archive that would grow when it is read: torch.save compresses nothing."""
-    try:
-        members = zipfile.ZipFile(path).infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise ValueError(f"{path}: a damaged archive: {_one_line(error)}") from None
-    if not any(member.filename.endswith("data.pkl") for member in members):
-        raise ValueError(f"{path}: an archive, but not one of torch.save")
-    packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
-    if packed or sum(member.file_size for member in members) > path.stat().st_size:
-        raise ValueError(
-            f"{path}: its archive is compressed or claims more than the file has, as torch.save"
-            " never writes it: not read"
-        )
-
-
-@contextmanager
-def _little_memory(path):
-    """Let this process have four times the file's size more than it has, and no more."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    wanted = pages * resource.getpagesize() + 4 * path.stat().st_size + ROOM
-    before, most = resource.getrlimit(resource.RLIMIT_AS)
-    allowed = min(x for x in (wanted, before, most) if x != resource.RLIM_INFINITY)
-    resource.setrlimit(resource.RLIMIT_AS, (allowed, most))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (before, most))
-
-
 def _asked_for(error):
     """Return what a refused pickle has asked for, out of torch's long advice."""
     named = re.search(r"GLOBAL (\S+)", str(error))
     return named[1] if named else str(error).strip().splitlines()[-1][:200]
-
-
-def _one_line(error):
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:200]
 
 
 # From what a file holds to the network's tensors ------------------------------------------------

@@ -1,0 +1,48 @@
+"""Archives from outside: none grows when it is opened, whatever it claims to hold."""
+
+import resource
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOM = 2**29  # bytes that reading a file may take beside four times its size
+
+
+def check_archive(path: Path, needed: str, maker: str) -> None:
+    """Refuse an archive that holds more than the file has on the disk, or is not of `maker`.
+
+    `needed`: how the name of one of its members ends. Nothing is unpacked. Raises ValueError,
+    naming the file.
+    """
+    try:
+        members = zipfile.ZipFile(path).infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise ValueError(f"{path}: a damaged archive: {one_line(error)}") from None
+    if not any(member.filename.endswith(needed) for member in members):
+        raise ValueError(f"{path}: an archive, but not one of {maker}")
+    packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
+    if packed or sum(member.file_size for member in members) > path.stat().st_size:
+        raise ValueError(
+            f"{path}: its archive is compressed or claims more than the file has: not read"
+            f" ({maker} compresses nothing, unless it is told to)"
+        )
+
+
+@contextmanager
+def little_memory(path: Path):
+    """Let this process have four times the file's size more than it has, and no more."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    wanted = pages * resource.getpagesize() + 4 * path.stat().st_size + ROOM
+    before, most = resource.getrlimit(resource.RLIMIT_AS)
+    allowed = min(x for x in (wanted, before, most) if x != resource.RLIM_INFINITY)
+    resource.setrlimit(resource.RLIMIT_AS, (allowed, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (before, most))
+
+
+def one_line(error: BaseException) -> str:
+    """Return the first line of what an error says, at most 200 characters; its kind if nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:200]

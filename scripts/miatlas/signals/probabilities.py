@@ -1,0 +1,118 @@
+"""Signals of models that answer probabilities, and no logits: phi and logits are made of them.
+
+Whoever rounds a probability to 1 has no logit: probabilities are clipped to [1e-6, 1 - 1e-6] first.
+"""
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+SMALLEST = 1e-6
+SUM = 1e-3  # by which the probabilities of an example may miss 1
+KEYS = ["model", "example", "label", "member"]  # columns of a table, before those of the classes
+
+
+def signals(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Return phi (M, N, 1) and logits (M, N, C), float32, of probabilities (M, N, C).
+
+    phi is the logit of the clipped probability of the label (N,), logits the logarithms of all
+    clipped ones: where nothing is clipped, phi is what these logits say it is.
+    """
+    clipped = np.clip(probabilities, SMALLEST, 1 - SMALLEST)
+    own = np.take_along_axis(clipped, labels[None, :, None], 2)[..., 0]
+    return {
+        "phi": (np.log(own) - np.log1p(-own))[..., None].astype(np.float32),
+        "logits": np.log(clipped).astype(np.float32),
+    }
+
+
+def is_table(path) -> bool:
+    """Say whether a file of answers is one of probabilities, by its name."""
+    return Path(path).suffix in (".csv", ".npz")
+
+
+def read(path) -> dict[str, np.ndarray]:
+    """Return the signals of a file of probabilities: member, labels, phi, logits, maybe role.
+
+    npz: probabilities (M, N, C), labels (N,), member (M, N), optional role (N,).
+    csv: a row a model and example, with the columns model, example, label, member, and then the
+    probability of each class, in their order. Raises ValueError, naming the file and the model or
+    the column, for what contradicts itself.
+    """
+    path = Path(path)
+    arrays = _of_csv(path) if path.suffix == ".csv" else _of_npz(path)
+    p, labels, member = arrays["probabilities"], arrays["labels"], arrays["member"]
+    _check(path, p, labels, member)
+    kept = {"role": arrays["role"]} if "role" in arrays else {}
+    return {"member": member.astype(bool), "labels": labels.astype(np.int64), **kept,
+            **signals(p.astype(np.float64), labels)}  # fmt: skip
+
+
+def _of_npz(path):
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path}: not a readable .npz file: {error}") from None
+    missing = [name for name in ("probabilities", "labels", "member") if name not in arrays]
+    if missing:
+        there = ", ".join(arrays) or "nothing"
+        raise ValueError(f"{path}: has no {missing[0]!r}; it holds {there}")
+    return arrays
+
+
+def _of_csv(path):
+    try:
+        table = pd.read_csv(path)
+    except (ValueError, OSError) as error:  # pandas' own errors are ValueErrors
+        raise ValueError(f"{path}: not a readable table: {error}") from None
+    missing = [name for name in KEYS if name not in table]
+    if missing:
+        raise ValueError(f"{path}: has no column {missing[0]!r}; it has {', '.join(table)}")
+    table = table.sort_values(["model", "example"], kind="stable")
+    models, examples = (table[key].unique() for key in ("model", "example"))
+    shape = (len(models), len(examples))
+    whole = len(table) == shape[0] * shape[1] and not table.duplicated(["model", "example"]).any()
+    if not whole:
+        raise ValueError(
+            f"{path}: {len(table)} rows are not one for each of {shape[0]} models and each of"
+            f" {shape[1]} examples"
+        )
+    labels = table["label"].to_numpy().reshape(shape)
+    if (labels != labels[0]).any():
+        raise ValueError(f"{path}: an example has different labels in different rows")
+    classes = [name for name in table if name not in KEYS]
+    if any(table[name].dtype.kind not in "fiu" for name in classes):
+        raise ValueError(f"{path}: a column after {', '.join(KEYS)} holds no probabilities")
+    return {
+        "labels": labels[0],
+        "member": table["member"].to_numpy().reshape(shape),
+        "probabilities": table[classes].to_numpy(np.float64).reshape(*shape, len(classes)),
+    }
+
+
+def _check(path, p, labels, member):
+    if p.ndim != 3 or p.dtype.kind != "f" or p.shape[2] < 2:
+        raise ValueError(
+            f"{path}: probabilities are {p.dtype} {p.shape}, expected floats (models, examples,"
+            " classes) of at least two classes"
+        )
+    if labels.shape != p.shape[1:2] or member.shape != p.shape[:2]:
+        raise ValueError(
+            f"{path}: labels {labels.shape} and member {member.shape} do not fit"
+            f" probabilities {p.shape}"
+        )
+    if labels.dtype.kind not in "iu" or not 0 <= labels.min() <= labels.max() < p.shape[2]:
+        raise ValueError(f"{path}: labels are to be 0 to {p.shape[2] - 1}, integers")
+    if not np.isin(member, (0, 1)).all():
+        raise ValueError(f"{path}: member is to be 0 or 1")
+    wrong = ~((p >= 0) & (p <= 1)).all(2) | (np.abs(p.sum(2) - 1) > SUM)
+    if wrong.any():
+        model, example = np.argwhere(wrong)[0]
+        raise ValueError(
+            f"{path}: of model {model} about example {example} are no probabilities:"
+            f" {p[model, example][:5].tolist()}, sum {p[model, example].sum():.4g}"
+        )
