@@ -389,6 +389,24 @@ def test_audits_and_labels_that_are_not_there_are_refused():
     assert numbers["reason"][0] == "there is no result of cifar10/loss_256"
 
 
+def test_both_readings_of_a_paper_are_shown_and_counted_apart():
+    evidence = evidence_of([{}], {("mlp", "loss"): 0.74, ("cnn", "loss"): 1.5})
+    rules = [{"audit": "mlp"}, {"audit": "cnn", "reading": "the released code"}]
+    numbers, shown = ledger.tabulate(evidence, published="paper", rows=rules)
+    assert numbers["reading"].tolist() == shown["Reading"].tolist() == ["", "the released code"]
+    assert numbers["measured"].tolist() == pytest.approx([0.7, 0.856], abs=0.03)
+    assert numbers["verdict"].tolist() == [NOT_COMPARABLE] * 2  # other data
+    assert numbers["direction"].tolist() == [WITHIN, HIGHER]
+    assert shown.attrs["notes"][0].startswith("1 published values; ")
+    assert f"Read as the released code: agrees 0, differs 0, {NOT_COMPARABLE} 1" in " ".join(
+        shown.attrs["notes"]
+    )
+    for rows in (rules[:1], [*rules[:1], {**rules[1], "audit": "{dataset}_{architecture}"}]):
+        numbers, shown = ledger.tabulate(evidence, published="paper", rows=rows)
+        assert len(numbers) == 1
+        assert "Reading" not in shown
+
+
 def test_options_are_declared():
     options = declared(Path(ledger.__file__), "tabulate")
     assert checked({"published": "ye2022"}, options, "here")["over"] == "mean"
@@ -430,6 +448,6 @@ def test_the_ledgers_of_a_study_list_every_value_with_an_audit_or_a_reason(name)
         table = pd.read_csv(FOLDER / f"{paper}.csv", dtype=str, keep_default_na=False)
         lines = published.select(table, paper, options["tables"])
         assert exhibit != f"{paper}_ledger" or len(lines) == len(table)
-        for line, place in zip(lines, published.assign(lines, options["rows"]), strict=True):
+        for line, place in published.by_reading(lines, options["rows"], entry["audits"]):
             stands = place.get("audit") in entry["audits"] or place.get("reason")
             assert stands or line["quantity"] == "uses", line

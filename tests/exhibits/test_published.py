@@ -213,6 +213,29 @@ def test_conditions_compare_numbers_as_numbers():
     assert [bool(place) for place in places] == [True, False] * 4
 
 
+def test_a_value_has_a_place_for_every_reading_that_the_study_has_models_of():
+    rules = [
+        {"reading": "Adam", "table": "5", "audit": "{dataset}_{training_examples}_adam"},
+        {"audit": "{dataset}_{training_examples}"},
+        {"reading": "tanh", "row": "I", "audit": "{dataset}_tanh", "reason": "tried"},
+    ]
+    audits = ["cifar100_2500_adam", "cifar100_tanh", "mnist_tanh"]
+    found = published.by_reading(LINES, rules, audits)
+    plain = [(line, place) for line, place in found if "reading" not in place]
+    assert plain == list(zip(LINES, published.assign(LINES, rules[1:2]), strict=True))
+    others = [(line, place) for line, place in found if "reading" in place]
+    expected = [
+        (line["table"], line["row"], reading)
+        for line in LINES for reading in ("Adam", "tanh")
+        if line["row"] == "I" and (reading == "tanh" or line["table"] == "5")
+    ]  # fmt: skip
+    assert [(x["table"], x["row"], p["reading"]) for x, p in others] == expected
+    assert others[0][1]["audit"] == "cifar100_2500_adam"
+    assert others[1][1] == {"audit": "cifar100_tanh", "reading": "tanh", "reason": "tried"}
+    lines = [line for line, _ in found]
+    assert [line for k, line in enumerate(lines) if k == 0 or line != lines[k - 1]] == LINES
+
+
 def test_rules_that_mean_nothing_are_refused():
     with pytest.raises(ValueError, match=r"rows\[1\]: no published value"):
         published.assign(LINES, [{"audit": "x"}, {"dataset": "cifar10", "audit": "x"}])

@@ -26,7 +26,7 @@ QUANTITIES = (
 )  # fmt: skip
 UNITS = {"%": 0.01, "1": 1.0, "minutes": 1.0, "seconds": 1.0, "examples": 1.0, "mark": 1.0}
 CONDITIONS = ("table", "row", "column", *MEANING)
-ASSIGNED = ("audit", "label", "over", "reason")
+ASSIGNED = ("audit", "label", "over", "reason", "reading")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def select(values: pd.DataFrame, paper: str, tables: list[str]) -> list[dict]:
 
 
 def assign(lines: list[dict], rules: list[dict]) -> list[dict]:
-    """Return what the rules assign to each line: `audit`, `label`, `over`, `reason`, or less.
+    """Return what the rules assign to each line: some of ASSIGNED.
 
     A rule holds conditions on a line's columns and what it assigns to the lines that meet them all;
     later rules overrule earlier ones, but reasons add up. A condition is a value, a pattern with *
@@ -97,6 +97,24 @@ def assign(lines: list[dict], rules: list[dict]) -> list[dict]:
     for line, place in zip(lines, result, strict=True):
         place.update({key: _filled(place[key], line) for key in ("audit", "label") if key in place})
     return result
+
+
+def by_reading(lines: list[dict], rules: list[dict], audits: list[str]) -> list[tuple[dict, dict]]:
+    """Return each line with what is assigned to it, once more for every other reading of the paper.
+
+    A rule with a `reading` (words) is read after those without, for that reading alone: a line that
+    it meets has another place, if the audit assigned there is one of `audits`.
+    """
+    readings = dict.fromkeys(rule["reading"] for rule in rules if rule.get("reading"))
+    plain = [rule for rule in rules if not rule.get("reading")]
+    places = [assign(lines, plain)]
+    for reading in readings:
+        own = [rule for rule in rules if rule.get("reading") == reading]
+        others = assign(lines, [*plain, *own])
+        there = [p.get("reading") and p.get("audit") in audits for p in others]
+        places.append([p if shown else None for p, shown in zip(others, there, strict=True)])
+    own = zip(lines, *places, strict=True)
+    return [(line, place) for line, *each in own for place in each if place is not None]
 
 
 def _meets(line, rule):

@@ -40,18 +40,17 @@ def tabulate(
     """Return the numbers and the table shown, a row for each value of the paper `published`.
 
     `tables`: those of its tables (default: all). `rows`: which audit and attack stand for which
-    values, as `published.assign` reads them; the attack's label is the published attack's unless a
-    rule says otherwise. `over` as in `exhibits.estimate`. The numbers are in the unit of the paper.
+    values, as `published.by_reading` has it; the attack's label is the published attack's unless a
+    rule says otherwise. `over` as in `exhibits.estimate`. The numbers are in the paper's unit.
     """
     lines = values.select(evidence.published, published, tables)
     marks = [line for line in lines if line["quantity"] == MARKS]
     lines = [line for line in lines if line["quantity"] != MARKS]
-    places = values.assign(lines, _checked(rows, evidence))
-    entries = [
-        _entry(evidence, line, {"over": over, **place})
-        for line, place in zip(lines, places, strict=True)
-    ]
+    places = values.by_reading(lines, _checked(rows, evidence), evidence.audits())
+    entries = [_entry(evidence, line, {"over": over, **place}) for line, place in places]
     shown = pd.DataFrame([cells for _, cells in entries])
+    if len(shown) and not shown["Reading"].any():
+        shown = shown.drop(columns="Reading")
     numbers = pd.DataFrame([numbers for numbers, _ in entries])
     numbers = numbers.astype({size: "Int64" for size in SIZES if len(numbers)})
     shown.attrs["notes"] = _notes(numbers, len(marks))
@@ -85,6 +84,7 @@ def _entry(evidence, line, place):
         **{key: line[key] for key in ("table", "row", "column", "quantity", "fpr", "unit")},
         "published": printed.value / factor,
         "spread": printed.spread / factor,
+        "reading": place.get("reading", ""),
         "audit": place.get("audit", ""),
         "label": place.get("label", line["attack"]),
         **{key: value / factor for key, value in estimates.items()},
@@ -109,6 +109,7 @@ def _cells(line, numbers, found, result, scale):
         "Table": line["table"],
         "Row": line["row"],
         "Column": line["column"],
+        "Reading": numbers["reading"],
         "Published": printed,
         "Measured": show(found) if result is not None else common.NONE,
         "By": ", ".join(filter(None, by)) if result is not None else "",
@@ -138,9 +139,13 @@ def _described(scale) -> str:
 
 
 def _notes(numbers, marks):
-    notes = [f"{len(numbers)} published values; {_tally(numbers, '{verdict}: {count}', '; ')}."]
-    for table, own in numbers.groupby("table", sort=False) if len(numbers) else ():
+    readings = dict(list(numbers.groupby("reading", sort=False))) if len(numbers) else {}
+    first = readings.pop("", numbers)
+    notes = [f"{len(first)} published values; {_tally(first, '{verdict}: {count}', '; ')}."]
+    for table, own in first.groupby("table", sort=False) if len(first) else ():
         notes.append(f"Table {table}: {_tally(own, '{verdict} {count}', ', ')}.")
+    for reading, own in readings.items():
+        notes.append(f"Read as {reading}: {_tally(own, '{verdict} {count}', ', ')}.")
     notes += [f"{marks} marks of what an attack uses are not among them."] if marks else []
     spreads = len(numbers) and numbers["spread"].notna().any()
     return [*notes, RULE] + ([SPREAD] if spreads else [])
