@@ -93,6 +93,7 @@ def test_only_what_is_known_on_both_sides_is_compared():
     assert differences(LINE, SAME, 254, plain) == []
     assert differences(LINE, {}, 254, plain) == []
     assert differences(LINE | {"models": ""}, SAME, 4, plain) == []
+    assert differences(LINE, SAME | {"architecture": "cnn_wide"}, 254, plain) == []
     other = {"source": "digits", "architecture": "mlp", "training_examples": 5000}
     other |= {"population": 12000}
     assert differences(LINE, other, 31, plain) == [

@@ -3,10 +3,12 @@
 from itertools import accumulate
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from snakemake.utils import update_config
 
+from miatlas.exhibits import published
 from miatlas.study import attack_list as registry
 from miatlas.study import study
 
@@ -84,12 +86,45 @@ def test_shi2024_asks_for_the_tables_and_only_its_overlay_for_cinic10():
 
 def test_the_small_variant_of_shi2024_keeps_adult_and_credit_as_they_are():
     full, small = study.read(merged("shi2024")), study.read(merged("shi2024_small"))
-    for name in ("adult", "credit"):
+    assert small["populations"]["adult"] == full["populations"]["adult"]
+    assert small["populations"]["german_credit"] == full["populations"]["german_credit"]
+    for name in ("adult", "credit", "adult_mlp_released", "german_credit_mlp_released"):
         for side in ("", "_shadow", "_reference"):
             cohort = small["cohorts"][name + side]
             assert cohort == full["cohorts"][name + side]
             assert small["recipes"][cohort["recipe"]] == full["recipes"][cohort["recipe"]]
         assert small["audits"][name] == full["audits"][name]
+
+
+def test_shi2024_is_trained_as_its_text_and_as_its_released_code_says():
+    read = study.read(merged("shi2024"))
+    for name, recipe in read["recipes"].items():
+        released = "_released" in name
+        assert recipe["optimizer"] == {
+            "name": "sgd", "lr": 0.01 if released else 0.1, "momentum": 0.9,
+            "nesterov": not released, "weight_decay": 0.0, "decay_norms_and_biases": True,
+        }  # fmt: skip
+        assert recipe["schedule"]["name"] == "cosine"
+        assert 20 <= recipe["epochs"] <= 200
+        assert bool(recipe["early_stopping"]) == name.endswith("_reference")
+    credit = read["populations"]["german_credit"]
+    assert credit["options"] == {"encoding": "codes", "test_rows": 200}
+    assert credit["standardise"] == "none"
+    ledger = read["exhibits"]["shi2024_ledger"]
+    audits = {audit for audit in read["audits"] if "_released" in audit}
+    assert audits <= set(ledger["audits"])
+    table = pd.read_csv(CONFIG / "published" / "shi2024.csv", dtype=str, keep_default_na=False)
+    lines = published.select(table, "shi2024", [])
+    places = published.by_reading(lines, ledger["options"]["rows"], ledger["audits"])
+    assert {place["audit"] for _, place in places if place.get("reading")} == audits
+
+
+def test_carlini2022_is_trained_as_its_released_code():
+    recipe = study.read(merged("carlini2022"))["recipes"]["wide_resnet"]
+    assert recipe["ema"] == 0.999
+    assert recipe["schedule"] == {"name": "quarter_cosine", "share": 0.875, "warmup": 0.01}
+    assert recipe["optimizer"]["decay_norms_and_biases"] is False
+    assert (recipe["optimizer"]["weight_decay"], recipe["batch_size"]) == (0.0005, 256)
 
 
 def test_shi2024_has_the_parts_of_table_1():

@@ -47,15 +47,15 @@ def differences(line: dict, scale: dict, models: int, measured: Estimate) -> lis
     """Return what makes a published line another experiment than the one that was measured.
 
     scale: training_examples, population (how many examples its data has), architecture of the
-    target cohort and, where it is known, the source of its data; models: the auxiliary models used;
-    what is not known on either side is not compared. Times are always another machine's. An FPR
-    below the resolution is a difference unless the training sets are alike: then the paper, too,
-    read its TPR there.
+    target cohort (vgg16_dense is a vgg16) and, where it is known, the source of its data; models:
+    the auxiliary models used; what is not known on either side is not compared. Times are always
+    another machine's. An FPR below the resolution is a difference unless the training sets are
+    alike: then the paper, too, read its TPR there.
     """
     found = []
     for key, name in (("dataset", "source"), ("architecture", "architecture")):
         there = scale.get(name)
-        if line[key] and there and there != line[key]:
+        if line[key] and there and there != line[key] and not there.startswith(f"{line[key]}_"):
             found.append(f"{there} instead of {line[key]}")
     size, wanted = scale.get("training_examples"), line["training_examples"]
     found += _unlike("training examples", size, wanted)
