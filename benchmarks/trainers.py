@@ -207,7 +207,7 @@ def read(folder: str, cohort: str, models: int, data_root: str | None) -> dict:
     """
     import yaml
 
-    from miatlas.study import study as studies
+    from miatlas.study import reading
 
     load = lambda name: yaml.safe_load((REPOSITORY / f"config/{name}.yaml").read_text())  # noqa: E731
     config = load("config")
@@ -225,7 +225,7 @@ def read(folder: str, cohort: str, models: int, data_root: str | None) -> dict:
     entry |= {"models": whole, "block": whole}
     kept = {key: config.get(key) for key in ("study", "seed", "data_root", "recipes")}
     population = {entry["population"]: config["populations"][entry["population"]]}
-    return studies.read({**kept, "populations": population, "cohorts": {cohort: entry}})
+    return reading.read({**kept, "populations": population, "cohorts": {cohort: entry}})
 
 
 def names(folder: str, cohort: str, models: int, first: int) -> dict:

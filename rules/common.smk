@@ -14,16 +14,15 @@ if not SCRIPTS.is_dir():
     )
 sys.path.insert(0, str(SCRIPTS))
 
-from miatlas.study import jobs
-from miatlas.study import study as studies
+from miatlas.study import jobs, contents, reading
 from miatlas.running.digest import digest as digest_of
 from miatlas.running.digest import remember
 
 remember(Path(".snakemake/digests.json"))
 
 try:
-    STUDY = studies.read(config)
-    if missing := studies.missing(STUDY):
+    STUDY = reading.read(config)
+    if missing := reading.missing(STUDY):
         raise ValueError("\n".join(missing))
 except ValueError as error:
     sys.exit(f"\nmiatlas: {error}\n")  # as it is, without the place in this file
@@ -72,7 +71,7 @@ def asked(*kinds):
 
     @declared
     def files(wildcards):
-        folder = f"<results>/cohorts/{studies.maker(STUDY, wildcards.cohort)}"
+        folder = f"<results>/cohorts/{contents.maker(STUDY, wildcards.cohort)}"
         found = {
             "population": population_of(wildcards),
             "roles": f"{folder}/roles.h5",
@@ -89,7 +88,7 @@ def signals(cohort):
     return collect(
         "<results>/cohorts/{cohort}/signals/{block}.h5",
         cohort=cohort,
-        block=studies.blocks(STUDY, cohort),
+        block=contents.blocks(STUDY, cohort),
     )
 
 
@@ -101,7 +100,7 @@ def made_of(kind, suffix, distilled):
 
     @declared
     def files(wildcards):
-        found = studies.originals(STUDY, wildcards.cohort, wildcards.block)
+        found = contents.originals(STUDY, wildcards.cohort, wildcards.block)
         teacher = STUDY["cohorts"][wildcards.cohort]["teacher"]
         if found is None or bool(teacher) != distilled:
             return []
@@ -121,7 +120,7 @@ def answers(wildcards):
         files[side] = signals(audit[side]) if audit[side] else []
         files[f"{side}_probes"] = [
             f"<results>/cohorts/{audit[side]}/probes/{probe}/{block}.h5"
-            for probe, block in studies.probed(STUDY, *wildcards, side)
+            for probe, block in contents.probed(STUDY, *wildcards, side)
         ]
     return files
 
@@ -131,7 +130,7 @@ def histories(cohort):
     return collect(
         "<results>/cohorts/{cohort}/models/{block}.history.csv",
         cohort=cohort,
-        block=studies.blocks(STUDY, cohort),
+        block=contents.blocks(STUDY, cohort),
     )
 
 
@@ -177,7 +176,7 @@ def results_of(exhibit, suffix):
     """One file of each audit and attack that an exhibit shows."""
     return [
         f"<results>/audits/{audit}/{label}{suffix}"
-        for audit, label in studies.shown(STUDY, exhibit)
+        for audit, label in contents.shown(STUDY, exhibit)
     ]
 
 
@@ -191,18 +190,18 @@ def benchmarks(exhibit):
     """What the jobs behind an exhibit's results have cost."""
     jobs_of_blocks = [
         f"<benchmarks>/{rule}/{cohort}/{block}.tsv"
-        for cohort in studies.cohorts_shown(STUDY, exhibit)
-        for block in studies.blocks(STUDY, cohort)
+        for cohort in contents.cohorts_shown(STUDY, exhibit)
+        for block in contents.blocks(STUDY, cohort)
         for rule in ("train_models", "query_models")
     ]
-    shown = studies.shown(STUDY, exhibit)
+    shown = contents.shown(STUDY, exhibit)
     return jobs_of_blocks + [f"<benchmarks>/score_attack/{a}/{l}.tsv" for a, l in shown]
 
 
 def evidence(wildcards):
     """What an exhibit is drawn from: the files of every kind of evidence that it reads."""
     name, entry = wildcards.exhibit, STUDY["exhibits"][wildcards.exhibit]
-    cohorts = studies.cohorts_shown(STUDY, name)
+    cohorts = contents.cohorts_shown(STUDY, name)
     find = {
         "metrics": lambda: results_of(name, ".metrics.json"),
         "curves": lambda: results_of(name, ".roc.csv"),

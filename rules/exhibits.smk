@@ -22,7 +22,7 @@ rule draw_figure:
     benchmark:
         f"<benchmarks>/draw_figure/{STUDY['study']}/{{exhibit}}.tsv"
     wildcard_constraints:
-        exhibit=either(studies.exhibits(STUDY, "figure")),
+        exhibit=either(contents.exhibits(STUDY, "figure")),
     conda:
         "../envs/analysis.yaml"
     params:
@@ -53,7 +53,7 @@ rule make_table:
     benchmark:
         f"<benchmarks>/make_table/{STUDY['study']}/{{exhibit}}.tsv"
     wildcard_constraints:
-        exhibit=either(studies.exhibits(STUDY, "table")),
+        exhibit=either(contents.exhibits(STUDY, "table")),
     conda:
         "../envs/analysis.yaml"
     params:
@@ -74,7 +74,7 @@ rule describe_run:
             "<results>/populations/{population}.h5", population=STUDY["populations"]
         ),
         histories=[
-            file for cohort in studies.trained(STUDY) for file in histories(cohort)
+            file for cohort in contents.trained(STUDY) for file in histories(cohort)
         ],
     output:
         html=report(
@@ -98,11 +98,11 @@ rule describe_run:
 
 rule figures:
     input:
-        collect(rules.draw_figure.output, exhibit=studies.exhibits(STUDY, "figure")),
+        collect(rules.draw_figure.output, exhibit=contents.exhibits(STUDY, "figure")),
     localrule: True
 
 
 rule tables:
     input:
-        collect(rules.make_table.output, exhibit=studies.exhibits(STUDY, "table")),
+        collect(rules.make_table.output, exhibit=contents.exhibits(STUDY, "table")),
     localrule: True

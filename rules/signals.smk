@@ -12,7 +12,7 @@ rule query_models:
     benchmark:
         "<benchmarks>/query_models/{cohort}/{block}.tsv"
     wildcard_constraints:
-        cohort=either(studies.queried(STUDY)),
+        cohort=either(contents.queried(STUDY)),
     conda:
         "../envs/training.yaml"
     resources:
@@ -42,7 +42,7 @@ rule probe_models:
     benchmark:
         "<benchmarks>/probe_models/{cohort}/{probe}/{block}.tsv"
     wildcard_constraints:
-        cohort=either(studies.queried(STUDY)),
+        cohort=either(contents.queried(STUDY)),
     conda:
         "../envs/training.yaml"
     resources:
@@ -71,7 +71,7 @@ rule accept_signals:
     benchmark:
         "<benchmarks>/accept_signals/{cohort}/{block}.tsv"
     wildcard_constraints:
-        cohort=either(studies.external(STUDY)),
+        cohort=either(contents.external(STUDY)),
     priority: 100
     conda:
         "../envs/analysis.yaml"

@@ -12,8 +12,7 @@ from pathlib import Path
 import yaml
 from snakemake.utils import update_config
 
-from miatlas.study import plan
-from miatlas.study import study as studies
+from miatlas.study import contents, plan, reading
 
 NOTES = """
 core-hours: of jobs without a GPU; GPU-hours: of jobs that ask for one (--resources gpu=4).
@@ -60,13 +59,13 @@ def configured(arguments: list[str]) -> dict:
     for entry in known.config:
         key, value = entry.split("=", 1)
         config[key] = yaml.safe_load(value)
-    return studies.read(config)
+    return reading.read(config)
 
 
 def models(study: dict, jobs: list[plan.Job]) -> str:
     """Say how many models the study has, and how many of them are to be trained."""
     lines, total = [], [0, 0]
-    for name in studies.trained(study):
+    for name in contents.trained(study):
         cohort = study["cohorts"][name]
         folder = f"/cohorts/{name}/models/"
         blocks = sum(job.rule == "train_models" and folder in job.outputs[0] for job in jobs)

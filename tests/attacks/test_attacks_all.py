@@ -17,6 +17,7 @@ from miatlas import options
 from miatlas.audits import references
 from miatlas.leakage.metrics import evaluate
 from miatlas.signals.statistics import logit_scaled_confidence
+from miatlas.study.checking import checked, section_of
 
 THIRD = 2  # models of a third cohort
 FOLDER = Path(miatlas.attacks.__path__[0])
@@ -145,7 +146,7 @@ def scores(name, given, data, target, pieces=1, order=None, n=None, lesson=dict)
     references; two references with their two of the third cohort are permuted as pairs.
     """
     module = MODULES[name]
-    chosen = options.checked(given, options.declared(FOLDER / f"{name}.py", "score"), name)
+    chosen = checked(given, section_of(options.declared(FOLDER / f"{name}.py", "score")), name)
     needed = set(options.inputs(FOLDER / f"{name}.py", "score"))
     needed = set(module.needs(chosen) if hasattr(module, "needs") else needed)
     lessons = set(getattr(module, "LESSONS", ()))

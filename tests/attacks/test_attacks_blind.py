@@ -23,6 +23,7 @@ from miatlas.signals.answers import Signals
 from miatlas.signals.statistics import logit_scaled_confidence
 from miatlas.study import attack_list as registry
 from miatlas.study import demands
+from miatlas.study.checking import checked, section_of
 
 CLASSES, HELD_OUT, TARGETS = 4, 60, 3
 QUICK = {  # options that make a test of an attack quicker, or its effect larger
@@ -117,14 +118,14 @@ WORLDS = {
 }  # fmt: skip
 
 
-def checked(name):
+def chosen(name):
     declared = options.declared(Path(import_module(f"miatlas.attacks.{name}").__file__), "score")
-    return options.checked(QUICK.get(name, {}), declared, name)
+    return checked(QUICK.get(name, {}), section_of(declared), name)
 
 
 def possible(world):
     """Return the attacks that a study may run on these cohorts."""
-    asked = {name: {"attack": name, "references": None, "options": checked(name)} for name in NAMES}
+    asked = {name: {"attack": name, "references": None, "options": chosen(name)} for name in NAMES}
     return [n for n in NAMES if not demands.complaint(asked[n], world.entries, world.same)]
 
 
@@ -182,7 +183,7 @@ def scores(name, design, folder, target=None):
     audit = audits.audit(
         cohorts["target"], cohorts["shadow"], reference=cohorts["reference"], **keys | world.keys
     )
-    return scoring.score(import_module(f"miatlas.attacks.{name}"), checked(name), audit, 64)
+    return scoring.score(import_module(f"miatlas.attacks.{name}"), chosen(name), audit, 64)
 
 
 def test_every_attack_is_tried_and_designs_of_its_own_where_it_needs_them():

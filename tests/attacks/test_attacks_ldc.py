@@ -15,12 +15,13 @@ from miatlas.attacks import ldc
 from miatlas.attacks.shared import neighbours, perceptron
 from miatlas.attacks.shared.neighbours import Neighbourhood
 from miatlas.leakage.roc import auc, roc
+from miatlas.study.checking import checked, section_of
 
 DECLARED = options.declared(Path(ldc.__file__), "score")
 
 
 def chosen(**given):
-    return options.checked({"epochs": 5} | given, DECLARED, "ldc")
+    return checked({"epochs": 5} | given, section_of(DECLARED), "ldc")
 
 
 def loss(phi):

@@ -10,6 +10,7 @@ import pytest
 from miatlas import options
 from miatlas.attacks import rmia
 from miatlas.attacks.shared import likelihoods
+from miatlas.study.checking import checked, section_of
 
 SOURCE = Path(rmia.__file__)
 DECLARED = options.declared(SOURCE, "score")
@@ -35,7 +36,7 @@ def arrays(seed=0, n=40, held_out=25, models=10, classes=3):
 
 
 def run(data, pieces=1, **given):
-    chosen = options.checked(given, DECLARED, "rmia")
+    chosen = checked(given, section_of(DECLARED), "rmia")
     names = rmia.needs(chosen) - {"fitted"}
     n = len(data["examples"])
     cuts = []
@@ -66,7 +67,7 @@ def slow_confidence(z, y, chosen):
 
 def slow(data, **given):
     """All pairs, with p(x) model by model."""
-    chosen = options.checked(given, DECLARED, "rmia")
+    chosen = checked(given, section_of(DECLARED), "rmia")
 
     def ratio(i, part):
         y = data["held_out_labels" if part else "labels"][i]
@@ -136,7 +137,7 @@ def test_slices_may_come_in_any_order_of_examples():
 
 def test_needs_name_what_is_read():
     def needs(**given):
-        return rmia.needs(options.checked(given, DECLARED, "rmia"))
+        return rmia.needs(checked(given, section_of(DECLARED), "rmia"))
 
     every = set(options.inputs(SOURCE, "score"))
     assert all(needs(population=p, mode=m) <= every for p in ("held_out", "all")
@@ -160,7 +161,7 @@ def test_needs_name_what_is_read():
 )  # fmt: skip
 def test_wrong_options_are_refused(name, value, complaint):
     with pytest.raises(ValueError, match=f"{name}.*{complaint}"):
-        options.checked({name: value}, DECLARED, "rmia")
+        checked({name: value}, section_of(DECLARED), "rmia")
 
 
 def test_answers_without_any_confidence_give_numbers():

@@ -20,7 +20,8 @@ from miatlas.running.store import by_example, new_h5, read_h5, write_h5
 from miatlas.signals import answers as answered
 from miatlas.signals.answers import Signals
 from miatlas.signals.statistics import logit_scaled_confidence
-from miatlas.study import jobs, study
+from miatlas.study import jobs, reading
+from miatlas.study.checking import checked, section_of
 
 CASES = [
     ("loss", {}), ("hinge", {}), ("entropy", {}), ("lira_online", {}),
@@ -60,7 +61,7 @@ def run(name, given, target, shadow=None, memory_mb=64, design="half", targets=3
     of_target = Signals(target)
     of_shadow = of_target if shadow is None else Signals(shadow)
     audit = audits.audit(of_target, of_shadow, design=design, targets=targets, seed=0, **keys)
-    return scoring.score(attack, options.checked(given, declared, name), audit, memory_mb)
+    return scoring.score(attack, checked(given, section_of(declared), name), audit, memory_mb)
 
 
 def recorded(target, shadow=None, design="half", memory_mb=64, targets=2, **keys):
@@ -134,7 +135,7 @@ def test_memory_follows_the_setting_and_not_the_number_of_examples(
     monkeypatch.setattr(answered, "PART", 1000)
     attack, peaks = import_module(f"miatlas.attacks.{name}"), {}
     declared = options.declared(Path(attack.__file__), "score")
-    chosen = options.checked(given, declared, name)
+    chosen = checked(given, section_of(declared), name)
     for examples in (20000, 60000):
         role = (np.arange(examples) < 100).astype(np.uint8)
         write(tmp_path / "s.h5", halves(32, examples) & (role == 0), queries=1, role=role)
@@ -154,7 +155,7 @@ def test_memory_follows_the_setting_and_not_the_number_of_examples(
 def test_scores_come_into_a_file_as_into_memory(file, tmp_path, name, given):
     attack = import_module(f"miatlas.attacks.{name}")
     declared = options.declared(Path(attack.__file__), "score")
-    chosen = options.checked(given, declared, name)
+    chosen = checked(given, section_of(declared), name)
     signals = Signals(file)
     audit = audits.audit(signals, signals, design="half", targets=3, seed=0)
     with new_h5(tmp_path / "scores.h5", {}) as opened:
@@ -257,7 +258,7 @@ def test_nor_is_it_of_models_that_other_software_trained_in_pairs(tmp_path):
     def scores(signals, **keys):
         cohort = {"signals": str(signals), **keys}
         audit = {"target": "mine", "attacks": ["lira_online"], "targets": 1}
-        given = study.read({"study": "s", "cohorts": {"mine": cohort}, "audits": {"mine": audit},
+        given = reading.read({"study": "s", "cohorts": {"mine": cohort}, "audits": {"mine": audit},
                             "attacks": {"lira_online": {"variance": "global"}}})  # fmt: skip
         sides = ("target", "shadow", "reference", "target_probes", "shadow_probes")
         answers = {side: [signals] if side in ("target", "shadow") else [] for side in sides}

@@ -29,8 +29,9 @@ from miatlas.exhibits.verdicts import (
     verdict,
 )
 from miatlas.leakage import metrics
-from miatlas.options import checked, declared
-from miatlas.study import study
+from miatlas.options import declared
+from miatlas.study import reading
+from miatlas.study.checking import checked, section_of
 
 NAN = math.nan
 
@@ -410,11 +411,11 @@ def test_both_readings_of_a_paper_are_shown_and_counted_apart():
 
 def test_options_are_declared():
     options = declared(Path(ledger.__file__), "tabulate")
-    assert checked({"published": "ye2022"}, options, "here")["over"] == "mean"
+    assert checked({"published": "ye2022"}, section_of(options), "here")["over"] == "mean"
     with pytest.raises(ValueError, match="'published' is required"):
-        checked({}, options, "here")
+        checked({}, section_of(options), "here")
     with pytest.raises(ValueError, match="tables"):
-        checked({"published": "ye2022", "tables": [2]}, options, "here")
+        checked({"published": "ye2022", "tables": [2]}, section_of(options), "here")
     assert ledger.READS == ("metrics", "published", "scale", "scores", "costs")
 
 
@@ -441,7 +442,7 @@ def test_whole_papers(paper):
 
 @pytest.mark.parametrize("name", [name for name in FILES if name.startswith(tuple(STUDIES))])
 def test_the_ledgers_of_a_study_list_every_value_with_an_audit_or_a_reason(name):
-    read = study.read(merged(name))
+    read = reading.read(merged(name))
     ledgers = {n: entry for n, entry in read["exhibits"].items() if entry["table"] == "ledger"}
     assert ledgers or name == "carlini2022_fast"
     for exhibit, entry in ledgers.items():

@@ -214,7 +214,7 @@ def test_training_shares_only_leaves_with_exhibits():
 def test_designs_attacks_and_queries_retrain_nothing():
     training = reached("train_models.py", *modules("training/architectures"))
     for other in ("designs/half", "signals/queries", "signals/statistics", "audits/scoring",
-                  "leakage/metrics", "study/study", "study/entries"):  # fmt: skip
+                  "leakage/metrics", "study/reading", "study/entries"):  # fmt: skip
         assert f"miatlas/{other}.py" not in training
     assert not training & set(modules("attacks"))
     assert "miatlas/training/trainer.py" not in reached("query_models.py")
@@ -224,7 +224,7 @@ def test_designs_attacks_and_queries_retrain_nothing():
                                     "score_attack.py", "draw_membership.py"])  # fmt: skip
 def test_torch_is_not_imported_where_it_is_not_needed(script):
     packages = [m for p in ("attacks", "exhibits/figures", "exhibits/tables") for m in modules(p)]
-    for file in reached(script, *packages, "miatlas/study/study.py", "miatlas/running/digest.py"):
+    for file in reached(script, *packages, "miatlas/study/reading.py", "miatlas/running/digest.py"):
         assert "import torch" not in (SCRIPTS / file).read_text(), file
 
 

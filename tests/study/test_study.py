@@ -3,15 +3,15 @@
 import json
 from copy import deepcopy
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from miatlas.options import REQUIRED, constant, declared
-from miatlas.study import entries, jobs, study
+from miatlas.options import constant, declared
+from miatlas.study import cohorts, contents, jobs, plugins, reading, sections
 from miatlas.study import example_kinds as kinds
+from miatlas.study.checking import Section, checked
 from miatlas.training import augmentation, optimization
 
 GIVEN = {
@@ -63,17 +63,17 @@ def given_with(**changes):
 
 def all_settings(config):
     """Return the settings of every job of a study, as they are given to the rules."""
-    read = study.read(config)
+    read = reading.read(config)
     found = {}
     for name in read["populations"]:
         found["population", name] = jobs.population_settings(read, name)
-    for cohort in study.trained(read):
+    for cohort in contents.trained(read):
         found["roles", cohort] = jobs.role_settings(read, cohort)
-        for block in map(str, study.blocks(read, cohort)):
+        for block in map(str, contents.blocks(read, cohort)):
             found["membership", cohort, block] = jobs.membership_settings(read, cohort, block)
             found["models", cohort, block] = jobs.training_settings(read, cohort, block)
             found["signals", cohort, block] = jobs.signal_settings(read, cohort, block)
-    for cohort in study.external(read):
+    for cohort in contents.external(read):
         found["external", cohort] = jobs.external_settings(read, cohort, "0")
     for audit, entry in read["audits"].items():
         for label in entry["attacks"]:
@@ -99,9 +99,9 @@ def changed(**changes):
 
 
 def test_names_are_those_of_what_exists():
-    assert tuple(entries.AUGMENTATIONS) == augmentation.KINDS
-    assert list(optimization.OPTIMIZERS) == entries.OPTIMIZERS
-    assert list(optimization.SCHEDULES) == entries.SCHEDULES
+    assert plugins.AUGMENTATIONS.members == augmentation.KINDS
+    assert plugins.OPTIMIZERS.members == tuple(optimization.OPTIMIZERS)
+    assert plugins.SCHEDULES.members == tuple(optimization.SCHEDULES)
     for name, function in {**optimization.OPTIMIZERS, **optimization.SCHEDULES}.items():
         assert function is getattr(optimization, name)
 
@@ -112,10 +112,10 @@ def test_names_are_those_of_what_exists():
      ("designs", "draw"), ("exhibits/figures", "draw"), ("exhibits/tables", "tabulate")],
 )  # fmt: skip
 def test_modules_are_found_by_the_function_they_define(package, function):
-    names = entries.implementing(package, function)
+    names = plugins.implementing(package, function)
     assert names
     for name in names:
-        declared(entries.LIBRARY / package / f"{name}.py", function)
+        declared(plugins.LIBRARY / package / f"{name}.py", function)
 
 
 def accepts(function, *arguments, **options):
@@ -133,10 +133,10 @@ def test_as_many_queries_are_allowed_as_can_be_asked(mirror, shift):
     assert kinds.counts(**moves) == asked
 
 
-@pytest.mark.parametrize("name", entries.implementing("training/architectures", "build"))
+@pytest.mark.parametrize("name", plugins.implementing("training/architectures", "build"))
 def test_architectures_say_what_they_read(name):
     build = import_module(f"miatlas.training.architectures.{name}").build
-    says = constant(entries.LIBRARY / "training" / "architectures" / f"{name}.py", "INPUTS")
+    says = constant(plugins.LIBRARY / "training" / "architectures" / f"{name}.py", "INPUTS")
     assert (says == "text") == (name == "gpt2")
     if says != "text":
         assert accepts(lambda: [build((20,), 2)]) == (says != "images")
@@ -147,7 +147,7 @@ def test_architectures_say_what_they_read(name):
 
 
 def test_defaults_are_filled_in():
-    read = study.read(GIVEN)
+    read = reading.read(GIVEN)
     assert (read["seed"], read["data_root"]) == (0, "data")
     assert read["recipes"]["plain"]["optimizer"]["name"] == "sgd"
     assert read["recipes"]["plain"]["optimizer"]["momentum"] == 0.9
@@ -180,49 +180,51 @@ def test_defaults_are_filled_in():
 )  # fmt: skip
 def test_cohorts_of_an_audit_know_the_same_examples_in_the_same_parts(changes, message):
     with pytest.raises(ValueError, match=message):
-        study.read(given_with(**changes))
+        reading.read(given_with(**changes))
 
 
 def test_shadow_models_may_ignore_the_parts_of_the_targets():
     """LiRA's train on the targets' examples too: here on half of a pool that has five parts."""
     parts = {"name": "six_way", "side": "target"}
-    read = study.read(given_with(cohorts__one__design=parts))
+    read = reading.read(given_with(cohorts__one__design=parts))
     assert read["cohorts"]["two"]["design"]["name"] == "paired"
 
 
 def test_what_is_null_is_not_there():
     gone = given_with(audits__mine=None, cohorts__mine=None, exhibits__curves__attacks__loss=None)
-    read = study.read(gone)
+    read = reading.read(gone)
     assert set(read["audits"]) == {"one", "both"}
     assert "mine" not in read["cohorts"]
     assert read["exhibits"]["curves"]["attacks"] == [["lira", "LiRA"]]
     expected = deepcopy(GIVEN)
     del expected["audits"]["mine"], expected["cohorts"]["mine"]
     del expected["exhibits"]["curves"]["attacks"]["loss"]
-    assert read == study.read(expected)
+    assert read == reading.read(expected)
     with pytest.raises(ValueError, match=r"audits\.both\.shadow: 'two' does not exist"):
-        study.read(given_with(cohorts__two=None))
+        reading.read(given_with(cohorts__two=None))
 
 
 def test_reading_leaves_the_configuration_alone():
     before = deepcopy(GIVEN)
-    study.read(GIVEN)
+    reading.read(GIVEN)
     assert before == GIVEN
 
 
 def test_blocks_and_their_models():
-    read = study.read(given_with(cohorts__one__models=12))
-    assert study.blocks(read, "one") == [0, 1, 2]
+    read = reading.read(given_with(cohorts__one__models=12))
+    assert contents.blocks(read, "one") == [0, 1, 2]
     assert [jobs.models(read, "one", b) for b in "012"] == [[0, 4], [4, 8], [8, 12]]
-    assert study.blocks(read, "mine") == [0]
-    assert study.trained(read) == ["apart", "one", "two"]
-    assert study.external(read) == ["mine"]
-    assert study.exhibits(read, "figure") == ["curves"]
-    assert study.exhibits(read, "table") == []
+    assert contents.blocks(read, "mine") == [0]
+    assert contents.trained(read) == ["apart", "one", "two"]
+    assert contents.external(read) == ["mine"]
+    assert contents.exhibits(read, "figure") == ["curves"]
+    assert contents.exhibits(read, "table") == []
 
 
 def test_an_external_file_that_is_not_there_is_named():
-    assert study.missing(study.read(GIVEN)) == ["cohorts.mine.signals: there is no file mine.h5"]
+    assert reading.missing(reading.read(GIVEN)) == [
+        "cohorts.mine.signals: there is no file mine.h5"
+    ]
 
 
 # Settings ------------------------------------------------------------------------------------
@@ -300,21 +302,32 @@ def test_a_seed_changes_all_that_is_drawn():
 
 # Every key of every section -------------------------------------------------------------------
 
-SECTIONS = ["study", "population", "canaries", "recipe", "cohort", "external_cohort", "queries",
-            "attack", "audit", "exhibit"]  # fmt: skip
+SECTIONS = [
+    section
+    for module in (sections, cohorts)
+    for section in vars(module).values()
+    if isinstance(section, type) and issubclass(section, Section) and section is not Section
+]
 
 
-@pytest.mark.parametrize("name", SECTIONS)
-def test_sections_refuse_what_is_no_mapping_unknown_or_missing(name):
-    options = declared(Path(entries.LIBRARY) / "study" / "sections.py", name)
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)
+def test_sections_refuse_what_is_no_mapping_unknown_or_missing(section):
     for wrong in (None, 3, "x", [1]):
         with pytest.raises(ValueError, match="place: must be a mapping of keys to values"):
-            entries.section(name, wrong, "place")
+            checked(wrong, section, "place")
+    fields = section.model_fields
     with pytest.raises(
-        ValueError, match="place: unknown option 'nonsense'; allowed: " + ", ".join(options)
+        ValueError, match="place: unknown option 'nonsense'; allowed: " + ", ".join(fields)
     ):
-        entries.section(name, {"nonsense": 1}, "place")
-    required = [key for key, option in options.items() if option.default is REQUIRED]
+        checked({"nonsense": 1}, section, "place")
+    required = [key for key, field in fields.items() if field.is_required()]
     if required:
         with pytest.raises(ValueError, match=f"place: option '{required[0]}' is required"):
-            entries.section(name, {}, "place")
+            checked({}, section, "place")
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)
+def test_every_key_of_a_section_says_what_it_means(section):
+    assert section.__doc__.endswith(".")
+    for field in section.model_fields.values():
+        assert field.description.endswith(".")

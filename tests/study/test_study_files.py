@@ -10,7 +10,7 @@ from snakemake.utils import update_config
 
 from miatlas.exhibits import published
 from miatlas.study import attack_list as registry
-from miatlas.study import study
+from miatlas.study import contents, reading
 
 CONFIG = Path(__file__).parents[2] / "config"
 STUDIES = sorted(path.stem for path in CONFIG.glob("*.yaml"))
@@ -28,14 +28,14 @@ def merged(name):
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_study_reads_and_says_whose_results_are_whose(name):
-    read = study.read(merged(name))
+    read = reading.read(merged(name))
     assert read["study"] == {"config": "demo"}.get(name, name)
     for exhibit, entry in read["exhibits"].items():
-        assert bool(entry["audits"]) == bool(study.shown(read, exhibit))
+        assert bool(entry["audits"]) == bool(contents.shown(read, exhibit))
 
 
 def test_the_demo_runs_every_attack():
-    demo = study.read(merged("config"))
+    demo = reading.read(merged("config"))
     labels = {label for audit in demo["audits"].values() for label in audit["attacks"]}
     assert {demo["attacks"][label]["attack"] for label in labels} == set(registry.attacks())
 
@@ -44,7 +44,7 @@ def test_the_demo_runs_every_attack():
     "name", [name for name in STUDIES if name.startswith(("ye2022", "shi2024"))]
 )
 def test_nothing_is_trained_for_nothing(name):
-    read = study.read(merged(name))
+    read = reading.read(merged(name))
     used = {audit for entry in read["exhibits"].values() for audit in entry["audits"]}
     assert used == set(read["audits"])
     sides = ("target", "shadow", "reference")
@@ -54,17 +54,19 @@ def test_nothing_is_trained_for_nothing(name):
 
 @pytest.mark.parametrize("name", FREE)
 def test_studies_for_everybody_ask_for_no_file_that_cannot_be_downloaded(name):
-    assert study.missing(study.read(merged(name) | {"data_root": "/nowhere"})) == []
+    assert reading.missing(reading.read(merged(name) | {"data_root": "/nowhere"})) == []
 
 
 def test_purchase100_is_missed_by_name():
-    messages = study.missing(study.read(merged("ye2022_purchase100") | {"data_root": "/nowhere"}))
+    messages = reading.missing(
+        reading.read(merged("ye2022_purchase100") | {"data_root": "/nowhere"})
+    )
     assert len(messages) == 1
     assert "dataset_purchase" in messages[0]
 
 
 def test_the_small_variant_of_ye2022_keeps_sizes_and_recipes():
-    full, small = study.read(merged("ye2022")), study.read(merged("ye2022_small"))
+    full, small = reading.read(merged("ye2022")), reading.read(merged("ye2022_small"))
     for name, cohort in small["cohorts"].items():
         if cohort["design"]["name"] == "iid":
             assert cohort["design"] == full["cohorts"][name]["design"]
@@ -79,13 +81,13 @@ def test_shi2024_asks_for_the_tables_and_only_its_overlay_for_cinic10():
         ("shi2024_small", ["adult", "german_credit", "location30"]),
         ("shi2024_cinic10", ["adult", "cinic10", "german_credit"]),
     ):
-        messages = study.missing(study.read(merged(name) | {"data_root": "/nowhere"}))
+        messages = reading.missing(reading.read(merged(name) | {"data_root": "/nowhere"}))
         asked = {message.split(":")[0].removeprefix("populations.") for message in messages}
         assert sorted(asked) == wanted
 
 
 def test_the_small_variant_of_shi2024_keeps_adult_and_credit_as_they_are():
-    full, small = study.read(merged("shi2024")), study.read(merged("shi2024_small"))
+    full, small = reading.read(merged("shi2024")), reading.read(merged("shi2024_small"))
     assert small["populations"]["adult"] == full["populations"]["adult"]
     assert small["populations"]["german_credit"] == full["populations"]["german_credit"]
     for name in ("adult", "credit", "adult_mlp_released", "german_credit_mlp_released"):
@@ -97,7 +99,7 @@ def test_the_small_variant_of_shi2024_keeps_adult_and_credit_as_they_are():
 
 
 def test_shi2024_is_trained_as_its_text_and_as_its_released_code_says():
-    read = study.read(merged("shi2024"))
+    read = reading.read(merged("shi2024"))
     for name, recipe in read["recipes"].items():
         released = "_released" in name
         assert recipe["optimizer"] == {
@@ -120,7 +122,7 @@ def test_shi2024_is_trained_as_its_text_and_as_its_released_code_says():
 
 
 def test_carlini2022_is_trained_as_its_released_code():
-    recipe = study.read(merged("carlini2022"))["recipes"]["wide_resnet"]
+    recipe = reading.read(merged("carlini2022"))["recipes"]["wide_resnet"]
     assert recipe["ema"] == 0.999
     assert recipe["schedule"] == {"name": "quarter_cosine", "share": 0.875, "warmup": 0.01}
     assert recipe["optimizer"]["decay_norms_and_biases"] is False
@@ -129,7 +131,7 @@ def test_carlini2022_is_trained_as_its_released_code():
 
 def test_shi2024_has_the_parts_of_table_1():
     """Sizes of the paper, less the held-out examples, which all parts give up alike."""
-    read = study.read(merged("shi2024_cinic10"))
+    read = reading.read(merged("shi2024_cinic10"))
     examples = {"cifar10": 50_000, "cifar100": 50_000, "adult": 32_561, "german_credit": 800}
     examples["cinic10"] = 180_000
     parts = {

@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 from miatlas import options
-from miatlas.audits import attack_reads as reading
-from miatlas.audits import scoring
+from miatlas.audits import attack_reads, scoring
 from miatlas.designs import relations
 from miatlas.designs.base import Draws
 from miatlas.study import attack_list as registry
-from miatlas.study import demands, jobs, study
+from miatlas.study import contents, demands, jobs, reading
 
 DIGITS = {"population": "digits", "recipe": "plain", "held_out": 0.1}
 HALVES = {"name": "half", "group": 4}
@@ -62,10 +61,10 @@ def given_with(**changes):
 
 
 def test_such_a_study_is_read():
-    read = study.read(GIVEN)
-    assert study.made_of(read["cohorts"]["students"]) == "one"
-    assert study.made_of(read["cohorts"]["without"]) == "one"
-    assert study.made_of(read["cohorts"]["shadow"]) is None
+    read = reading.read(GIVEN)
+    assert contents.made_of(read["cohorts"]["students"]) == "one"
+    assert contents.made_of(read["cohorts"]["without"]) == "one"
+    assert contents.made_of(read["cohorts"]["shadow"]) is None
 
 
 ELSEWHERE = {**GIVEN["cohorts"]["students"], "population": "other"}
@@ -75,7 +74,8 @@ ELSEWHERE = {**GIVEN["cohorts"]["students"], "population": "other"}
     ("changes", "message"),
     [
         ({"cohorts__students__teacher": {"cohort": "none", "students": 2}},
-         "cohorts.students.teacher.cohort: 'none' does not exist; there is: one, .*"),
+         "cohorts.students.teacher.cohort: 'none' does not exist"
+         " .did you mean 'one'..; there is: one, .*"),
         ({"cohorts__students__teacher": {"cohort": "mine", "students": 2}}, "'mine' does not"),
         ({"cohorts__students__teacher": {"cohort": "one", "students": 1}},
          "cohorts.students.models: 12 models are not 1 for each of up to 8 models of one"),
@@ -113,7 +113,7 @@ ELSEWHERE = {**GIVEN["cohorts"]["students"], "population": "other"}
 )  # fmt: skip
 def test_what_does_not_fit_together_is_refused_by_name(changes, message):
     with pytest.raises(ValueError, match=message):
-        study.read(given_with(**changes))
+        reading.read(given_with(**changes))
 
 
 @pytest.mark.parametrize(("label", "refused"), [("adaptive", True), ("lira_ds", False),
@@ -125,13 +125,13 @@ def test_held_out_examples_are_demanded_where_an_option_reads_them(label, refuse
         with pytest.raises(
             ValueError, match="needs held-out examples, but the target cohort has none"
         ):
-            study.read(given)
+            reading.read(given)
     else:
-        study.read(given)
+        reading.read(given)
 
 
 def test_how_many_models_were_made_for_each_target_is_a_setting_of_the_scores():
-    read = study.read(GIVEN)
+    read = reading.read(GIVEN)
     assert jobs.per_target(read, "d") == {"shadow": 2}
     assert jobs.per_target(read, "l") == {"shadow": 8}
     assert jobs.per_target(read, "six") == {"shadow": 2, "reference": 1}
@@ -141,31 +141,31 @@ def test_how_many_models_were_made_for_each_target_is_a_setting_of_the_scores():
 
 
 def test_a_block_waits_for_the_models_it_is_made_of_and_for_no_others():
-    read = study.read(GIVEN)
-    assert study.originals(read, "students", "0") == ("one", [0])  # students of models 0 and 1
-    assert study.originals(read, "students", "1") == ("one", [0])
-    assert study.originals(read, "students", "2") == ("one", [0, 1])  # of 4 and 5
-    assert study.originals(read, "without", "1") == ("one", [0])
-    assert study.originals(read, "one", "0") is None
+    read = reading.read(GIVEN)
+    assert contents.originals(read, "students", "0") == ("one", [0])  # students of models 0 and 1
+    assert contents.originals(read, "students", "1") == ("one", [0])
+    assert contents.originals(read, "students", "2") == ("one", [0, 1])  # of 4 and 5
+    assert contents.originals(read, "without", "1") == ("one", [0])
+    assert contents.originals(read, "one", "0") is None
 
 
 def test_probes_are_asked_of_whom_an_attack_reads():
-    read = study.read(GIVEN)
-    assert study.probed(read, "one", "merlin", "shadow") == [("noise", 0), ("noise", 1)]
-    assert study.probed(read, "one", "merlin", "target") == []  # the same cohort: asked once
-    assert study.probed(read, "one", "long", "shadow") == [("distances", 0)]  # of one model
-    assert study.probed(read, "one", "adaptive", "shadow") == []
-    assert study.probed(read, "six", "ldc", "reference") == []
+    read = reading.read(GIVEN)
+    assert contents.probed(read, "one", "merlin", "shadow") == [("noise", 0), ("noise", 1)]
+    assert contents.probed(read, "one", "merlin", "target") == []  # the same cohort: asked once
+    assert contents.probed(read, "one", "long", "shadow") == [("distances", 0)]  # of one model
+    assert contents.probed(read, "one", "adaptive", "shadow") == []
+    assert contents.probed(read, "six", "ldc", "reference") == []
     apart = given_with(audits__one__shadow="students", audits__one__targets=6)
     apart["audits"]["one"]["attacks"] = ["merlin"]
-    read = study.read(apart)
-    assert study.probed(read, "one", "merlin", "target") == [("noise", 0), ("noise", 1)]
-    assert study.probed(read, "one", "merlin", "shadow") == [("noise", b) for b in range(3)]
+    read = reading.read(apart)
+    assert contents.probed(read, "one", "merlin", "target") == [("noise", 0), ("noise", 1)]
+    assert contents.probed(read, "one", "merlin", "shadow") == [("noise", b) for b in range(3)]
 
 
 def test_options_of_a_probe_are_settings_of_its_answers_alone():
     before, after = (
-        study.read(given_with(cohorts__one__probes={"noise": {"copies": n}})) for n in (5, 6)
+        reading.read(given_with(cohorts__one__probes={"noise": {"copies": n}})) for n in (5, 6)
     )
     assert jobs.probe_settings(before, "one", "noise", "0")["options"]["copies"] == 5
     for job in (jobs.signal_settings, jobs.training_settings, jobs.membership_settings):
@@ -178,13 +178,15 @@ AGAIN = {"models_of": "one", "queries": {"temperature": 4.0}}
 
 
 def test_models_asked_again_are_another_cohorts_but_for_what_is_asked():
-    read = study.read(given_with(cohorts__warm=AGAIN, audits__w={"target": "warm", "attacks": []}))
+    read = reading.read(
+        given_with(cohorts__warm=AGAIN, audits__w={"target": "warm", "attacks": []})
+    )
     one, warm = (read["cohorts"][name] for name in ("one", "warm"))
     assert {key for key in warm if warm[key] != one[key]} == {"queries", "models_of"}
     assert warm["queries"] == one["queries"] | {"temperature": 4.0}
-    assert study.maker(read, "warm") == study.maker(read, "one") == "one"
-    assert "warm" in study.queried(read)
-    assert "warm" not in study.trained(read)
+    assert contents.maker(read, "warm") == contents.maker(read, "one") == "one"
+    assert "warm" in contents.queried(read)
+    assert "warm" not in contents.trained(read)
     before, after = (jobs.signal_settings(read, name, "1") for name in ("one", "warm"))
     assert before["models"] == after["models"] == [4, 8]
     assert "(those of one)" in jobs.described(read, "warm")
@@ -194,7 +196,7 @@ def test_models_asked_again_are_another_cohorts_but_for_what_is_asked():
     ("changes", "message"),
     [
         ({"cohorts__warm": {"models_of": "none"}},
-         "cohorts.warm.models_of: 'none' does not exist; there is: one, .*"),
+         "cohorts.warm.models_of: 'none' does not exist .did you mean 'one'..; there is: one, .*"),
         ({"cohorts__warm": {"models_of": "mine"}}, "'mine' does not exist"),
         ({"cohorts__warm": {**AGAIN, "models": 4}}, "cohorts.warm: .*models"),
         ({"cohorts__warm": {"models_of": "students"}},
@@ -203,7 +205,7 @@ def test_models_asked_again_are_another_cohorts_but_for_what_is_asked():
 )  # fmt: skip
 def test_models_that_cannot_be_asked_again_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
-        study.read(given_with(**changes))
+        reading.read(given_with(**changes))
 
 
 # References and answers that cannot be there ------------------------------------------------------
@@ -281,7 +283,7 @@ CANNOT = {
     "noise of no size": (
         asked({"attack": "merlin"},
               {"one": {**GIVEN["cohorts"]["one"], "probes": {"noise": {"deviations": [0.1, -1]}}}}),
-        r"asks for noise of deviations \[0.1, -1\]: they must be positive",
+        r"asks for noise of deviations \[0.1, -1.0\]: they must be positive",
     ),
     "no noise at all": (
         asked({"attack": "merlin"},
@@ -294,7 +296,7 @@ CANNOT = {
 @pytest.mark.parametrize(("given", "message"), CANNOT.values(), ids=CANNOT)
 def test_what_no_example_could_be_given_is_refused_at_the_start(given, message):
     with pytest.raises(ValueError, match=rf"\Aaudits.a: attacks.x.{message}\Z"):
-        study.read(given)
+        reading.read(given)
 
 
 @pytest.mark.parametrize(
@@ -314,14 +316,14 @@ def test_what_no_example_could_be_given_is_refused_at_the_start(given, message):
     ],
 )
 def test_what_every_example_can_be_given_is_accepted(given):
-    assert study.read(given)["audits"]["a"]
+    assert reading.read(given)["audits"]["a"]
 
 
 def test_no_probe_is_asked_of_models_whose_answers_an_option_does_without():
     for attack, blocks in (({"attack": "gradient_norm"}, []), (LIRA, [0, 1])):
-        read = study.read(asked(attack, {"two": GIVEN["cohorts"]["one"]}, shadow="two"))
-        assert study.probed(read, "a", "x", "target") == [("gradients", 0), ("gradients", 1)]
-        assert study.probed(read, "a", "x", "shadow") == [("gradients", b) for b in blocks]
+        read = reading.read(asked(attack, {"two": GIVEN["cohorts"]["one"]}, shadow="two"))
+        assert contents.probed(read, "a", "x", "target") == [("gradients", 0), ("gradients", 1)]
+        assert contents.probed(read, "a", "x", "shadow") == [("gradients", b) for b in blocks]
 
 
 HALF = {"name": "half", "group": 4}
@@ -382,10 +384,10 @@ def chosen(declared):
 @pytest.mark.parametrize("name", registry.attacks())
 def test_what_an_attack_reads_under_its_options_is_found_without_importing_it(name):
     module = import_module(f"miatlas.attacks.{name}")
-    declared = options.declared(reading.LIBRARY / "attacks" / f"{name}.py", "score")
+    declared = options.declared(attack_reads.LIBRARY / "attacks" / f"{name}.py", "score")
     for pairs in product(*chosen(declared)):
         needed = scoring.needed(module, dict(pairs))
-        assert reading.reads(name, dict(pairs)) == needed | {*getattr(module, "LESSONS", ())}
+        assert attack_reads.reads(name, dict(pairs)) == needed | {*getattr(module, "LESSONS", ())}
 
 
 # Signals of other software ------------------------------------------------------------------------
@@ -408,19 +410,19 @@ def test_what_a_signals_file_does_not_hold_is_refused(
 ):
     monkeypatch.chdir(tmp_path)
     given = asked(attack, {}, **({"target": "mine"} | audit))
-    assert study.read(given)  # a file that is not there is missed, not judged
+    assert reading.read(given)  # a file that is not there is missed, not judged
     with h5py.File("mine.h5", "w") as file:
         file["member"] = np.arange(6)[:, None] % 2 == np.arange(20) % 2
         file["labels"], file["phi"] = np.arange(20), np.zeros((6, 20, 2), np.float32)
     if message is None:
-        assert study.read(given)["audits"]["a"]["targets"] is None
+        assert reading.read(given)["audits"]["a"]["targets"] is None
     else:
         with pytest.raises(ValueError, match=rf"audits.a: attacks.x.{message}"):
-            study.read(given)
+            reading.read(given)
 
 
 def test_a_signals_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.h5").write_text("member,phi")
     with pytest.raises(ValueError, match=r"\Amine.h5: not a readable HDF5 file"):
-        study.read(asked({"attack": "loss"}, {}, target="mine"))
+        reading.read(asked({"attack": "loss"}, {}, target="mine"))

@@ -10,7 +10,8 @@ import pytest
 import torch
 from scipy import ndimage, stats
 
-from miatlas.options import checked, declared
+from miatlas.options import declared
+from miatlas.study.checking import checked, section_of
 from miatlas.training.augmentation import KINDS, apply, augment, concatenate, draw, queries, query
 
 SHAPES = [(3, 32, 32), (1, 8, 8), (2, 9, 12)]
@@ -234,7 +235,10 @@ def test_impossible_queries(count, shape, options, message):
 
 def test_declared_defaults_pass_their_own_checks():
     source = Path(find_spec("miatlas.augmentation").origin)
-    assert checked({}, declared(source, "draw"), "draw") == {
+    assert checked({}, section_of(declared(source, "draw")), "draw") == {
         "shift": 4, "cutout": 16, "rotation": 15.0,
     }  # fmt: skip
-    assert checked({}, declared(source, "queries"), "queries") == {"mirror": True, "shift": 4}
+    assert checked({}, section_of(declared(source, "queries")), "queries") == {
+        "mirror": True,
+        "shift": 4,
+    }

@@ -12,10 +12,9 @@ import pytest
 import yaml
 from projects import REPOSITORY, TINY, change, simulated
 
-from miatlas.audits import attack_reads as reading
+from miatlas.audits import attack_reads
 from miatlas.study import attack_list as registry
-from miatlas.study import entries
-from miatlas.study import study as studies
+from miatlas.study import entries, plugins, reading
 
 GONE = object()
 CNN = {"name": "cnn", "filters": 16, "stages": 2}
@@ -27,39 +26,45 @@ TEXT = {  # the tiny study on text
 SAID = {  # what is changed in the tiny study, and the message
     "an unknown key": (
         {"sede": 1},
-        "configuration: unknown option 'sede'; allowed: study, seed, data_root, memory_mb, .*",
+        "configuration: unknown option 'sede'"
+        " .did you mean 'seed'..; allowed: study, seed, data_root, memory_mb, .*",
     ),
     "no study": ({"study": GONE}, "configuration: option 'study' is required"),
     "a name for files": ({"study": "a/b"}, r"study: the name 'a/b' must consist of letters, .*"),
     "a key of a recipe": (
-        {"recipes.plain.epoch": 3}, "recipes.plain: unknown option 'epoch'; allowed: .*epochs.*"
+        {"recipes.plain.epoch": 3},
+        "recipes.plain: unknown option 'epoch'"
+        " .did you mean 'epochs'..; allowed: .*epochs.*"
     ),
     "a key that is missing": (
         {"recipes.plain.epochs": GONE}, "recipes.plain: option 'epochs' is required"
     ),
     "an architecture": (
         {"recipes.plain.architecture.name": "mpl"},
-        "recipes.plain.architecture: 'mpl' does not exist; there is: .*mlp.*",
+        "recipes.plain.architecture: 'mpl' does not exist .did you mean 'mlp'..; there is: .*mlp.*",
     ),
     "an architecture's option": (
         {"recipes.plain.architecture.width": 8},
-        r"recipes.plain.architecture \(mlp\): unknown option 'width'; allowed: widths.*",
+        r"recipes.plain.architecture \(mlp\): unknown option 'width'"
+        " .did you mean 'widths'..; allowed: widths.*",
     ),
     "an optimizer's option": (
         {"recipes.plain.optimizer.lr": "fast"},
         r"recipes.plain.optimizer \(sgd\): option 'lr' is 'fast', but it must be of type float",
     ),
     "a key of a cohort": (
-        {"cohorts.one.blok": 4}, "cohorts.one: unknown option 'blok'; allowed: .*block.*"
+        {"cohorts.one.blok": 4},
+        "cohorts.one: unknown option 'blok'"
+        " .did you mean 'block'..; allowed: .*block.*"
     ),
     "a recipe": (
         {"cohorts.one.recipe": "plane"},
-        "cohorts.one.recipe: 'plane' does not exist; there is: plain, faster|"
-        "cohorts.one.recipe: 'plane' does not exist; there is: faster, plain",
+        "cohorts.one.recipe: 'plane' does not exist"
+        " .did you mean 'plain'..; there is: faster, plain",
     ),
     "a design": (
         {"cohorts.one.design.name": "halves"},
-        "cohorts.one.design: 'halves' does not exist; there is: half, .*",
+        "cohorts.one.design: 'halves' does not exist .did you mean 'half'..; there is: .*half.*",
     ),
     "an odd number of models": (
         {"cohorts.one.models": 7},
@@ -77,7 +82,8 @@ SAID = {  # what is changed in the tiny study, and the message
     ),
     "an attack's option": (
         {"attacks.lira_online.varience": "global"},
-        r"attacks.lira_online \(lira_online\): unknown option 'varience'; allowed: .*variance.*",
+        r"attacks.lira_online \(lira_online\): unknown option 'varience'"
+        " .did you mean 'variance'..; allowed: .*variance.*",
     ),
     "an attack's value": (
         {"attacks.lira_online.variance": "locale"},
@@ -133,15 +139,16 @@ SAID = {  # what is changed in the tiny study, and the message
     ),
     "a source": (
         {"populations.digits.source": "digit"},
-        "populations.digits.source: 'digit' does not exist; there is: .*digits.*",
+        "populations.digits.source: 'digit' does not exist"
+        " .did you mean 'digits'..; there is: .*digits.*",
     ),
     "a figure": (
         {"exhibits.curves.figure": "rock"},
-        "exhibits.curves.figure: 'rock' does not exist; there is: .*roc.*",
+        "exhibits.curves.figure: 'rock' does not exist .did you mean 'roc'..; there is: .*roc.*",
     ),
     "an option of a figure": (
         {"exhibits.curves.options": {"bend": 1}},
-        "exhibits.curves.options: unknown option 'bend'; allowed: band.*",
+        "exhibits.curves.options: unknown option 'bend' .did you mean 'band'..; allowed: band.*",
     ),
     "an exhibit of nothing": (
         {"exhibits.curves.audits": []}, "exhibits.curves: the figure roc needs audits and attacks"
@@ -208,7 +215,7 @@ SAID = {  # what is changed in the tiny study, and the message
     "a level at which nothing is measured": (
         {"exhibits.loss_table.options": {"levels": [0.001, 2.0]}},
         r"exhibits.loss_table.options: option 'levels' is \[0.001, 2.0\], but it has 2.0, which"
-        " must be one of 1e-05, 0.0001, 0.001, 0.01, 0.1, where TPRs are measured",
+        " must be one of 1e-05, 0.0001, 0.001, 0.01, 0.1",
     ),
     "a language model of images": (
         {"recipes.plain.architecture": {"name": "gpt2"}},
@@ -246,7 +253,7 @@ def test_a_wrong_study_is_refused(study, changes, message):
     for path, value in changes.items():
         change(study, path, value, gone=value is GONE)
     with pytest.raises(ValueError, match=r"\A.*\Z") as refusal:  # one line
-        studies.read(study)
+        reading.read(study)
     assert re.fullmatch(message, str(refusal.value))
 
 
@@ -262,7 +269,7 @@ def places(entry, path=()):
 def refusal_of(study):
     """What is said against a study; nothing if it is accepted."""
     try:
-        studies.read(study)
+        reading.read(study)
     except ValueError as refusal:
         return str(refusal)
     return ""
@@ -348,12 +355,11 @@ FAULTS = {  # the file of an attack, and what is said of it
 @pytest.fixture
 def library(tmp_path, monkeypatch):
     """A folder of attacks in place of the repository's."""
-    shutil.copytree(entries.LIBRARY / "attacks", tmp_path / "attacks")
-    shutil.copytree(entries.LIBRARY / "study", tmp_path / "study")
-    for reader in (entries, reading, registry):
+    shutil.copytree(plugins.LIBRARY / "attacks", tmp_path / "attacks")
+    shutil.copytree(plugins.LIBRARY / "study", tmp_path / "study")
+    for reader in (plugins, attack_reads, registry):
         monkeypatch.setattr(reader, "LIBRARY", tmp_path)
-    monkeypatch.setattr(entries, "implementing", entries.implementing.__wrapped__)
-    monkeypatch.setattr(registry, "implementing", entries.implementing)
+    monkeypatch.setattr(plugins, "implementing", plugins.implementing.__wrapped__)
     return tmp_path
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from miatlas.leakage.levels import LEVELS
 from miatlas.leakage.roc import (
     Roc,
     advantage,
@@ -23,7 +24,6 @@ from miatlas.leakage.roc import (
     tpr_at_fpr,
 )
 
-LEVELS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 POOLED = "pooled"
 
 

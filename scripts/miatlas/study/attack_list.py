@@ -3,8 +3,8 @@
 import re
 
 from miatlas.audits.attack_reads import reads
-from miatlas.options import constant, declared, first_line, spelled
-from miatlas.study.entries import LIBRARY, implementing
+from miatlas.options import constant, declared, docstring, spelled
+from miatlas.study.plugins import ATTACKS, LIBRARY
 
 OTHER_COHORTS = {
     "distilled": "students of the target",
@@ -23,7 +23,7 @@ NEEDS = {  # what a study has to provide, told from the start of what an attack 
 
 def attacks() -> list[str]:
     """Return the identifiers of all attacks."""
-    return [name for name in implementing("attacks", "score") if _fault(name) is None]
+    return [name for name in ATTACKS.names() if _fault(name) is None]
 
 
 def faults() -> list[str]:
@@ -44,7 +44,8 @@ def _fault(name):
 
 def citation(attack: str) -> str:
     """Return what an attack is and whose, in a line."""
-    return first_line(_source(attack)) or "(whose it is should be its docstring's first line)"
+    first = docstring(_source(attack)).partition("\n")[0]
+    return first or "(whose it is should be its docstring's first line)"
 
 
 def needs(attack: str) -> list[str]:
@@ -74,4 +75,4 @@ def _plain(kind):
 
 
 def _source(attack):
-    return LIBRARY / "attacks" / f"{attack}.py"
+    return ATTACKS.source(attack)

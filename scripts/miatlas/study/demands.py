@@ -6,10 +6,11 @@ Cohorts are entries of the study, with what `known` adds to them.
 import re
 from pathlib import Path
 
-from miatlas.audits.attack_reads import LIBRARY, reads
+from miatlas.audits.attack_reads import reads
 from miatlas.designs.relations import made_for_each_target, partners
 from miatlas.options import constant
 from miatlas.study.example_kinds import TEXT, kind_of
+from miatlas.study.plugins import ATTACKS
 
 PROBED = re.compile(r"(target|refs|ref|reference)_(noise|gradients|distances)")
 HALVES = ("half", "canaries")
@@ -73,7 +74,7 @@ def _relation(attack, names, cohorts, same):
     name, shadow = attack["attack"], cohorts["shadow"]
     if _of("reference", names) and not cohorts.get("reference"):
         return " calibrates with a third cohort, but the audit names no reference"
-    kind = constant(LIBRARY / "attacks" / f"{name}.py", "COHORT")
+    kind = constant(ATTACKS.source(name), "COHORT")
     if kind == "distilled" and not shadow.get("teacher"):
         return " needs a shadow cohort distilled from the targets (teacher)"
     if kind == "leave_one_out" and _design(shadow) != "leave_one_out":
@@ -211,4 +212,4 @@ def _design(cohort):
 
 
 def _learns(attack):
-    return bool(constant(LIBRARY / "attacks" / f"{attack['attack']}.py", "LESSONS", ()))
+    return bool(constant(ATTACKS.source(attack["attack"]), "LESSONS", ()))

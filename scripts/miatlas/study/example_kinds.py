@@ -4,9 +4,9 @@ Told by the names of sources and architectures, before any file is opened. Of a 
 (npz, hdf5) nothing is known then, and nothing refused but a number of queries that no image has.
 """
 
-from miatlas.audits.attack_reads import LIBRARY
 from miatlas.options import constant
 from miatlas.populations.catalogue import SOURCES
+from miatlas.study.plugins import ARCHITECTURES
 
 TEXT, FEATURES, IMAGES = "text", "features", "images"
 KINDS = {1: TEXT, 2: FEATURES, 4: IMAGES}  # by the axes of what the files of a source hold
@@ -32,7 +32,7 @@ def complaint(population: dict, recipe: dict, queries: dict) -> str | None:
 
 def _misread(population, recipe, queries):
     given, name = kind_of(population), recipe["architecture"]["name"]
-    reads = constant(LIBRARY / "training" / "architectures" / f"{name}.py", "INPUTS")
+    reads = constant(ARCHITECTURES.source(name), "INPUTS")
     if given is None:
         ids = reads == TEXT and population["standardise"] != "none"
         return f"recipe: {name} reads ids of words: set standardise: none" if ids else None

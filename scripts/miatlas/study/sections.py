@@ -1,206 +1,164 @@
-"""The sections of a study file: every key, its type and its default, as a signature.
+"""The sections of a study: every key, its type with its checks, its default and its meaning.
 
-A section is a function without a body: its keyword-only parameters are the keys that
-`miatlas.options` checks and completes. Names of designs, architectures, attacks, ... are checked
-against the modules that exist, and their options against those modules' own signatures.
+A key of type dict that is marked with a kind of plug-in (`miatlas.study.plugins`) holds the name of
+one with its options, which that one declares itself; so does a name that is marked with a kind.
 """
 
 from typing import Annotated, Any, Literal
 
+from pydantic import Field
+
 from miatlas.options import between, nonnegative, positive
+from miatlas.study import plugins
+from miatlas.study.checking import Section
+
+Share = Annotated[float, between(0, 1)]
+Count = Annotated[int, positive]
 
 
-def study(
-    *,
-    study: str,
-    seed: Annotated[int, nonnegative] = 0,
-    data_root: str = "data",
-    memory_mb: Annotated[int, positive] = 1024,
-    populations: dict = {},
-    recipes: dict = {},
-    cohorts: dict = {},
-    attacks: dict = {},
-    audits: dict = {},
-    exhibits: dict = {},
-    pathvars: dict = {},
-):
-    """The whole file.
+class Study(Section):
+    """One configuration file: the populations, cohorts, audits and exhibits of one paper."""
 
-    `seed` enters every random stream; `data_root` is where data sets are read from (and downloaded
-    to); `memory_mb` is what a scoring job may take: half of it for signals, read in slices.
-    """
-
-
-def population(
-    *,
-    source: str,
-    subset: Annotated[int, positive] | None = None,
-    label_noise: Annotated[float, between(0, 1)] = 0.0,
-    class_overlap: Annotated[float, between(0, 1)] = 0.0,
-    canaries: Any = None,
-    standardise: Literal["numeric", "all", "none"] = "numeric",
-):
-    """A data set: a module of `miatlas/populations` with its options.
-
-    `subset`: keep that many examples, stratified by class. `label_noise`: the share of examples
-    outside the official test set whose label is replaced by another class, drawn by lot.
-    `class_overlap`: the weight with which an example of another class is mixed into every input.
-    `canaries`: see `canaries` below. `standardise`: on their way to the models, features are moved
-    and scaled to mean 0 and deviation 1 over all but the official test set: numeric columns (those
-    with other values than 0 and 1), all of them, or none. Images are, by channel, unless none.
-    """
+    study: str = Field(description="The study's name; exhibits lie in a folder of that name.")
+    seed: Annotated[int, nonnegative] = Field(0, description="Enters every random stream.")
+    data_root: str = Field(
+        "data", description="The folder that data sets are read from, and downloaded to."
+    )
+    memory_mb: Count = Field(
+        1024, description="What a scoring job may take; half of it for signals, read in slices."
+    )
+    populations: dict = Field({}, description="Labelled data sets, by name.")
+    recipes: dict = Field({}, description="How one model is trained, by name.")
+    cohorts: dict = Field({}, description="Many models of one recipe and design, by name.")
+    attacks: dict = Field({}, description="Attacks with their options, by label.")
+    audits: dict = Field({}, description="Which attacks run on which cohorts, by name.")
+    exhibits: dict = Field({}, description="Figures and tables, by name.")
+    pathvars: dict = Field({}, description="Snakemake's path variables, such as results.")
 
 
-def canaries(
-    *,
-    count: Annotated[int, positive],
-    kind: Literal["mislabelled", "noise", "other"] = "mislabelled",
-    other: Any = None,
-):
-    """Examples inserted into the population (carlini2022 §VII-B).
+class Canaries(Section):
+    """Examples inserted into a population (carlini2022 §VII-B)."""
 
-    `other`: for the kind of that name, a population section whose examples are inserted.
-    """
-
-
-def recipe(
-    *,
-    architecture: dict,
-    epochs: Annotated[int, positive],
-    batch_size: Annotated[int, positive] = 128,
-    optimizer: dict = {"name": "sgd"},
-    schedule: dict = {"name": "cosine"},
-    augmentation: dict = {"name": "none"},
-    label_smoothing: Annotated[float, between(0, 1)] = 0.0,
-    gradient_clip: Annotated[float, positive] | None = None,
-    ema: Annotated[float, between(0, 1)] | None = None,
-    early_stopping: Annotated[int, positive] | None = None,
-    precision: Literal["float32", "bfloat16"] = "float32",
-    engine: Literal["auto", "stacked", "one_by_one"] = "auto",
-):
-    """How one model is trained.
-
-    One epoch is as many batches as the nominal training set fills. `ema`: decay per step of the
-    averaged weights that are released. `early_stopping`: epochs without a better held-out loss
-    after which a model keeps its best weights. `precision`: of the forward pass in training.
-    `engine`: train a block's models as one stack, or one after the other.
-    """
+    count: Count = Field(description="How many are inserted.")
+    kind: Literal["mislabelled", "noise", "other"] = Field(
+        "mislabelled", description="Examples with another label, noise, or those of a population."
+    )
+    other: Annotated[dict, "population"] | None = Field(
+        None, description="For the kind of that name, a population whose examples are inserted."
+    )
 
 
-def cohort(
-    *,
-    population: str,
-    recipe: str,
-    design: dict,
-    models: Annotated[int, positive],
-    block: Annotated[int, positive] | None = None,
-    held_out: Annotated[float, between(0, 1)] = 0.0,
-    test: Annotated[float, between(0, 1)] = 0.0,
-    queries: dict = {"count": 1},
-    probes: dict = {},
-    teacher: Any = None,
-    bounds: dict = {},
-    models_of: str | None = None,
-):
-    """M models = population × design × recipe, trained and queried `block` models to a job.
+class Population(Section):
+    """A data set: a source with its options, and what is done to its examples."""
 
-    `held_out` and `test` are fractions of the examples outside the official test set. `probes`:
-    options of `miatlas/probes`, which models answer where an attack needs it. `teacher`, `bounds`,
-    `models_of`: see below.
-    """
-
-
-def teacher(*, cohort: str, students: Annotated[int, positive]):
-    """Models trained on the soft answers of others: `students` for each model of the cohort.
-
-    Model m learns from model m // students.
-    """
+    source: Annotated[str, plugins.SOURCES] = Field(
+        description="Where examples come from: a module of scripts/miatlas/populations."
+    )
+    subset: Count | None = Field(
+        None, description="Keep that many examples, stratified by class (default: all)."
+    )
+    label_noise: Share = Field(
+        0.0,
+        description="The share of examples outside the official test set whose label is replaced"
+        " by another class, drawn by lot.",
+    )
+    class_overlap: Share = Field(
+        0.0, description="The weight of an example of another class, mixed into every input."
+    )
+    canaries: Canaries | None = Field(None, description="Examples to insert (default: none).")
+    standardise: Literal["numeric", "all", "none"] = Field(
+        "numeric",
+        description="Features are moved and scaled, on their way to the models, to mean 0 and"
+        " deviation 1 over all but the official test set: numeric columns (those with other values"
+        " than 0 and 1), all, or none. Images are, by channel, unless none.",
+    )
 
 
-def asked_again(*, models_of: str, queries: Any = None, probes: Any = None, bounds: Any = None):
-    """The same models as another cohort's, asked otherwise: nothing is trained.
+class Recipe(Section):
+    """How one model is trained. One epoch: as many batches as the nominal training set fills."""
 
-    What is not given is as it is there.
-    """
-
-
-def external_cohort(*, signals: str, paired: bool = False, bounds: dict = {}):
-    """A cohort that other software trained and queried: the path of its signals file.
-
-    `paired`: models 2k and 2k+1 hold complementary halves of the pool, as in the design of that
-    name, so that a target's partner is never a reference.
-    """
-
-
-def bounds(
-    *,
-    threshold: Annotated[float, between(0, 1)] = 0.2,
-    coverage: Annotated[float, between(0, 1)] | None = None,
-    draws: Annotated[int, positive] = 128,
-    folds: Annotated[int, positive] = 8,
-):
-    """How a cohort's bounds are computed, where an exhibit reads them (`bounds.uncertainty`).
-
-    `threshold` of the decision sets, or with a `coverage` the one that held-out examples give;
-    `draws` of each law for the decision sets' limit; `folds` of the cross-validated advantage.
-    """
-
-
-def queries(
-    *,
-    count: Annotated[int, positive] = 1,
-    mirror: bool = True,
-    shift: Annotated[int, positive] = 4,
-    logits: Literal["first", "all"] = "first",
-    temperature: Annotated[float, positive] = 1.0,
-):
-    """The deterministic queries of every example: `count` of them, mirrored ones included or not.
-
-    `shift`: the largest shift in pixels (9 shifts use only that one, 81 all up to 4).
-    `logits`: keep the logits of the untouched query, or of all of them. `temperature`: what models
-    divide their logits by before they answer.
-    """
+    architecture: Annotated[dict, plugins.ARCHITECTURES] = Field(
+        description="The network: the name of a module of scripts/miatlas/training/architectures,"
+        " with its options."
+    )
+    epochs: Count = Field(description="How often the training set is passed through.")
+    batch_size: Count = Field(128, description="Examples to a step.")
+    optimizer: Annotated[dict, plugins.OPTIMIZERS] = Field(
+        {"name": "sgd"}, description="The optimiser's name, with its options."
+    )
+    schedule: Annotated[dict, plugins.SCHEDULES] = Field(
+        {"name": "cosine"}, description="How the learning rate goes on, with its options."
+    )
+    augmentation: Annotated[dict, plugins.AUGMENTATIONS] = Field(
+        {"name": "none"}, description="How training images are moved, with its options."
+    )
+    label_smoothing: Share = Field(0.0, description="The weight of the uniform distribution.")
+    gradient_clip: Annotated[float, positive] | None = Field(
+        None, description="The largest norm of a gradient (default: any)."
+    )
+    ema: Share | None = Field(
+        None, description="Decay per step of averaged weights, which are then released."
+    )
+    early_stopping: Count | None = Field(
+        None,
+        description="Epochs without a better held-out loss after which a model keeps its best"
+        " weights.",
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="Of the forward pass in training."
+    )
+    engine: Literal["auto", "stacked", "one_by_one"] = Field(
+        "auto", description="Train a block's models as one stack, or one after the other."
+    )
 
 
-def attack(*, attack: str | None = None, references: Annotated[int, positive] | None = None):
-    """A label for an attack (default: the one of that name) with its options.
+class Attack(Section):
+    """A label for an attack with its options."""
 
-    `references`: use that many reference models of every example, half of them IN and half OUT, or
-    all OUT where the attack reads no others (default: as many as every example has).
-    """
-
-
-def audit(
-    *,
-    target: str,
-    attacks: list[str],
-    shadow: str | None = None,
-    reference: str | None = None,
-    targets: Annotated[int, positive] | None = None,
-):
-    """Target cohort × shadow cohort (default: the same) × attacks, on the first `targets` models.
-
-    `targets` defaults to 10, or to all models of a smaller cohort. `reference`: a third cohort, for
-    attacks that calibrate with models of neither.
-    """
+    attack: Annotated[str, plugins.ATTACKS] | None = Field(
+        None, description="A module of scripts/miatlas/attacks (default: that of the label)."
+    )
+    references: Count | None = Field(
+        None,
+        description="Use that many reference models of every example, half of them IN and half"
+        " OUT, or all OUT where the attack reads no others (default: as many as there are).",
+    )
 
 
-def exhibit(
-    *,
-    paper: str,
-    title: str,
-    caption: str = "",
-    figure: str | None = None,
-    table: str | None = None,
-    audits: list[str] = [],
-    attacks: Any = None,
-    cohort: str | None = None,
-    cohorts: list[str] = [],
-    options: dict = {},
-):
-    """One figure or table: a module of `miatlas/figures` or `miatlas/tables`, and what it shows.
+class Audit(Section):
+    """Target cohort × shadow cohort × attacks, on the first `targets` models."""
 
-    It reads results of `audits` × `attacks` (a list of labels, or a mapping from label to the name
-    shown; an audit need not have them all), the signals of one `cohort`, the bounds of `cohorts`:
-    whatever its module's READS names.
-    """
+    target: str = Field(description="The cohort whose models are attacked.")
+    attacks: list[str] = Field(description="Labels of attacks.")
+    shadow: str | None = Field(
+        None, description="The cohort of the shadow models (default: the target's own)."
+    )
+    reference: str | None = Field(
+        None, description="A third cohort, for attacks that calibrate with models of neither."
+    )
+    targets: Count | None = Field(
+        None, description="How many models are attacked (default: 10, or all if there are fewer)."
+    )
+
+
+class Exhibit(Section):
+    """One figure or table, and what it shows: whatever its module's READS names."""
+
+    paper: str = Field(description="Whose figure or table it is.")
+    title: str = Field(description="Its title, in the report's list.")
+    caption: str = Field("", description="What is seen.")
+    figure: Annotated[str, plugins.FIGURES] | None = Field(
+        None, description="A module of scripts/miatlas/exhibits/figures."
+    )
+    table: Annotated[str, plugins.TABLES] | None = Field(
+        None, description="A module of scripts/miatlas/exhibits/tables; either this or a figure."
+    )
+    audits: list[str] = Field([], description="The audits whose results it shows.")
+    attacks: Any = Field(
+        None,
+        description="Labels of the attacks that it shows, or a mapping of labels to names shown;"
+        " an audit need not have them all.",
+    )
+    cohort: str | None = Field(None, description="The cohort whose signals it shows.")
+    cohorts: list[str] = Field([], description="The cohorts whose bounds or signals it shows.")
+    options: dict = Field({}, description="Options of the figure or table.")

@@ -1,7 +1,7 @@
 """TPR at a low FPR against the number of shadow models (carlini2022 Fig. 9)."""
 
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import Literal
 
 import pandas as pd
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
@@ -9,7 +9,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from miatlas.exhibits.evidence import Evidence, estimate, percent
 from miatlas.exhibits.figures import common
 from miatlas.exhibits.figures.references import sweeps
-from miatlas.options import evaluated
+from miatlas.leakage.levels import Level
 
 MARKERS = "osD^vP"
 
@@ -17,7 +17,7 @@ MARKERS = "osD^vP"
 def draw(
     evidence: Evidence,
     *,
-    level: Annotated[float, evaluated] = 0.001,
+    level: Level = 0.001,
     over: Literal["mean", "pooled"] = "mean",
     audit_names: dict = {},
 ):

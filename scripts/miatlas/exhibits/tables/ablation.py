@@ -1,13 +1,13 @@
 """An attack built up step by step: TPR at low FPRs (carlini2022 Table II, III, V to VIII)."""
 
 from itertools import product
-from typing import Annotated, Literal
+from typing import Literal
 
 import pandas as pd
 
 from miatlas.exhibits.evidence import Evidence, estimate
 from miatlas.exhibits.tables import common
-from miatlas.options import evaluated
+from miatlas.leakage.levels import Level
 
 KEYS = {"attack", "name", "group"}
 
@@ -17,7 +17,7 @@ def tabulate(
     *,
     rows: list[dict] = [],
     heading: str = "Attack approach",
-    levels: list[Annotated[float, evaluated]] = [0.001],
+    levels: list[Level] = [0.001],
     over: Literal["mean", "pooled"] = "mean",
     audit_names: dict = {},
 ):

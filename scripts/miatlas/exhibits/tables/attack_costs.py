@@ -1,12 +1,12 @@
 """What attacks achieve and what they cost in models, training and queries (shi2024 Table 6)."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import pandas as pd
 
 from miatlas.exhibits.evidence import Evidence, estimate
 from miatlas.exhibits.tables import common
-from miatlas.options import evaluated
+from miatlas.leakage.levels import Level
 
 READS = ("metrics", "costs")
 SIDES = ("shadow", "reference")
@@ -22,7 +22,7 @@ def tabulate(
     *,
     models: dict = {},
     names: dict = {},
-    level: Annotated[float, evaluated] = 0.01,
+    level: Level = 0.01,
     over: Literal["mean", "pooled"] = "mean",
 ):
     """Return the numbers and the table shown, a row for each attack and audit.

@@ -2,14 +2,14 @@
 
 from importlib import import_module
 from itertools import product
-from typing import Annotated, Literal
+from typing import Literal
 
 import pandas as pd
 
 from miatlas.exhibits.attack_uses import NAMES, uses
 from miatlas.exhibits.evidence import Evidence, estimate
 from miatlas.exhibits.tables import common
-from miatlas.options import evaluated
+from miatlas.leakage.levels import Level
 
 READS = ("metrics", "scale", "attacks")
 YES, NO = "●", "○"
@@ -19,7 +19,7 @@ MARKS = f"{YES} used, {NO} not used."
 def tabulate(
     evidence: Evidence,
     *,
-    levels: list[Annotated[float, evaluated]] = [0.00001, 0.001],
+    levels: list[Level] = [0.00001, 0.001],
     auc: bool = False,
     over: Literal["mean", "pooled"] = "mean",
     audit_names: dict = {},

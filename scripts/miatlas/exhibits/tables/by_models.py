@@ -1,13 +1,13 @@
 """Attacks by the number of auxiliary models they are given (shi2024 Table 5)."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from miatlas.exhibits.evidence import Evidence, estimate
 from miatlas.exhibits.tables import common
-from miatlas.options import evaluated
+from miatlas.leakage.levels import Level
 
 
 def tabulate(
@@ -15,7 +15,7 @@ def tabulate(
     *,
     models: dict = {},
     names: dict = {},
-    level: Annotated[float, evaluated] = 0.01,
+    level: Level = 0.01,
     over: Literal["mean", "pooled"] = "mean",
     heading: str = "Auxiliary models",
 ):

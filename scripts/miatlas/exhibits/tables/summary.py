@@ -1,19 +1,19 @@
 """Attacks side by side: TPR at low FPRs, balanced accuracy, AUC (carlini2022 Table I)."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import pandas as pd
 
 from miatlas.exhibits.evidence import Evidence, estimate
 from miatlas.exhibits.scored_pairs import by_target_cohort
 from miatlas.exhibits.tables import common
-from miatlas.options import evaluated
+from miatlas.leakage.levels import Level
 
 
 def tabulate(
     evidence: Evidence,
     *,
-    levels: list[Annotated[float, evaluated]] = [0.001, 0.01],
+    levels: list[Level] = [0.001, 0.01],
     overall: bool = True,
     over: Literal["mean", "pooled"] = "mean",
     by: Literal["audit", "target_cohort"] = "audit",

@@ -1,0 +1,179 @@
+"""Keys and values are checked by pydantic; what is wrong is said in one line.
+
+The line names the place, the key and what is allowed.
+"""
+
+import math
+from collections.abc import Mapping
+from datetime import date
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model, model_validator
+
+from miatlas.options import REQUIRED, Option, Range, declared
+
+MAPPING = "must be a mapping of keys to values, not"
+FIRST = {"extra_forbidden": 0, "invalid_key": 0, "missing": 1}  # what is said before all else
+TYPES = ("int_type", "float_type", "bool_type", "string_type", "list_type", "dict_type")
+
+
+class Section(BaseModel):
+    """A mapping of known keys to values of their types; numbers are finite.
+
+    A key that is null is not there, and has its default.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        validate_default=True,
+        protected_namespaces=(),
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given):
+        if not isinstance(given, Mapping):
+            return given
+        return {k: v for k, v in given.items() if v is not None or k not in cls.model_fields}
+
+
+@cache
+def options_of(source: Path, function: str) -> type[Section]:
+    """Return the section that the options of `function` in the file `source` make up."""
+    return section_of(declared(source, function), f"{source.stem}_{function}")
+
+
+def section_of(options: dict[str, Option], name: str = "options") -> type[Section]:
+    """Return the section that declared options make up."""
+    fields = {
+        key: (option.type, ... if option.default is REQUIRED else option.default)
+        for key, option in options.items()
+    }
+    return create_model(name, __base__=Section, **fields)
+
+
+def checked(given: Any, section: type[Section], where: str) -> dict:
+    """Return `given` completed with the defaults; refuse unknown keys and wrong values.
+
+    Raises ValueError with one line that names the place, the key and what is allowed.
+    """
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{where}: {MAPPING} {given!r}")
+    try:
+        return section.model_validate(dict(given)).model_dump()
+    except ValidationError as error:
+        raise ValueError(_refusal(error.errors(include_url=False), section, given, where)) from None
+
+
+def _refusal(errors, section, given, where):
+    first = min(errors, key=lambda error: FIRST.get(error["type"], 2))
+    section, given, where, (key, *inside) = _place(section, given, where, first["loc"])
+    if first["type"] in ("extra_forbidden", "invalid_key"):
+        return f"{where}: {unknown(key, list(section.model_fields), given[key])}"
+    if first["type"] == "missing":
+        return f"{where}: option {key!r} is required"
+    if first["type"] == "model_type":
+        return f"{where}.{key}: {MAPPING} {given[key]!r}"
+    field = section.model_fields[key]
+    kind = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+    value = given.get(key, field.default)
+    return f"{where}: option {key!r} is {value!r}, but it {_complaint(kind, first, inside)}"
+
+
+def _place(section, given, where, path):
+    """Return the innermost section that a path enters, what is given of it, and where it is."""
+    key, *rest = path
+    field = section.model_fields.get(key)
+    inner = [kind for kind in _kinds(field.annotation) if _is_section(kind)] if field else []
+    if inner and rest:
+        return _place(inner[0], given[key], f"{where}.{key}", rest)
+    return section, given, where, path
+
+
+def _is_section(kind):
+    return isinstance(kind, type) and issubclass(kind, Section)
+
+
+def _kinds(kind):
+    """Return the kinds that a union consists of."""
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+
+
+def unknown(key, allowed: list[str], value=...) -> str:
+    """Say that there is no such key, which one may have been meant, and which there are."""
+    listed = f"allowed: {', '.join(allowed) or 'none'}"
+    if isinstance(key, int) and value is None:
+        return f"unknown option {key!r} (a decimal comma? YAML wants 0.5, not 0,5); {listed}"
+    return f"unknown option {key!r}{meant(key, allowed)}; {listed}"
+
+
+def meant(name, allowed: list[str]) -> str:
+    """Return a question, in parentheses, for the one that a wrong name is close to; or nothing."""
+    close = get_close_matches(str(name), allowed, 1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _complaint(kind, error, inside):
+    """Say what a value must be instead, by its kind and pydantic's error."""
+    kinds = [each for each in _kinds(kind) if each is not NoneType]
+    said = " or ".join(_type(each) for each in kinds)
+    if len(kinds) == 1:
+        said = _single(kinds[0], error, inside)
+    return f"{said} or must be null" if NoneType in _kinds(kind) else said
+
+
+def _single(kind, error, inside):
+    base, *checks = get_args(kind) if get_origin(kind) is Annotated else (kind,)
+    if inside and error["type"] not in TYPES:
+        return f"has {error['input']!r}, which {_single(get_args(base)[0], error, inside[1:])}"
+    if error["type"] in TYPES or error["type"] == "literal_error":
+        return _type(kind) + _as_yaml_reads(error["input"], error["type"])
+    if error["type"] == "finite_number":
+        return "must be finite"
+    return next((check.words for check in checks if isinstance(check, Range)), error["msg"])
+
+
+def _type(kind):
+    base = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    if get_origin(base) is Literal:
+        return f"must be one of {', '.join(map(str, get_args(base)))}"
+    if get_origin(base) is list:
+        return f"must be a list of {_name(get_args(base)[0])}"
+    return f"must be of type {_name(base)}"
+
+
+def _name(kind):
+    return (get_args(kind)[0] if get_origin(kind) is Annotated else kind).__name__
+
+
+def _as_yaml_reads(value, expected):
+    """Say what YAML has made of a value that is meant to be of another type; "" if nothing."""
+    if expected == "string_type" and (kind := yaml_kind(value)):
+        return f", and YAML reads it as {kind}: quote it"
+    number = _number(value) if expected == "float_type" else None
+    if number is None:
+        return ""
+    return f", and YAML takes {value} for text: write {number}"
+
+
+def yaml_kind(value) -> str | None:
+    """Return what YAML has read an unquoted word as, in words; None if as text."""
+    kinds = {bool: "true or false", int: "a number", float: "a number", date: "a date",
+             NoneType: "nothing"}  # fmt: skip
+    return next((words for kind, words in kinds.items() if isinstance(value, kind)), None)
+
+
+def _number(text):
+    """Return a number that YAML takes for text, as YAML takes it for one; None if it is none."""
+    try:
+        value = float(text.replace(",", "."))
+    except (AttributeError, ValueError):
+        return None
+    written = repr(value) if "." in repr(value) else repr(value).replace("e", ".0e")
+    return written if math.isfinite(value) else None

@@ -1,0 +1,157 @@
+"""What the entries of a study must have in common, and what one of them demands of another."""
+
+from importlib import import_module
+
+from miatlas.designs.relations import made_for_each_target
+from miatlas.study import demands, example_kinds
+from miatlas.study.contents import made_of, maker, trained
+from miatlas.study.plugins import one_of
+
+DEFAULT_TARGETS = 10
+
+
+def _check_population(study, population, where):
+    if wrong := example_kinds.too_large(population):
+        raise ValueError(f"{where}.{wrong}")
+
+
+def _check_cohort(study, cohort, where):
+    if "signals" in cohort:
+        return
+    one_of(cohort["population"], list(study["populations"]), f"{where}.population")
+    one_of(cohort["recipe"], list(study["recipes"]), f"{where}.recipe")
+    design, models = cohort["design"], cohort["models"]
+    drawn = import_module(f"miatlas.designs.{design['name']}")
+    if wrong := drawn.complaint(models, design):
+        raise ValueError(f"{where}.models: {wrong}, as the design {design['name']} demands")
+    if models % cohort["block"]:
+        raise ValueError(
+            f"{where}.block: {models} models are not whole blocks of {cohort['block']}"
+        )
+    if cohort["held_out"] + cohort["test"] >= 1:
+        raise ValueError(f"{where}: held_out and test leave no example to train on")
+    if study["recipes"][cohort["recipe"]]["early_stopping"] and not cohort["held_out"]:
+        raise ValueError(f"{where}.held_out: early stopping needs held-out examples, but it is 0")
+    if cohort["bounds"]["coverage"] is not None and not cohort["held_out"]:
+        raise ValueError(f"{where}.bounds.coverage: needs held-out examples, but held_out is 0")
+    population = study["populations"][cohort["population"]]
+    if design["name"] == "canaries" and population["canaries"] is None:
+        raise ValueError(f"{where}.design: the population {cohort['population']} has no canaries")
+    wrong = example_kinds.complaint(
+        population, study["recipes"][cohort["recipe"]], cohort["queries"]
+    )
+    if wrong:
+        raise ValueError(f"{where}.{wrong}")
+
+
+def _check_made_of(study, cohort, where):
+    """A cohort made of another one knows the same examples, and enough models to be made of."""
+    other = made_of(cohort)
+    if other is None:
+        return
+    if cohort["models_of"]:
+        raise ValueError(f"{where}.models_of: {cohort['models_of']} is itself made of another")
+    key = f"{where}.teacher.cohort" if cohort["teacher"] else f"{where}.design.of"
+    one_of(other, trained(study), key)
+    if cohort["teacher"] and cohort["design"].get("of"):
+        raise ValueError(f"{where}: a cohort is either distilled or retrained, not both")
+    original, k = study["cohorts"][other], made_for_each_target(cohort)
+    if made_of(original):
+        raise ValueError(f"{key}: {other} is itself made of another cohort")
+    if cohort["models"] % k or cohort["models"] // k > original["models"]:
+        raise ValueError(
+            f"{where}.models: {cohort['models']} models are not {k} for each of up to"
+            f" {original['models']} models of {other}"
+        )
+    _check_same_examples(original, cohort, where)
+
+
+def _check_audit(study, audit, where):
+    for side in ("target", "shadow", "reference"):
+        if audit[side] is not None:
+            one_of(audit[side], list(study["cohorts"]), f"{where}.{side}")
+    for label in audit["attacks"]:
+        one_of(label, list(study["attacks"]), f"{where}.attacks")
+    cohorts = {
+        side: study["cohorts"][audit[side]]
+        for side in ("target", "shadow", "reference")
+        if audit[side]
+    }
+    target = cohorts["target"]
+    if "models" in target:
+        audit["targets"] = audit["targets"] or min(DEFAULT_TARGETS, target["models"])
+        if audit["targets"] > target["models"]:
+            raise ValueError(
+                f"{where}.targets: {audit['targets']} targets, but the cohort {audit['target']}"
+                f" has {target['models']} models"
+            )
+    for side in ("shadow", "reference"):
+        if audit[side] not in (None, audit["target"]):
+            if maker(study, audit[side]) == maker(study, audit["target"]):
+                raise ValueError(f"{where}.{side}: {audit[side]} asks the targets' own models")
+            _check_beside(audit, cohorts, side, f"{where}.{side}")
+    known = demands.known(cohorts, study["populations"])
+    for label in audit["attacks"]:
+        same = audit["target"] == audit["shadow"]
+        if wrong := demands.complaint(study["attacks"][label], known, same):
+            raise ValueError(f"{where}: attacks.{label}{wrong}")
+
+
+def _check_beside(audit, cohorts, side, where):
+    """A cohort beside the target's knows its examples, and has models for every target."""
+    target, other = cohorts["target"], cohorts[side]
+    if "models" not in target or "models" not in other:
+        return
+    if made_of(other) not in (None, audit["target"]):
+        raise ValueError(f"{where}: {audit[side]} was made of {made_of(other)}, not of the targets")
+    _check_same_examples(target, other, where)
+    for key in ("target_share", "fractions"):
+        given = [cohort["design"].get(key) for cohort in (target, other)]
+        if None not in given and given[0] != given[1] and not made_of(other):
+            raise ValueError(f"{where}: target and {side} cohort cut the pool differently ({key})")
+    if target["design"].get("per_target", 1) > 1:
+        raise ValueError(
+            f"{where}: models of six_way have one target for each partition, but per_target of"
+            f" {audit['target']} is {target['design']['per_target']}"
+        )
+    k = made_for_each_target(other)
+    if k and audit["targets"] * k > other["models"]:
+        raise ValueError(
+            f"{where}: {audit['targets']} targets need {k} models each, but {audit[side]} has"
+            f" {other['models']}"
+        )
+
+
+def _check_same_examples(cohort, other, where):
+    """Both cohorts know the same examples, in the same roles."""
+    for key in ("population", "held_out", "test"):
+        if cohort[key] != other[key]:
+            raise ValueError(
+                f"{where}: its {key} is {other[key]!r}, the target cohort's {cohort[key]!r}"
+            )
+
+
+def _check_exhibit(study, exhibit, where):
+    if exhibit["cohort"] is not None:
+        one_of(exhibit["cohort"], list(study["cohorts"]), f"{where}.cohort")
+    for name in exhibit["cohorts"]:
+        one_of(name, list(study["cohorts"]), f"{where}.cohorts")
+    for name in exhibit["audits"]:
+        one_of(name, list(study["audits"]), f"{where}.audits")
+    attacked = {label for name in exhibit["audits"] for label in study["audits"][name]["attacks"]}
+    for label, _ in exhibit["attacks"]:
+        one_of(label, list(study["attacks"]), f"{where}.attacks")
+        if label not in attacked:
+            raise ValueError(
+                f"{where}.attacks: {label} is an attack of none of its audits, which are"
+                f" {', '.join(exhibit['audits'])}"
+            )
+
+
+CHECKS = (
+    ("populations", _check_population),
+    ("cohorts", _check_cohort),
+    ("cohorts", _check_made_of),
+    ("audits", _check_audit),
+    ("exhibits", _check_exhibit),
+)

@@ -1,0 +1,97 @@
+"""What a checked study consists of: its cohorts and blocks, and what is made or shown of which."""
+
+from miatlas.designs.relations import made_for_each_target
+from miatlas.study import demands
+
+
+def trained(study: dict) -> list[str]:
+    """Return the cohorts that the workflow trains."""
+    return [name for name in queried(study) if maker(study, name) == name]
+
+
+def queried(study: dict) -> list[str]:
+    """Return the cohorts whose models the workflow asks: those that it trains, also once again."""
+    return [name for name, entry in study["cohorts"].items() if "signals" not in entry]
+
+
+def maker(study: dict, cohort: str) -> str:
+    """Return the cohort that a cohort's models were trained for: itself, or the one it asks."""
+    return study["cohorts"][cohort].get("models_of") or cohort
+
+
+def made_of(cohort: dict) -> str | None:
+    """Return the cohort that another one is made of: its teachers, or the targets retrained."""
+    if cohort.get("teacher"):
+        return cohort["teacher"]["cohort"]
+    return cohort.get("design", {}).get("of")
+
+
+def external(study: dict) -> list[str]:
+    """Return the cohorts that come as a signals file."""
+    return [name for name, entry in study["cohorts"].items() if "signals" in entry]
+
+
+def exhibits(study: dict, kind: str) -> list[str]:
+    """Return the exhibits of a kind: `figure` or `table`."""
+    return [name for name, entry in study["exhibits"].items() if entry[kind]]
+
+
+def shown(study: dict, exhibit: str) -> list[tuple[str, str]]:
+    """Return every (audit, label) whose results an exhibit shows: those that are there."""
+    entry = study["exhibits"][exhibit]
+    return [
+        (audit, label)
+        for audit in entry["audits"]
+        for label, _ in entry["attacks"]
+        if label in study["audits"][audit]["attacks"]
+    ]
+
+
+def cohorts_shown(study: dict, exhibit: str) -> list[str]:
+    """Return the cohorts that an exhibit's audits are made of, those that the workflow trains."""
+    audits = [study["audits"][name] for name in study["exhibits"][exhibit]["audits"]]
+    names = {audit[side] for audit in audits for side in ("target", "shadow", "reference")}
+    return sorted(names & set(trained(study)))
+
+
+def probed(study: dict, audit: str, label: str, side: str) -> list[tuple[str, int]]:
+    """Return every probe and block of a side's cohort that an audit's attack needs answers of.
+
+    What targets and shadow models of one cohort are asked counts as asked of the shadow models.
+    """
+    attack, options = (study["attacks"][label][key] for key in ("attack", "options"))
+    entry = study["audits"][audit]
+    sides, cohort = {side}, entry[side]
+    if entry["target"] == entry["shadow"]:
+        sides = {"target": set(), "shadow": {"target", "shadow"}}.get(side, sides)
+    asked = set().union(*(demands.probes(attack, s, options) for s in sides if cohort))
+    return [(p, b) for p in sorted(asked) for b in _asked_blocks(study, cohort, attack, p)]
+
+
+def _asked_blocks(study, cohort, attack, probe):
+    """One model's answer is that of the first shadow model that is neither target nor its pair."""
+    shared = not made_for_each_target(study["cohorts"][cohort])
+    if shared and demands.one_model_answers(attack, probe):
+        return first_blocks(study, cohort, 3)
+    return blocks(study, cohort)
+
+
+def first_blocks(study: dict, cohort: str, models: int) -> list[int]:
+    """Return the blocks that hold a cohort's first models, `models` of them."""
+    return blocks(study, cohort)[: -(-models // study["cohorts"][cohort]["block"])]
+
+
+def originals(study: dict, cohort: str, block: str) -> tuple[str, list[int]] | None:
+    """Return the cohort that a block is made of, with the blocks up to the last model it needs."""
+    entry = study["cohorts"][cohort]
+    other = made_of(entry)
+    if other is None:
+        return None
+    needed = -(-(int(block) + 1) * entry["block"] // made_for_each_target(entry))
+    return other, first_blocks(study, other, needed)
+
+
+def blocks(study: dict, cohort: str) -> list[int]:
+    """Return the block numbers of a cohort; an external one is a single block."""
+    entry = study["cohorts"][cohort]
+    return [0] if "signals" in entry else list(range(entry["models"] // entry["block"]))

@@ -1,0 +1,108 @@
+"""Where plug-ins are found: the modules of each kind, by reading files and importing none.
+
+The one place that turns a name into the file it stands for.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from miatlas.options import declared
+from miatlas.study.checking import Section, meant, options_of
+
+LIBRARY = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Modules:
+    """A kind of plug-in that has a module each, in a folder of the library."""
+
+    folder: str
+    function: str  # which each of them defines, with the options as its keyword-only parameters
+
+    def names(self) -> list[str]:
+        """Return the names of all there are."""
+        return implementing(self.folder, self.function)
+
+    def source(self, name: str) -> Path:
+        """Return the file that a name stands for."""
+        return LIBRARY / self.folder / f"{name}.py"
+
+    def called(self, name: str) -> str:
+        """Return the name of the function that declares the options."""
+        return self.function
+
+    def options(self, name: str) -> type[Section]:
+        """Return the options of one; raise ValueError if its file is faulty."""
+        return options_of(self.source(name), self.called(name))
+
+    def takes(self, option) -> bool:
+        """Say whether any of them has an option of that name."""
+        return any(option in declared(self.source(n), self.called(n)) for n in self.names())
+
+    def known(self, name, where: str) -> str:
+        """Return the name if it is one's; otherwise say what there is, or what its file lacks."""
+        if not str(name).isidentifier() or not self.source(name).is_file():
+            return one_of(name, self.names(), where)
+        try:
+            declared(self.source(name), self.called(name))
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from None
+        return name
+
+
+@dataclass(frozen=True)
+class Functions(Modules):
+    """A kind of plug-in whose members are functions in one module, or ways to call one of them.
+
+    `function` is that one's name; "" if every member is a function of its own name.
+    """
+
+    members: tuple[str, ...] = ()
+
+    def names(self) -> list[str]:
+        """Return the names of all there are."""
+        return list(self.members)
+
+    def source(self, name: str) -> Path:
+        """Return the file that all of them stand in."""
+        return LIBRARY / f"{self.folder}.py"
+
+    def called(self, name: str) -> str:
+        """Return the name of the function that declares the options."""
+        return self.function or name
+
+    def known(self, name, where: str) -> str:
+        """Return the name if it is one's; otherwise say what there is."""
+        return one_of(name, self.names(), where)
+
+
+SOURCES = Modules("populations", "load")
+DESIGNS = Modules("designs", "draw")
+ARCHITECTURES = Modules("training/architectures", "build")
+OPTIMIZERS = Functions("training/optimization", "", ("sgd", "adam", "adamw"))
+SCHEDULES = Functions("training/optimization", "", ("constant", "cosine", "quarter_cosine", "step"))
+AUGMENTATIONS = Functions(
+    "training/augmentation", "draw",
+    ("none", "mirror", "shift", "mirror_shift", "mirror_shift_cutout", "crop_rotation",
+     "alternating_mirror_shift"),
+)  # fmt: skip
+PROBES = Modules("signals/probes", "measure")
+ATTACKS = Modules("attacks", "score")
+FIGURES = Modules("exhibits/figures", "draw")
+TABLES = Modules("exhibits/tables", "tabulate")
+
+
+@cache
+def implementing(folder: str, function: str) -> list[str]:
+    """Return the modules of a folder of the library that define `function`."""
+    paths = sorted((LIBRARY / folder).glob("[!_]*.py"))
+    return [path.stem for path in paths if f"\ndef {function}(" in f"\n{path.read_text()}"]
+
+
+def one_of(name, allowed: list[str], where: str) -> str:
+    """Return `name` if it is allowed; otherwise refuse it and list what is."""
+    if name in allowed:
+        return name
+    listed = ", ".join(allowed) or "-"
+    raise ValueError(f"{where}: {name!r} does not exist{meant(name, allowed)}; there is: {listed}")

@@ -1,0 +1,89 @@
+"""A study, checked and completed.
+
+Nothing here imports torch, and nothing runs: what is wrong with a study is said, with the key at
+fault, before the first job starts.
+"""
+
+import re
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+
+from miatlas.populations.catalogue import missing_files
+from miatlas.study import cohorts, entries, sections
+from miatlas.study.checking import checked, yaml_kind
+from miatlas.study.consistency import CHECKS
+from miatlas.study.plugins import one_of
+
+KINDS = ("population", "recipe", "cohort", "attack", "audit", "exhibit")
+LONGEST = 200  # bytes of a name that leave room for the suffixes of files
+
+
+def read(config: Mapping) -> dict:
+    """Return the study with every default filled in; raise ValueError naming the key at fault.
+
+    An entry that is null is not there: that is how a file read on top of another takes it away.
+    """
+    study = checked(deepcopy(dict(config)), sections.Study, "configuration")
+    _check_name(study["study"], "study")
+    study["data_root"] = entries.at_home(study["data_root"], "data_root")
+    for kind in KINDS:
+        for name in study[f"{kind}s"]:
+            _check_name(name, f"{kind}s")
+    for kind in KINDS:
+        given = {n: entry for n, entry in study[f"{kind}s"].items() if entry is not None}
+        if kind == "cohort":
+            given = {name: _asked_again(given, name) for name in given}
+        complete = getattr(entries, kind)
+        study[f"{kind}s"] = {n: complete(given[n], f"{kind}s.{n}") for n in sorted(given)}
+    for kind, check in CHECKS:
+        for name, entry in study[kind].items():
+            check(study, entry, f"{kind}.{name}")
+    return study
+
+
+def _asked_again(given, name):
+    """Return a cohort as written; one of another's models with what it does not say itself."""
+    own, where = given[name], f"cohorts.{name}"
+    if not _says(own, "models_of"):
+        return own
+    checked(own, cohorts.AskedAgain, where)
+    makers = [
+        n
+        for n, c in given.items()
+        if isinstance(c, Mapping) and not _says(c, "models_of") and not _says(c, "signals")
+    ]
+    maker = given[one_of(own["models_of"], makers, f"{where}.models_of")]
+    return {**maker, **{key: value for key, value in own.items() if value is not None}}
+
+
+def _says(entry, key):
+    return isinstance(entry, Mapping) and entry.get(key) is not None
+
+
+def _check_name(name, where):
+    """Names become parts of file names, and are told apart in them."""
+    if kind := yaml_kind(name):
+        raise ValueError(f"{where}: YAML reads the name {name} as {kind}: quote it")
+    if not isinstance(name, str) or not re.fullmatch(r"[\w-]+", name):
+        raise ValueError(f"{where}: the name {name!r} must consist of letters, digits, _ and -")
+    if len(name.encode()) > LONGEST:
+        raise ValueError(
+            f"{where}: the name {name[:20]!r}... is longer than the {LONGEST} bytes that names of"
+            " files leave for it: shorten it"
+        )
+
+
+def missing(study: dict) -> list[str]:
+    """Return a message for each file that the study reads from outside and that is not there."""
+    data = [
+        f"populations.{name}: {message}"
+        for name, entry in study["populations"].items()
+        for message in missing_files(entry["source"], entry["options"], study["data_root"])
+    ]
+    signals = [
+        f"cohorts.{name}.signals: there is no file {entry['signals']}"
+        for name, entry in study["cohorts"].items()
+        if "signals" in entry and not Path(entry["signals"]).is_file()
+    ]
+    return data + signals
