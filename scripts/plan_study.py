@@ -4,6 +4,7 @@ Not a rule's script: `make plan STUDY=...` starts it. It asks Snakemake for a dr
 """
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -25,7 +26,8 @@ it. GB: new files, measured on those of earlier runs and of neighbours."""
 def main(arguments: list[str]) -> int:
     """Print the plan of the run that Snakemake would make with these arguments; return a status."""
     command = [sys.executable, "-m", "snakemake", *arguments, "--dry-run"]
-    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    utf8 = os.environ | {"PYTHONUTF8": "1"}
+    said = subprocess.run(command, capture_output=True, encoding="utf-8", env=utf8, check=False)
     if said.returncode:
         print(said.stdout + said.stderr, file=sys.stderr)
         return said.returncode
@@ -55,7 +57,7 @@ def configured(arguments: list[str]) -> dict:
     known, _ = parser.parse_known_args(arguments)
     config = {}
     for file in known.configfile:
-        update_config(config, yaml.safe_load(Path(file).read_text()))
+        update_config(config, yaml.safe_load(Path(file).read_text(encoding="utf-8")))
     for entry in known.config:
         key, value = entry.split("=", 1)
         config[key] = yaml.safe_load(value)
@@ -89,4 +91,5 @@ def advice(rule: str, unknown: list[plan.Job]) -> str:
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="backslashreplace")  # for terminals that know fewer letters
     sys.exit(main(sys.argv[1:]))

@@ -102,7 +102,7 @@ def constant(source: Path, name: str, default=None):
 @cache
 def _tree(source: Path) -> ast.Module:
     try:
-        return ast.parse(source.read_text(), filename=str(source))
+        return ast.parse(source.read_text(encoding="utf-8"), filename=str(source))
     except SyntaxError as error:
         raise ValueError(f"{_short(source)}, line {error.lineno}: {error.msg}") from None
 

@@ -59,7 +59,7 @@ def _function(source: Path, name: str):
     They have no more than these, and what Python itself has: the modules that an attack computes
     with take longer to import than a study takes to read. None if there is no such function.
     """
-    tree = ast.parse(source.read_text(), filename=str(source))
+    tree = ast.parse(source.read_text(encoding="utf-8"), filename=str(source))
     defined = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     if name not in defined:
         return None

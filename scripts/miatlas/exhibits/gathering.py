@@ -18,7 +18,7 @@ def gather(settings: dict, files: dict[str, list]) -> Evidence:
 
 
 def _metrics(paths, _):
-    return [json.loads(Path(path).read_text()) for path in paths]
+    return [json.loads(Path(path).read_text(encoding="utf-8")) for path in paths]
 
 
 def _curves(paths, _):

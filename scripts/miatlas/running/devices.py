@@ -60,7 +60,7 @@ def lock(devices: list[str], folder: Path | None = None) -> int:
 
 
 def _locked(folder, device):
-    file = open(folder / device, "a")  # noqa: SIM115 (closing it would release the lock)
+    file = open(folder / device, "a", encoding="utf-8")  # noqa: SIM115 (closing it would release the lock)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

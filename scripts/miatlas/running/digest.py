@@ -35,7 +35,7 @@ def digest(root: Path, *files: str) -> str:
 @cache
 def read(path: Path) -> tuple[list[str], str]:
     """Return the names of what a file imports, packages included, and the digest of its code."""
-    source = path.read_text()
+    source = path.read_text(encoding="utf-8")
     key = _hex(_READER + source)
     if key not in _READ:
         _READ[key] = _names_and_code(ast.parse(source, filename=str(path)))
@@ -49,7 +49,7 @@ def remember(file: Path) -> None:
     can be out of date.
     """
     with suppress(OSError, ValueError, TypeError):
-        _READ.update(json.loads(file.read_text()))
+        _READ.update(json.loads(file.read_text(encoding="utf-8")))
     atexit.register(_keep, file.absolute(), len(_READ))
 
 
@@ -92,4 +92,4 @@ def _hex(text):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-_READER = f"{sys.hexversion} {Path(__file__).read_text()}"
+_READER = f"{sys.hexversion} {Path(__file__).read_text(encoding='utf-8')}"

@@ -22,7 +22,7 @@ def whole(path):
 def write_text(path, text: str) -> None:
     """Write a text file whole."""
     with whole(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path, content) -> None:

@@ -31,7 +31,7 @@ def check_archive(path: Path, needed: str, maker: str) -> None:
 @contextmanager
 def little_memory(path: Path):
     """Let this process have four times the file's size more than it has, and no more."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
     wanted = pages * resource.getpagesize() + 4 * path.stat().st_size + ROOM
     before, most = resource.getrlimit(resource.RLIMIT_AS)
     allowed = min(x for x in (wanted, before, most) if x != resource.RLIM_INFINITY)

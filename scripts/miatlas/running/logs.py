@@ -15,7 +15,11 @@ def logged(path):
     """
     terminal = sys.stderr
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", buffering=1) as log, redirect_stdout(log), redirect_stderr(log):
+    with (
+        open(path, "w", buffering=1, encoding="utf-8") as log,
+        redirect_stdout(log),
+        redirect_stderr(log),
+    ):
         try:
             yield
         except (ValueError, FileNotFoundError) as error:

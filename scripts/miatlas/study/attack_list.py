@@ -29,7 +29,9 @@ def attacks() -> list[str]:
 def faults() -> list[str]:
     """Return what is wrong with each file among the attacks that is none, nor imported by one."""
     paths = sorted((LIBRARY / "attacks").glob("[!_]*.py"))
-    imports = re.findall(r"^from miatlas\.attacks.*", "\n".join(p.read_text() for p in paths), re.M)
+    imports = re.findall(
+        r"^from miatlas\.attacks.*", "\n".join(p.read_text(encoding="utf-8") for p in paths), re.M
+    )
     shared = set(re.findall(r"\w+", " ".join(imports)))
     return [fault for p in paths if (fault := _fault(p.stem)) and p.stem not in shared]
 

@@ -92,7 +92,7 @@ def seconds(path: Path) -> float | None:
     """Return the wall time that a benchmark file records; None where there is none to read."""
     if not path.is_file():
         return None
-    with open(path, newline="") as file:
+    with open(path, newline="", encoding="utf-8") as file:
         rows = [row.get("s") for row in csv.DictReader(file, delimiter="\t")]
     times = [float(value) for value in rows if re.fullmatch(r"[\d.]+(e[+-]?\d+)?", value or "")]
     return mean(times) if times else None

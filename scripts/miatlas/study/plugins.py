@@ -97,7 +97,11 @@ TABLES = Modules("exhibits/tables", "tabulate")
 def implementing(folder: str, function: str) -> list[str]:
     """Return the modules of a folder of the library that define `function`."""
     paths = sorted((LIBRARY / folder).glob("[!_]*.py"))
-    return [path.stem for path in paths if f"\ndef {function}(" in f"\n{path.read_text()}"]
+    return [
+        path.stem
+        for path in paths
+        if f"\ndef {function}(" in f"\n{path.read_text(encoding='utf-8')}"
+    ]
 
 
 def one_of(name, allowed: list[str], where: str) -> str:
