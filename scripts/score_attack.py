@@ -29,7 +29,7 @@ def main(*, answers: dict[str, list[str]], scores: str, settings: dict, memory_m
     )
     if settings["target_cohort"] == settings["shadow_cohort"]:
         of_target = of_shadow
-    keys = ("design", "targets", "seed", "references", "per_target", "leave_one_out")
+    keys = ("design", "targets", "seed", "references", "per_target", "leave_one_out", "group")
     audit = audits.audit(
         of_target,
         of_shadow,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import mannwhitneyu
 
 from miatlas import options
@@ -20,6 +21,7 @@ from miatlas.designs.base import Draws, Membership
 from miatlas.designs.leave_one_out import models_for_each_target
 from miatlas.running.store import read_h5, write_h5
 from miatlas.signals.answers import Signals
+from miatlas.signals.probes.distances import nearest
 from miatlas.signals.statistics import logit_scaled_confidence
 from miatlas.study import attack_list as registry
 from miatlas.study import demands
@@ -112,7 +114,7 @@ def disjoint():
 
 
 WORLDS = {
-    "half": cache(lambda: shared("half", group=16)), "paired": cache(lambda: shared("paired")),
+    "half": cache(lambda: shared("half", group=4)), "paired": cache(lambda: shared("paired")),
     "distilled": cache(distilled), "leave_one_out": cache(leave_one_out),
     "six_way": cache(six_way), "disjoint": cache(disjoint),
 }  # fmt: skip
@@ -150,8 +152,11 @@ def write(folder, side, world, signal, seed):
     write_h5(folder / f"{side}.h5", arrays | {"logits": logits[:, :, 0]}, {})
     often = 1 / (1 + np.exp(-rng.normal(size=(*member.shape, 3)) - signal * member[..., None]))
     loss = np.log1p(np.exp(-phi[..., :1]))
+    # Features of a model's own members lie apart, also where its answers tell nothing.
+    features = rng.normal(size=(*member.shape, 6)) + 4 * ~member[..., None]
+    distances = np.stack([nearest(torch.from_numpy(one)).numpy() for one in features])
     probes = {
-        "noise": np.round(often * 20) / 20, "distances": rng.random(member.shape),
+        "noise": np.round(often * 20) / 20, "distances": distances,
         "gradients": loss * np.exp(rng.normal(size=(*member.shape, 3)) / 2),
     }  # fmt: skip
     for name, array in probes.items():
@@ -179,7 +184,8 @@ def scores(name, design, folder, target=None):
         file = (target if side == "target" else None) or folder / f"{side}.h5"
         cohorts[side] = Signals([file], sorted(folder.glob(f"{side}_*.h5")))
     cohorts.setdefault("shadow", cohorts["target"])
-    keys = {"design": world.entries["target"]["design"]["name"], "targets": TARGETS, "seed": 0}
+    design = world.entries["target"]["design"]
+    keys = {"design": design["name"], "group": design.get("group"), "targets": TARGETS, "seed": 0}
     audit = audits.audit(
         cohorts["target"], cohorts["shadow"], reference=cohorts["reference"], **keys | world.keys
     )

@@ -123,6 +123,20 @@ def test_pairs_are_complementary_halves(seed, pairs, n):
     assert (member[0::2].sum(1) == n // 2).all()
 
 
+def test_models_drawn_together_are_those_whose_members_tell_something():
+    """Given all the others of its group, a model's members are known; given other groups, not."""
+    member = half.draw(pool(4000), range(12), draws(1), group=4).member
+    for m in range(4, 8):
+        kin = relations.drawn_with("half", 4, m)
+        assert kin == {4, 5, 6, 7}
+        rest = member[sorted(kin - {m})].sum(axis=0)
+        assert (member[m] == (rest == 1)).all()
+        for other in set(range(12)) - kin:
+            assert abs((member[m] == member[other]).mean() - 0.5) < 0.04
+    assert relations.drawn_with("paired", None, 6) == {6, 7}
+    assert relations.drawn_with("iid", None, 6) == {6}
+
+
 def test_partners():
     assert [relations.partners("paired", m) for m in range(4)] == [{0, 1}, {0, 1}, {2, 3}, {2, 3}]
     assert relations.partners("half", 3) == {3}

@@ -149,11 +149,21 @@ def test_a_block_waits_for_the_models_it_is_made_of_and_for_no_others():
     assert contents.originals(read, "one", "0") is None
 
 
+def test_a_single_model_must_be_of_another_group():
+    one_group = given_with(cohorts__one__design={"name": "half", "group": 8})
+    one_group["audits"]["l"] = one_group["audits"]["d"] | {"attacks": ["attack_d"]}
+    with pytest.raises(ValueError, match=r"attacks\.long asks one model of another group .* all 8"):
+        reading.read(one_group)
+    retrained = given_with(audits__l__attacks=["attack_l", "long"])
+    with pytest.raises(ValueError, match=r"attacks\.long asks one model of other members"):
+        reading.read(retrained)
+
+
 def test_probes_are_asked_of_whom_an_attack_reads():
     read = reading.read(GIVEN)
     assert contents.probed(read, "one", "merlin", "shadow") == [("noise", 0), ("noise", 1)]
     assert contents.probed(read, "one", "merlin", "target") == []  # the same cohort: asked once
-    assert contents.probed(read, "one", "long", "shadow") == [("distances", 0)]  # of one model
+    assert contents.probed(read, "one", "long", "shadow") == [("distances", b) for b in (0, 1)]
     assert contents.probed(read, "one", "adaptive", "shadow") == []
     assert contents.probed(read, "six", "ldc", "reference") == []
     apart = given_with(audits__one__shadow="students", audits__one__targets=6)

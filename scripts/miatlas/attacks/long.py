@@ -23,8 +23,9 @@ def score(
 
     The probability is that of the example's own losses under OUT references, (R, N), smoothed as in
     attack R, where the paper fits splines. ref_distances (N,) are the examples' cosine distances to
-    their nearest neighbours in the features of one reference model; the share `outliers` with the
-    largest is attacked. target_phi (N, Q), refs_phi (R, N, Q), query 0 of either.
+    their nearest neighbours in the features of one reference model, whose training set tells
+    nothing of the target's (none of its group of halves, not its pair); the share `outliers` with
+    the largest is attacked. target_phi (N, Q), refs_phi (R, N, Q), query 0 of either.
     """
     references = np.sort(ye2022.observed(among(refs_phi[..., 0], refs_out)), axis=0)
     alpha = ye2022.alpha(smoothing, ye2022.observed(target_phi[:, 0]), references)

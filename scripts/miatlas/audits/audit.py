@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from miatlas.designs.relations import partners
+from miatlas.designs.relations import drawn_with, partners
 from miatlas.designs.roles import HELD_OUT
 from miatlas.signals.answers import Signals, same_labels
 
@@ -18,6 +18,7 @@ class Audit:
     cohorts "shadow" and "reference" how many of their models were made for each target (models
     t k .. t k + k - 1 for target t); cohorts that are not named serve every target whole.
     `leave_one_out`: a shadow model speaks only about the examples that it is evaluated on.
+    `group`: the size of the target cohort's groups, if it is of halves.
     """
 
     target: Signals
@@ -29,6 +30,7 @@ class Audit:
     reference: Signals | None = None
     per_target: dict[str, int] = field(default_factory=dict)
     leave_one_out: bool = False
+    group: int | None = None
 
     @property
     def same(self) -> bool:
@@ -62,6 +64,20 @@ class Audit:
         """Return the shadow models (R,) of a target: never itself, nor its pair."""
         rows = self._rows("shadow", self.shadow, target)
         return np.setdiff1d(rows, list(partners(self.design, target))) if self.same else rows
+
+    def single_row(self, target: int) -> int:
+        """Return the shadow model that speaks alone: the first of an independent training set.
+
+        Of one that was drawn together with the target's, features could tell the target's members.
+        """
+        rows = self.shadow_rows(target)
+        if self.same:
+            rows = np.setdiff1d(rows, list(drawn_with(self.design, self.group, target)))
+        if not len(rows):
+            raise ValueError(
+                f"{self.shadow.paths[0]}: no model was drawn independently of target {target}"
+            )
+        return int(rows[0])
 
     def reference_rows(self, target: int) -> np.ndarray:
         """Return the models (R,) of the third cohort that a target is calibrated with."""

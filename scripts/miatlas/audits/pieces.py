@@ -89,7 +89,7 @@ class Pieces:
             return target
         if who == "reference":
             return self.audit.reference_rows(target)[: self.first]
-        return self.audit.shadow_rows(target)[0] if who == "ref" else self._shadow_rows(target)
+        return self.audit.single_row(target) if who == "ref" else self._shadow_rows(target)
 
     def _shadow_rows(self, target):
         return self.audit.shadow_rows(target)[: self.first]

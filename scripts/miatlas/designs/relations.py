@@ -1,4 +1,4 @@
-"""Which models belong to a target: those made for it, and those that are never its references."""
+"""Which models belong to a target: made for it, never its references, drawn together with it."""
 
 from miatlas.designs.leave_one_out import models_for_each_target
 
@@ -16,3 +16,15 @@ def made_for_each_target(cohort: dict) -> int | None:
 def partners(design: str, model: int) -> set[int]:
     """Return the models of a target's own cohort that must not be references: itself, its pair."""
     return {model, model ^ 1} if design == "paired" else {model}
+
+
+def drawn_with(design: str, group: int | None, model: int) -> set[int]:
+    """Return the models of a cohort whose members tell something of a model's own: it, its pair.
+
+    In a group of a `half` cohort an example is IN exactly half of the models: who knows the others
+    guesses the last.
+    """
+    if group is None:
+        return partners(design, model)
+    first = model // group * group
+    return set(range(first, first + group))

@@ -69,10 +69,10 @@ def probed(study: dict, audit: str, label: str, side: str) -> list[tuple[str, in
 
 
 def _asked_blocks(study, cohort, attack, probe):
-    """One model's answer is that of the first shadow model that is neither target nor its pair."""
+    """One model's answer is that of the first that was not drawn together with the target."""
     shared = not made_for_each_target(study["cohorts"][cohort])
     if shared and demands.one_model_answers(attack, probe):
-        return first_blocks(study, cohort, 3)
+        return first_blocks(study, cohort, (demands.group_of(study["cohorts"][cohort]) or 2) + 1)
     return blocks(study, cohort)
 
 

@@ -63,7 +63,8 @@ def complaint(attack: dict, cohorts: dict, same: bool) -> str | None:
     What is said goes on from the attack's key: ".references: ...", or " needs ...".
     """
     names = reads(attack["attack"], attack["options"])
-    for check in (_relation, _references, _counts, _held_out, _probes, _answers, _queries):
+    checks = (_relation, _references, _counts, _single, _held_out, _probes, _answers, _queries)
+    for check in checks:
         if wrong := check(attack, names, cohorts, same):
             return wrong
     return None
@@ -147,6 +148,26 @@ def _references_of_a_target(cohorts, same):
     if same:
         return shadow["models"] - len(partners(_design(shadow), 0))
     return made_for_each_target(shadow) or shadow["models"]
+
+
+def _single(attack, names, cohorts, same):
+    """A model that speaks alone knows nothing of the target's members."""
+    shadow = cohorts["shadow"]
+    if not any(name.startswith("ref_") for name in names):
+        return None
+    if same and group_of(shadow) is not None and group_of(shadow) == shadow["models"]:
+        return (
+            f" asks one model of another group than the target's, and all {shadow['models']} models"
+            " are one (design.group)"
+        )
+    if _design(shadow) == "leave_one_out":
+        return " asks one model of other members than the target's, and leave_one_out keeps them"
+    return None
+
+
+def group_of(cohort: dict) -> int | None:
+    """Return the size of a cohort's groups of halves."""
+    return cohort.get("design", {}).get("group")
 
 
 def _least(attack):

@@ -105,6 +105,7 @@ def score_settings(study: dict, audit: str, label: str) -> dict:
         "shadow_cohort": entry["shadow"],
         "reference_cohort": entry["reference"],
         "design": design,
+        "group": designs[0].get("group"),
         "per_target": per_target(study, audit),
         "leave_one_out": shadow["name"] == "leave_one_out",
         "targets": entry["targets"],
