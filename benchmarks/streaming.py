@@ -149,9 +149,7 @@ def attack(folder: str, examples: int, given: dict, name: str) -> dict:
     audit = audits.audit(signals, signals, design="half", targets=1, seed=SEED)
     module = all_pairs(module) if name == "all pairs" else module
     compare = Timed(module.score)
-    timed = SimpleNamespace(score=compare, needs=lambda options: scoring.needed(module, options))
-    if hasattr(module, "fit"):
-        timed.fit = module.fit
+    timed = SimpleNamespace(ATTACK=module.ATTACK, score=compare, fit=module.fit)
     scores = scoring.score(timed, options, audit, 1024)[0]
     seconds = time.perf_counter() - start
     np.save(f"{folder}/{name}.npy", scores)
@@ -184,7 +182,7 @@ def all_pairs(rmia) -> SimpleNamespace:
             dominated.append(counts.sum(axis=1))
         return np.concatenate(dominated) / (len(z) - 1)
 
-    return SimpleNamespace(score=score, fit=rmia.fit, needs=rmia.needs)
+    return SimpleNamespace(ATTACK=rmia.ATTACK, score=score, fit=rmia.fit)
 
 
 def compare(folder: str) -> dict:

@@ -1,12 +1,12 @@
 """Score one attack on the targets of one audit."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from miatlas.audits import audit as audits
 from miatlas.audits import scoring
+from miatlas.audits.attack import load
 from miatlas.running.allocator import keep_freed_memory
 from miatlas.running.logs import logged
 from miatlas.running.store import by_example, new_h5
@@ -36,7 +36,7 @@ def main(*, answers: dict[str, list[str]], scores: str, settings: dict, memory_m
         reference=of_reference,
         **{key: settings[key] for key in keys},
     )
-    attack = import_module(f"miatlas.attacks.{settings['attack']}")
+    attack = load(settings["attack"])
     models, shape = of_shadow.shape[0], (len(audit.targets), of_target.shape[1])
     with new_h5(scores, {"settings": settings, "models": models}) as file:
         found = by_example(file, "scores", shape, np.float64, np.nan)

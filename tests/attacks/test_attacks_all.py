@@ -4,19 +4,24 @@ The caller's part (balanced references, slices, fit before score) is played here
 """
 
 import importlib
+import inspect
 import pkgutil
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Literal, get_args, get_origin
 
 import numpy as np
 import pytest
+from fits import fitted, scored
 
 import miatlas.attacks
 from miatlas import options
 from miatlas.audits import references
 from miatlas.leakage.metrics import evaluate
 from miatlas.signals.statistics import logit_scaled_confidence
+from miatlas.study import attack_modules
 from miatlas.study.checking import checked, section_of
 
 THIRD = 2  # models of a third cohort
@@ -24,8 +29,9 @@ FOLDER = Path(miatlas.attacks.__path__[0])
 MODULES = {
     info.name: importlib.import_module(f"miatlas.attacks.{info.name}")
     for info in pkgutil.iter_modules(miatlas.attacks.__path__)
+    if not info.ispkg
 }
-ATTACKS = sorted(name for name, module in MODULES.items() if hasattr(module, "score"))
+ATTACKS = sorted(MODULES)
 PRESET = {"preset": "tf_privacy_2021"}
 LIRA = [
     {"variance": "global"}, {"location": "median"}, {"queries": 1}, PRESET,
@@ -50,7 +56,7 @@ VARIANTS = {
         {"classifier": "threshold"}, {"neighbours": False}, {"without": "label"},
         {"without": "membership"}, {"without": "calibrated"}, {"theta": 0.5, "epochs": 5},
     ],
-    "attack_s": SMOOTHED, "attack_p": SMOOTHED,
+    "attack_s": SMOOTHED, "attack_p": [*SMOOTHED, {"per_class": 60}],
     "attack_r": [
         *SMOOTHED, {"refs": "all"}, {"refs": "all", "statistic": "exp_minus_confidence"},
     ],
@@ -138,45 +144,37 @@ def probed(sides, signal, generator):
     return shares.astype(np.float32), norms.astype(np.float32), generator.random(len(labels))
 
 
-def scores(name, given, data, target, pieces=1, order=None, n=None, lesson=dict):
+def scores(name, given, data, target, pieces=1, order=None, n=None, lesson=dict, spoil=list):
     """Return (N,) scores as the workflow makes them; `order` permutes the references.
 
-    `lesson` makes an attack's lessons of the slices of the evaluated examples. The third cohort,
+    `lesson` makes an attack's lessons of the slices of the evaluated examples, `spoil` what is
+    scored of them. The third cohort,
     where an attack asks for one, is two models that are neither the target nor among the
     references; two references with their two of the third cohort are permuted as pairs.
     """
-    module = MODULES[name]
-    chosen = checked(given, section_of(options.declared(FOLDER / f"{name}.py", "score")), name)
-    needed = set(options.inputs(FOLDER / f"{name}.py", "score"))
-    needed = set(module.needs(chosen) if hasattr(module, "needs") else needed)
-    lessons = set(getattr(module, "LESSONS", ()))
+    module, chosen = MODULES[name], completed(name, given)
+    read = module.ATTACK.read(chosen)
     others = np.delete(np.arange(len(data.member)), target)
-    third = others[-THIRD:] if any(w.startswith("reference_") for w in needed | lessons) else []
+    third = others[-THIRD:] if any(w.startswith("reference_") for w in read) else []
     others = others[: len(others) - len(third)]
     if order is not None:
         others = permuted(others, order, len(third))
         third = permuted(third, order, len(third)) if len(third) else third
     cuts = cut(data, target, others, third, pieces, n)
-    known = {*cuts[0], "fitted"}
-    assert needed | lessons <= known, "teach this test to simulate the new input"
-    if hasattr(module, "fit"):
-        taught = map(lesson, cuts) if lessons else cuts
-        fitted = module.fit(shown(taught, lessons or needed), **chosen)
-        cuts = [cut | {"fitted": fitted} for cut in cuts]
-    return np.concatenate([module.score(**{n: c[n] for n in needed}, **chosen) for c in cuts])
+    assert read <= set(cuts[0]), "teach this test to simulate the new input"
+    fit = fitted(module, map(lesson, cuts) if module.ATTACK.learns else cuts, chosen)
+    return np.concatenate([scored(module, c, fit, chosen) for c in spoil(cuts)])
+
+
+def completed(name, given):
+    """Return the options of an attack, all of them."""
+    return checked(given, section_of(options.declared(FOLDER / f"{name}.py", "score")), name)
 
 
 def permuted(models, order, pairs):
     """Return models in an order; the first `pairs` of them stay the first."""
     order = order[order < len(models)]
     return models[np.concatenate([order[order < pairs], order[order >= pairs]])]
-
-
-def shown(cuts, names):
-    """Yield the slices that `fit` gets: what it asks for, and what lessons always carry."""
-    for piece in cuts:
-        always = {"examples", "refs_in", "refs_out"} & set(piece)
-        yield SimpleNamespace(**{n: piece[n] for n in (names | always) - {"fitted"}})
 
 
 def cut(data, target, others, third, pieces, n):
@@ -241,18 +239,75 @@ def spoiled(piece):
     return piece
 
 
-def test_every_module_with_a_score_is_found():
+def test_every_attack_is_found():
     assert {"loss", "confidence", "logit", "hinge", "entropy", "lira_online"} <= set(ATTACKS)
-    assert "gaussian" not in ATTACKS
 
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_a_module_says_whose_attack_it_is_and_its_options_have_defaults(name):
-    first_line = MODULES[name].__doc__.splitlines()[0]
-    assert "(" in first_line
-    assert any(character.isdigit() for character in first_line)
+    said = MODULES[name].ATTACK
+    assert MODULES[name].__doc__.startswith(f"{said.title} ({said.authors} {said.year}")
+    assert attack_modules.complaint(MODULES[name]) is None
     declared = options.declared(FOLDER / f"{name}.py", "score")
     assert options.REQUIRED not in [option.default for option in declared.values()]
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_attack_says_what_its_score_takes_under_all_options(name):
+    """Whatever the options: nothing that must be given is missing, nothing is asked for twice."""
+    module, declared = MODULES[name], options.declared(FOLDER / f"{name}.py", "score")
+    taken = inspect.signature(module.score).parameters.values()
+    required = {p.name for p in taken if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD}
+    for pairs in product(*values(declared)):
+        said = module.ATTACK.read_by_score(dict(pairs))
+        said |= {"fitted"} if module.ATTACK.is_fitted(dict(pairs)) else set()
+        assert required <= said <= {p.name for p in taken}
+
+
+def values(declared):
+    """Yield pairs of each option with each of its words, or with its default and 1."""
+    for name, option in declared.items():
+        words = [w for kind in (option.type, *get_args(option.type)) if get_origin(kind) is Literal
+                 for w in get_args(kind)]  # fmt: skip
+        yield [(name, value) for value in (words or [option.default, 1])]
+
+
+def test_the_simulated_cohort_tells_whether_an_input_is_looked_at(leaky):
+    plain, moved = (
+        scores("loss", {}, leaky, 0, spoil=spoil)
+        for spoil in (list, partial(shifted, name="target_phi"))
+    )
+    assert moved.tolist() == np.roll(plain, 1).tolist()
+
+
+def shifted(cuts, name):
+    """Return slices in which every example has the next one's input of this name."""
+    axis = int(name.startswith(("refs", "reference_")) and "held_out" not in name)
+    axis = 1 if name.startswith("refs_held_out") else axis
+    return [cut | {name: np.roll(cut[name], 1, axis=axis)} for cut in cuts]
+
+
+LOOKED_AT = [(name, read) for name in ATTACKS for read in MODULES[name].ATTACK.read_by_score()]
+
+
+@pytest.mark.parametrize(("name", "read"), sorted(LOOKED_AT))
+def test_nothing_is_read_that_no_score_depends_on(name, read, leaky):
+    for given in [{}, *VARIANTS.get(name, [])]:
+        if read in MODULES[name].ATTACK.read_by_score(completed(name, given)):
+            plain, other = (
+                outcome(name, given, leaky, spoil) for spoil in (list, partial(shifted, name=read))
+            )
+            if plain != other:
+                return
+    raise AssertionError(f"{read} is read by {name} and makes no difference")
+
+
+def outcome(name, given, data, spoil):
+    """Return the scores, or what is said against what is scored."""
+    try:
+        return scores(name, given, data, 3, spoil=spoil).tolist()
+    except ValueError as refusal:
+        return str(refusal)
 
 
 BLIND = [
@@ -290,7 +345,7 @@ def test_slices_and_the_order_of_the_references_change_nothing(name, given, leak
 
 
 @pytest.mark.parametrize(
-    ("name", "given"), [case for case in CASES if hasattr(MODULES[case[0]], "LESSONS")]
+    ("name", "given"), [case for case in CASES if MODULES[case[0]].ATTACK.learns]
 )
 def test_lessons_may_be_ragged_and_no_more_of_them_is_read_than_they_mark(name, given, leaky):
     found = scores(name, given, leaky, 3, lesson=thinned)

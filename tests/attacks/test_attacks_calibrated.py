@@ -1,9 +1,8 @@
 """Attacks that take hardness off the loss: per example (Sablayrolles, Watson) or per class."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
+from fits import fitted, scored
 
 from miatlas.attacks import class_threshold, loss, sablayrolles, watson
 from miatlas.leakage.roc import auc, roc
@@ -97,9 +96,8 @@ def run_by_class(a, labels, rule, pieces=1):
         {n: v[:, i] if n.startswith("refs") else v[i] for n, v in a.items()}
         for i in np.array_split(np.arange(len(labels)), pieces)
     ]
-    fitted = class_threshold.fit((SimpleNamespace(**cut) for cut in cuts), rule=rule)
-    read = [(c["target_phi"], c["labels"]) for c in cuts]
-    return np.concatenate([class_threshold.score(*r, fitted, rule=rule) for r in read])
+    fit = fitted(class_threshold, cuts, {"rule": rule})
+    return np.concatenate([scored(class_threshold, cut, fit, {"rule": rule}) for cut in cuts])
 
 
 @pytest.mark.parametrize("pieces", [1, 9])

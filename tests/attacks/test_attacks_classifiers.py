@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fits import fitted, scored
 from scipy.optimize import minimize
 
 import miatlas
@@ -38,15 +39,12 @@ def run(attack, a, pieces=1, **given):
     chosen = checked(given, section_of(options.declared(Path(attack.__file__), "score")), "test")
     indices = np.array_split(np.arange(len(a["labels"])), pieces)
     cuts = [{n: v[:, i] if n in BY_MODEL else v[i] for n, v in a.items()} for i in indices]
-    fitted = attack.fit((lesson(cut, attack) for cut in cuts), **chosen)
-    read = set(options.inputs(Path(attack.__file__), "score")) - {"fitted"}
-    return np.concatenate(
-        [attack.score(**{n: c[n] for n in read}, fitted=fitted, **chosen) for c in cuts]
-    )
+    fit = fitted(attack, cuts, chosen)
+    return np.concatenate([scored(attack, cut, fit, chosen) for cut in cuts])
 
 
 def lesson(arrays, attack):
-    return SimpleNamespace(**{name: arrays[name] for name in attack.LESSONS})
+    return SimpleNamespace(**{name: arrays[name] for name in attack.ATTACK.read_by_fit()})
 
 
 def softmax(logits, ordered=False):

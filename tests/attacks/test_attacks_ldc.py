@@ -4,10 +4,10 @@ import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fits import fitted, scored
 
 import miatlas
 from miatlas import options
@@ -62,9 +62,8 @@ def cut(values, pieces):
 
 def run(shown, lessons, pieces=1, **given):
     options_ = chosen(**given)
-    fitted = ldc.fit((SimpleNamespace(**piece) for piece in cut(lessons, pieces)), **options_)
-    parts = [ldc.score(**piece, fitted=fitted, **options_) for piece in cut(shown, pieces)]
-    return np.concatenate(parts)
+    fit = fitted(ldc, cut(lessons, pieces), options_)
+    return np.concatenate([scored(ldc, piece, fit, options_) for piece in cut(shown, pieces)])
 
 
 def information(example, answer, others, answers, theta):

@@ -1,9 +1,8 @@
 """LiRA against closed forms, slow loops and simulated Gaussians whose optimum is known."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
+from fits import fitted, scored
 from scipy.optimize import brentq
 from scipy.special import ndtr
 from scipy.stats import norm
@@ -26,10 +25,8 @@ def run(attack, arrays, pieces=1, **options):
     cut = [
         {n: v[:, i] if n.startswith("refs") else v[i] for n, v in arrays.items()} for i in examples
     ]
-    fitted = attack.fit((SimpleNamespace(**piece) for piece in cut), **options)
-    names = attack.needs(options) - {"fitted"}
-    scores = [attack.score(**{n: p[n] for n in names}, fitted=fitted, **options) for p in cut]
-    return np.concatenate(scores)
+    fit = fitted(attack, cut, options)
+    return np.concatenate([scored(attack, piece, fit, options) for piece in cut])
 
 
 def gaussians(n, k, queries, distance, seed=0):
@@ -218,14 +215,14 @@ def test_median_resists_one_broken_reference():
     worst = arrays["refs_in"].argmax(axis=0)
     broken[worst, np.arange(50)] += 1e4
     options = {"location": "median", "variance": "global"}
-    fitted = lira_online.fit(iter([SimpleNamespace(**arrays)]), **DEFAULTS | options)
+    fit = fitted(lira_online, [arrays], DEFAULTS | options)
     clean, hit = (
-        lira_online.score(**arrays | {"refs_phi": phi}, fitted=fitted, **options)
+        lira_online.score(**arrays | {"refs_phi": phi}, **fit, **options)
         for phi in (arrays["refs_phi"], broken)
     )
     assert np.abs(hit - clean).max() < 50
     options["location"] = "mean"
-    hit = lira_online.score(**arrays | {"refs_phi": broken}, fitted=fitted, **options)
+    hit = lira_online.score(**arrays | {"refs_phi": broken}, **fit, **options)
     assert np.abs(hit - clean).max() > 1e4
 
 
@@ -267,7 +264,7 @@ def test_hinge_reads_logits_and_nothing_else():
     )
     masks = {n: balanced()[n] for n in ("refs_in", "refs_out")}
     for attack in (lira_online, lira_offline):
-        names = attack.needs(DEFAULTS | {"statistic": "hinge"}) - {"fitted"}
+        names = attack.ATTACK.read(DEFAULTS | {"statistic": "hinge"})
         assert not any("phi" in name for name in names)
         for first, given in ((2, logits), (1, logits[:, :, 0])):
             phi = {"target_phi": margin[-1, :, :first], "refs_phi": margin[:-1, :, :first]}
@@ -277,11 +274,10 @@ def test_hinge_reads_logits_and_nothing_else():
                 "labels": labels,
             }
             options = DEFAULTS | {"statistic": "hinge", "variance": "global"}
-            fitted = attack.fit(iter([SimpleNamespace(**arrays)]), **options)
-            found = attack.score(**{n: arrays[n] for n in names}, fitted=fitted, **options)
+            found = scored(attack, arrays, fitted(attack, [arrays], options), options)
             assert found == pytest.approx(run(attack, masks | phi, variance="global"))
         with pytest.raises(ValueError, match=r"queries is 2.* hold 1"):
-            attack.score(**{n: arrays[n] for n in names}, fitted=fitted, **options | {"queries": 2})
+            scored(attack, arrays, {}, options | {"variance": "per_example", "queries": 2})
 
 
 def test_columns_that_do_not_vary_say_nothing_and_no_score_is_nan():
@@ -322,10 +318,11 @@ def test_pooling_cannot_be_forgotten():
         lira_online.score(**balanced(), variance="global")
 
 
-def test_fit_reads_nothing_where_nothing_is_pooled():
-    def refuse():
-        raise AssertionError("a slice was read")
-        yield
-
-    assert lira_online.fit(refuse(), **DEFAULTS) is None
-    assert lira_offline.fit(refuse(), **DEFAULTS) is None
+@pytest.mark.parametrize("attack", [lira_online, lira_offline])
+def test_fit_reads_nothing_where_nothing_is_pooled(attack):
+    said = attack.ATTACK
+    assert not said.is_fitted(DEFAULTS)
+    assert said.read_by_fit(DEFAULTS) == set()
+    for pooled in ({"variance": "global"}, {"preset": "tf_privacy_2021"}):
+        assert said.is_fitted(DEFAULTS | pooled)
+        assert said.read_by_fit(DEFAULTS | pooled) == said.read(DEFAULTS) - {"target_phi"}

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from fits import fitted
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
@@ -38,7 +39,7 @@ def test_merlin_takes_the_deviation_of_the_largest_advantage(informative):
         for side in ("refs_in", "refs_out")
     ]
     slow = [advantage_slowly(*(side[:, s] for side in sides)) for s in range(4)]
-    chosen = merlin.fit(lessons)
+    chosen = merlin.fit(map(merlin.summarise, lessons))
     assert chosen == np.argmax(slow) == informative
     shares = generator.random((7, 4)).astype(np.float32)
     assert merlin.score(shares, chosen).tolist() == shares[:, informative].tolist()
@@ -49,9 +50,10 @@ def test_merlin_takes_the_first_deviation_where_none_is_better_and_is_not_fooled
         refs_noise=np.float32([[[0.5, 0.9, 0.1], [0.5, 0.1, 0.9]]]),
         refs_in=np.array([[True, False]]), refs_out=np.array([[False, True]]),
     )  # fmt: skip
-    assert merlin.fit([equal]) == 1  # at 0 nothing is told apart, at 2 members have less
+    # at 0 nothing is told apart, at 2 members have less
+    assert merlin.fit([merlin.summarise(equal)]) == 1
     equal.refs_noise[..., 1] = equal.refs_noise[..., 2]
-    assert merlin.fit([equal]) == 0
+    assert merlin.fit([merlin.summarise(equal)]) == 0
 
 
 def tables(n=30, models=12, seed=1):
@@ -68,11 +70,11 @@ def test_the_norms_likelihood_ratio_is_that_of_two_normals(name, place, variance
     exact = refs.astype(np.float64)
     options = {"norm": name, "form": "lira", "variance": variance}
     cuts = [
-        SimpleNamespace(refs_gradients=refs[:, i], refs_in=refs_in[:, i], refs_out=refs_out[:, i])
+        {"refs_gradients": refs[:, i], "refs_in": refs_in[:, i], "refs_out": refs_out[:, i]}
         for i in (slice(0, 11), slice(11, 30))
     ]
-    fitted = gradient_norm.fit(cuts, **options)
-    found = gradient_norm.score(target, refs, refs_in, refs_out, fitted, **options)
+    fit = fitted(gradient_norm, cuts, options)
+    found = gradient_norm.score(target, refs, refs_in, refs_out, **fit, **options)
     logs = {i: [np.log(exact[m[:, i], i, place]) for m in (refs_in, refs_out)] for i in range(30)}
     pooled = [np.sqrt(np.mean([logs[i][k].var(ddof=1) for i in range(30)])) for k in (0, 1)]
     for i in range(30):
@@ -89,9 +91,12 @@ def test_a_threshold_on_the_norm_needs_no_references_and_the_ratio_no_unit():
     target, refs, refs_in, refs_out = tables()
     found = gradient_norm.score(target, norm="linf")
     assert np.array_equal(np.argsort(found), np.argsort(-target[:, 2]))
-    threshold, ratio = ({"norm": "l2", "form": form} for form in ("threshold", "lira"))
-    assert gradient_norm.needs(threshold) == {"target_gradients"}
-    assert {"refs_gradients", "refs_in", "refs_out"} < gradient_norm.needs(ratio)
+    threshold, ratio = (
+        {"norm": "l2", "form": form, "variance": "global"} for form in ("threshold", "lira")
+    )
+    said = gradient_norm.ATTACK
+    assert said.read(threshold) == {"target_gradients"}
+    assert {"refs_gradients", "refs_in", "refs_out"} < said.read(ratio)
     unit = np.exp(np.random.default_rng(2).normal(size=(30, 1))).astype(np.float32)
     plain, scaled = (
         gradient_norm.score(target * u, refs * u, refs_in, refs_out, form="lira")
@@ -172,7 +177,7 @@ def test_what_is_learned_by_heart_lies_low_and_flat(remembering):
     models, x, labels, member = remembering
     shares = noise.measure(models, x, labels, copies=60, deviations=[0.01, 0.3, 1.0])
     lessons = [SimpleNamespace(refs_noise=shares[1:], refs_in=member[1:], refs_out=~member[1:])]
-    chosen = merlin.fit(lessons)
+    chosen = merlin.fit(map(merlin.summarise, lessons))
     assert chosen > 0  # at 0.01 every loss is linear
     assert roc_auc_score(member[0], merlin.score(shares[0], chosen)) > 0.7
     norms = gradients.measure(models, x, labels)

@@ -2,10 +2,10 @@
 
 from math import factorial
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fits import fitted, scored
 
 from miatlas import options
 from miatlas.attacks import rmia
@@ -37,7 +37,7 @@ def arrays(seed=0, n=40, held_out=25, models=10, classes=3):
 
 def run(data, pieces=1, **given):
     chosen = checked(given, section_of(DECLARED), "rmia")
-    names = rmia.needs(chosen) - {"fitted"}
+    names = rmia.ATTACK.read(chosen)
     n = len(data["examples"])
     cuts = []
     for i in np.array_split(np.arange(n), pieces):
@@ -48,10 +48,8 @@ def run(data, pieces=1, **given):
                 data[name] if whole else data[name][(*[slice(None)] * name.startswith("refs"), i)]
             )
         cuts.append(cut)
-    fitted = rmia.fit((SimpleNamespace(**cut) for cut in cuts), **chosen)
-    return np.concatenate(
-        [rmia.score(**{m: c[m] for m in names}, fitted=fitted, **chosen) for c in cuts]
-    )
+    fit = fitted(rmia, cuts, chosen)
+    return np.concatenate([scored(rmia, cut, fit, chosen) for cut in cuts])
 
 
 def slow_confidence(z, y, chosen):
@@ -137,11 +135,8 @@ def test_slices_may_come_in_any_order_of_examples():
 
 def test_needs_name_what_is_read():
     def needs(**given):
-        return rmia.needs(checked(given, section_of(DECLARED), "rmia"))
+        return rmia.ATTACK.read(checked(given, section_of(DECLARED), "rmia"))
 
-    every = set(options.inputs(SOURCE, "score"))
-    assert all(needs(population=p, mode=m) <= every for p in ("held_out", "all")
-               for m in ("online", "offline"))  # fmt: skip
     assert {"target_logits", "refs_held_out_logits", "held_out_labels", "refs_in"} <= needs()
     plain = needs(temperature=1.0, mode="offline")
     assert not any("logits" in name or "labels" in name for name in plain)

@@ -1,10 +1,10 @@
 """The modified entropy against arithmetic with sixty digits; the class laws against scipy's."""
 
 from decimal import Decimal, localcontext
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fits import fitted, scored
 from scipy.stats import norm
 
 from miatlas.attacks import song_mittal
@@ -83,10 +83,8 @@ def test_the_score_is_the_ratio_of_the_class_laws_written_out():
             {n: v[:, i] if n.startswith("refs") else v[i] for n, v in a.items()}
             for i in np.array_split(np.arange(40), 3)
         ]
-        fitted = song_mittal.fit(SimpleNamespace(**cut) for cut in cuts)
-        found = np.concatenate(
-            [song_mittal.score(c["target_logits"], c["labels"], fitted) for c in cuts]
-        )
+        fit = fitted(song_mittal, cuts, {})
+        found = np.concatenate([scored(song_mittal, cut, fit, {}) for cut in cuts])
         if queries == 2:
             expected, first = found, a
     for label in (0, 1, 3):

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fits import fitted, scored
 from scipy.optimize import brentq
 from scipy.stats import binom, norm
 
@@ -106,7 +107,7 @@ def test_ss_false_positive_rate_at_alpha_is_alpha_in_every_label(smoothing):
     )
     fitted = attack_s.fit([piece], smoothing=smoothing)
     target = phi[0][:, None]
-    found = -attack_s.score(target, labels, None, None, fitted, smoothing=smoothing)
+    found = -attack_s.score(target, labels, fitted, smoothing=smoothing)
     common = -attack_p.score(target, phi[1:].reshape(-1, 1), smoothing=smoothing)
     for label in range(3):
         own = labels == label
@@ -160,8 +161,8 @@ def test_p_takes_the_first_held_out_examples_of_every_class():
     assert (found != attack_p.score(target, held_out)).any()
     with pytest.raises(ValueError, match="per_class: 11, but of class 0 there are 10"):
         attack_p.score(target, held_out, labels, per_class=11)
-    assert "held_out_labels" in attack_p.needs({"per_class": 7})
-    assert "held_out_labels" not in attack_p.needs({"per_class": None})
+    assert "held_out_labels" in attack_p.ATTACK.read({"per_class": 7})
+    assert "held_out_labels" not in attack_p.ATTACK.read({"per_class": None})
 
 
 def test_r_counts_the_references_that_are_asked_for():
@@ -179,7 +180,7 @@ def test_r_counts_the_references_that_are_asked_for():
         assert outs[i] == -np.mean(p_refs[refs_out[:, i], i] >= p[i])
         used = refs_out[:, i] | refs_in[:, i]
         assert every[i] == -np.mean(p_refs[used, i] >= p[i])
-    asked = attack_r.needs({"refs": "out"}), attack_r.needs({"refs": "all"})
+    asked = attack_r.ATTACK.read({"refs": "out"}), attack_r.ATTACK.read({"refs": "all"})
     assert asked[1] - asked[0] == {"refs_in"}
 
 
@@ -207,8 +208,9 @@ def test_s_is_the_alpha_among_all_out_losses_of_the_label(smoothing):
         {n: v[:, i] if n.startswith("refs") else v[i] for n, v in a.items()}
         for i in np.array_split(np.arange(50), 4)
     ]
-    fitted = attack_s.fit((SimpleNamespace(**cut) for cut in cuts), smoothing=smoothing)
-    found = np.concatenate([attack_s.score(**c, fitted=fitted, smoothing=smoothing) for c in cuts])
+    chosen = {"smoothing": smoothing}
+    fit = fitted(attack_s, cuts, chosen)
+    found = np.concatenate([scored(attack_s, cut, fit, chosen) for cut in cuts])
     own = np.log1p(np.exp(-a["target_phi"][:, 0]))
     for label in (1, 4, 5):
         pool = []
@@ -246,7 +248,8 @@ def test_d_and_l_are_the_alpha_among_models_made_for_the_target(smoothing):
         for found, used in ((outs, ~drawn[:, i]), (retrained, ~drawn[:, i]), (every, losses > 0)):
             expected = ye2022.alpha(smoothing, own, np.sort(losses[used])[:, None])[0]
             assert found[i] == pytest.approx(-expected, rel=1e-9, abs=1e-12)
-    assert attack_d.needs({"refs": "all"}) - attack_d.needs({"refs": "out"}) == {"refs_in"}
+    asked = [attack_d.ATTACK.read({"refs": refs}) for refs in ("all", "out")]
+    assert asked[0] - asked[1] == {"refs_in"}
 
 
 @pytest.mark.parametrize("made_for_target", [attack_d, attack_l])
@@ -278,6 +281,6 @@ def test_s_keeps_four_bytes_of_each_out_answer_and_ranks_exactly():
     )
     fitted = attack_s.fit([piece], smoothing="empirical")
     assert sum(kept.phi.nbytes for kept in fitted.values()) == 4 * k * n
-    found = attack_s.score(phi[0], piece.labels, None, None, fitted, smoothing="empirical")
+    found = attack_s.score(phi[0], piece.labels, fitted, smoothing="empirical")
     for i in range(n):
         assert found[i] == -np.mean(phi[1:, i % 3 :: 3, 0] >= phi[0, i, 0])

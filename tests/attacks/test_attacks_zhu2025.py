@@ -193,4 +193,5 @@ def test_adaptive_thresholds_are_each_models_own():
     assert found == pytest.approx(
         set_frequencies.log_ratio(observed, answers, refs_in, refs_out, 4.0)
     )
-    assert lira_ds.needs({"threshold": "fixed"}) < lira_ds.needs({"threshold": "adaptive"})
+    fixed, adaptive = (lira_ds.ATTACK.read({"threshold": t}) for t in ("fixed", "adaptive"))
+    assert fixed < adaptive

@@ -14,6 +14,7 @@ from scipy.stats import mannwhitneyu
 from miatlas import options
 from miatlas.audits import audit as audits
 from miatlas.audits import scoring
+from miatlas.audits.attack import Attack, reads
 from miatlas.designs import disjoint, half, paired
 from miatlas.designs.base import Draws
 from miatlas.running.store import by_example, new_h5, read_h5, write_h5
@@ -56,12 +57,18 @@ def halves(models=16, examples=300, seed=0):
 
 
 def run(name, given, target, shadow=None, memory_mb=64, design="half", targets=3, **keys):
-    attack = import_module(f"miatlas.attacks.{name}")
-    declared = options.declared(Path(attack.__file__), "score")
+    module = import_module(f"miatlas.attacks.{name}")
+    declared = options.declared(Path(module.__file__), "score")
     of_target = Signals(target)
     of_shadow = of_target if shadow is None else Signals(shadow)
     audit = audits.audit(of_target, of_shadow, design=design, targets=targets, seed=0, **keys)
-    return scoring.score(attack, checked(given, section_of(declared), name), audit, memory_mb)
+    return scoring.score(module, checked(given, section_of(declared), name), audit, memory_mb)
+
+
+def attack(*read, score, **more):
+    """A module with an attack that reads these."""
+    said = {"title": "It", "authors": "nobody", "year": 2026, "source": "this test"}
+    return SimpleNamespace(ATTACK=Attack(**said, score=[reads(*read)], **more), score=score)
 
 
 def recorded(target, shadow=None, design="half", memory_mb=64, targets=2, **keys):
@@ -72,10 +79,12 @@ def recorded(target, shadow=None, design="half", memory_mb=64, targets=2, **keys
         calls.append((refs_phi, refs_in, refs_out, target_phi))
         return target_phi[:, 0]
 
+    own = attack("target_phi", "refs_phi", "refs_in", "refs_out", score=score)
+
     of_target = Signals(target)
     of_shadow = of_target if shadow is None else Signals(shadow)
     audit = audits.audit(of_target, of_shadow, design=design, targets=targets, seed=0, **keys)
-    scores = scoring.score(SimpleNamespace(score=score), {"queries": None}, audit, memory_mb)
+    scores = scoring.score(own, {"queries": None}, audit, memory_mb)
     return scores, calls, audit
 
 
@@ -133,8 +142,8 @@ def test_memory_follows_the_setting_and_not_the_number_of_examples(
     tmp_path, monkeypatch, name, given, kept
 ):
     monkeypatch.setattr(answered, "PART", 1000)
-    attack, peaks = import_module(f"miatlas.attacks.{name}"), {}
-    declared = options.declared(Path(attack.__file__), "score")
+    module, peaks = import_module(f"miatlas.attacks.{name}"), {}
+    declared = options.declared(Path(module.__file__), "score")
     chosen = checked(given, section_of(declared), name)
     for examples in (20000, 60000):
         role = (np.arange(examples) < 100).astype(np.uint8)
@@ -144,7 +153,7 @@ def test_memory_follows_the_setting_and_not_the_number_of_examples(
         audit = audits.audit(signals, signals, design="half", targets=2, seed=0)
         with new_h5(tmp_path / "scores.h5", {}) as file:
             scores = by_example(file, "scores", (2, examples), float, np.nan)
-            scoring.score(attack, chosen, audit, 4, scores)
+            scoring.score(module, chosen, audit, 4, scores)
         peaks[examples] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert peaks[60000] - peaks[20000] < 40000 * kept
@@ -153,14 +162,14 @@ def test_memory_follows_the_setting_and_not_the_number_of_examples(
 
 @every_attack
 def test_scores_come_into_a_file_as_into_memory(file, tmp_path, name, given):
-    attack = import_module(f"miatlas.attacks.{name}")
-    declared = options.declared(Path(attack.__file__), "score")
+    module = import_module(f"miatlas.attacks.{name}")
+    declared = options.declared(Path(module.__file__), "score")
     chosen = checked(given, section_of(declared), name)
     signals = Signals(file)
     audit = audits.audit(signals, signals, design="half", targets=3, seed=0)
     with new_h5(tmp_path / "scores.h5", {}) as opened:
         scores = by_example(opened, "scores", (3, 300), float, np.nan)
-        scoring.score(attack, chosen, audit, 0.08, scores)
+        scoring.score(module, chosen, audit, 0.08, scores)
     found = read_h5(tmp_path / "scores.h5")["scores"]
     np.testing.assert_array_equal(found, run(name, given, file, memory_mb=0.08))
 
@@ -171,12 +180,14 @@ def test_held_out_answers_are_those_of_the_held_out_examples(tmp_path, memory_mb
     write(tmp_path / "s.h5", halves() & (role == 0), signal=1.0, role=role)
     cohort, calls = Signals([tmp_path / "s.h5"]), []
 
+    read = ("target_phi", "target_held_out_phi", "refs_held_out_phi", "held_out_labels", "examples")
+
     def score(target_phi, target_held_out_phi, refs_held_out_phi, held_out_labels, examples):
         calls.append((target_held_out_phi, refs_held_out_phi, held_out_labels, examples))
         return target_phi[:, 0]
 
     audit = audits.audit(cohort, cohort, design="half", targets=2, seed=0)
-    scoring.score(SimpleNamespace(score=score), {}, audit, memory_mb)
+    scoring.score(attack(*read, score=score), {}, audit, memory_mb)
     phi = cohort.read("phi", slice(0, 300))[..., :1]
     for target in range(2):
         own = calls[target::2]  # the targets take turns, slice by slice
@@ -329,7 +340,7 @@ def test_what_is_no_score_for_each_example_is_refused_with_the_attack(file, word
     signals = Signals(file)
     audit = audits.audit(signals, signals, design="half", targets=2, seed=0)
     with pytest.raises(ValueError, match=f"^attack test_scoring: .*{re.escape(words)}"):
-        scoring.score(SimpleNamespace(score=score), {}, audit, 64)
+        scoring.score(attack("target_phi", score=score), {}, audit, 64)
 
 
 @pytest.mark.parametrize(("known", "lacking"), [(False, "members"), (True, "non-members")])

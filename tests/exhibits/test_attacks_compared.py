@@ -1,15 +1,14 @@
 """Table I: its marks against the published ones, its numbers against the metrics."""
 
 from dataclasses import dataclass, field
-from importlib import import_module
 from itertools import product
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from miatlas.audits.attack import Attack, load, reads
 from miatlas.exhibits.attack_uses import NAMES, uses
 from miatlas.exhibits.evidence import Evidence
 from miatlas.exhibits.tables import attacks_compared
@@ -30,7 +29,7 @@ class Scaled(Evidence):
 
 def used(name, **given):
     options = checked(given, section_of(declared(ATTACKS / f"{name}.py", "score")), name)
-    return uses(import_module(f"miatlas.attacks.{name}"), options)
+    return uses(load(name).ATTACK, options)
 
 
 def printed_marks():
@@ -69,13 +68,8 @@ def test_marks_of_others(name, options, marks):
 
 
 def test_marks_follow_what_options_need():
-    def score(target_phi, refs_phi=None, *, form="plain"):
-        return target_phi if form == "plain" else target_phi - refs_phi
-
-    def needs(options):
-        return {"target_phi"} | ({"refs_phi"} if options["form"] == "refs" else set())
-
-    attack = SimpleNamespace(score=score, needs=needs)
+    read = [reads("target_phi"), reads("refs_phi", form="refs")]
+    attack = Attack("It", "nobody", 2026, "this test", score=read, hardness="example")
     assert uses(attack, {"form": "plain"}) == ()
     assert "example hardness" in uses(attack, {"form": "refs"})
 

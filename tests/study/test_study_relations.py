@@ -2,18 +2,13 @@
 
 from copy import deepcopy
 from importlib import import_module
-from itertools import product
-from typing import Literal, get_args, get_origin
 
 import h5py
 import numpy as np
 import pytest
 
-from miatlas import options
-from miatlas.audits import attack_reads, scoring
 from miatlas.designs import relations
 from miatlas.designs.base import Draws
-from miatlas.study import attack_list as registry
 from miatlas.study import contents, demands, jobs, reading
 
 DIGITS = {"population": "digits", "recipe": "plain", "held_out": 0.1}
@@ -381,23 +376,6 @@ def test_no_example_has_fewer_references_than_the_design_says(target, shadow, ex
     assert fewest[0] <= said[0]
     assert fewest[1] <= said[1]
     assert not exact or fewest == said
-
-
-def chosen(declared):
-    """Yield options of an attack, each of its words and a few numbers for every one in turn."""
-    for name, option in declared.items():
-        words = [w for kind in (option.type, *get_args(option.type)) if get_origin(kind) is Literal
-                 for w in get_args(kind)]  # fmt: skip
-        yield [(name, value) for value in (words or [option.default, 1])]
-
-
-@pytest.mark.parametrize("name", registry.attacks())
-def test_what_an_attack_reads_under_its_options_is_found_without_importing_it(name):
-    module = import_module(f"miatlas.attacks.{name}")
-    declared = options.declared(attack_reads.LIBRARY / "attacks" / f"{name}.py", "score")
-    for pairs in product(*chosen(declared)):
-        needed = scoring.needed(module, dict(pairs))
-        assert attack_reads.reads(name, dict(pairs)) == needed | {*getattr(module, "LESSONS", ())}
 
 
 # Signals of other software ------------------------------------------------------------------------

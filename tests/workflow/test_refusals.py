@@ -4,6 +4,7 @@ import hashlib
 import re
 import shutil
 import subprocess
+import sys
 from copy import deepcopy
 
 import h5py
@@ -12,9 +13,9 @@ import pytest
 import yaml
 from projects import REPOSITORY, TINY, change, simulated
 
-from miatlas.audits import attack_reads
+from miatlas import attacks
 from miatlas.study import attack_list as registry
-from miatlas.study import entries, plugins, reading
+from miatlas.study import attack_modules, entries, plugins, reading
 
 GONE = object()
 CNN = {"name": "cnn", "filters": 16, "stages": 2}
@@ -325,25 +326,55 @@ def test_a_study_without_its_name_is_not_merged_into_the_demo(project):
     refused(project, "miatlas: configuration: option 'study' is required")
 
 
-THRESHOLD = '"""Own (nobody, 2026)."""\n\n\ndef score(target_phi):\n    return target_phi[:, 0]\n'
-NEEDS = "\n\ndef needs(options):\n    return {'target_phi'} | "
+THRESHOLD = '''"""Own (nobody 2026): an example."""
+
+from miatlas.audits.attack import Attack, reads
+
+ATTACK = Attack("Own", "nobody", 2026, "a test", score=[reads("target_phi")])
+
+
+def score(target_phi):
+    return target_phi[:, 0]
+'''
 FAULTS = {  # the file of an attack, and what is said of it
-    "a syntax error": (THRESHOLD + "x = (", "attacks/own.py, line 6: '(' was never closed"),
-    "no score": (THRESHOLD.replace("score", "scores"), "attacks/own.py: no function 'score'"),
+    "a syntax error": (THRESHOLD + "x = (", "attacks/own.py, line 10: '(' was never closed"),
+    "no score": (
+        THRESHOLD.replace("def score", "def scores"),
+        "attacks/own.py: no function 'score'",
+    ),
+    "no words": (
+        THRESHOLD.replace("ATTACK =", "SAID ="),
+        "attacks/own.py: no ATTACK = Attack(...), which says whose it is and what it reads",
+    ),
     "a slip": (
         THRESHOLD.replace("target_phi", "target_fi"),
         "attacks/own.py reads target_fi, which there is not; there is: refs_in, refs_out, labels,"
-        " held_out_labels, examples, fitted, and phi, logits, noise, gradients and distances of"
+        " held_out_labels, examples, and phi, logits, noise, gradients and distances of"
         " target_, refs_, ref_ and reference_ (also target_held_out_, ...)",
     ),
-    "a slip in needs": (
-        THRESHOLD + NEEDS + "{'phi'}\n",
-        "attacks/own.py reads phi, which there is not; there is: .*",
+    "less said than is taken": (
+        THRESHOLD.replace("score(target_phi", "score(target_phi, labels"),
+        "attacks/own.py: its score takes labels, but its ATTACK does not say that it reads it",
     ),
-    "a constant in needs": (
-        "MORE = {'labels'}\n" + THRESHOLD + NEEDS + "MORE\n",
-        "attacks/own.py has a needs that raises NameError.*'MORE'.*: it is run with no more of its"
-        " module than the functions",
+    "more said than is taken": (
+        THRESHOLD.replace('reads("target_phi"', 'reads("target_phi", "labels"'),
+        "attacks/own.py: its ATTACK says that score reads labels, but score takes no labels",
+    ),
+    "a condition on no option": (
+        THRESHOLD.replace('reads("target_phi"', 'reads("target_phi", form="lira"'),
+        "attacks/own.py: its ATTACK asks for the option form, but score has none",
+    ),
+    "a fit that is not there": (
+        THRESHOLD.replace("score=[", 'fit=[reads("refs_phi")], score=['),
+        "attacks/own.py: its ATTACK says that it has a fit",
+    ),
+    "a fit that nobody knows of": (
+        THRESHOLD + "\n\ndef fit(slices):\n    return 1\n",
+        "attacks/own.py: its ATTACK says nothing of what it has a fit",
+    ),
+    "a module that fails": (
+        THRESHOLD + "\n\nLEAST = least\n",
+        "attacks/own.py cannot be imported: NameError(\"name 'least' is not defined\")",
     ),
     "a type of its own": (
         THRESHOLD.replace("(target_phi)", "(target_phi, *, k: Number = 1)"),
@@ -357,8 +388,14 @@ def library(tmp_path, monkeypatch):
     """A folder of attacks in place of the repository's."""
     shutil.copytree(plugins.LIBRARY / "attacks", tmp_path / "attacks")
     shutil.copytree(plugins.LIBRARY / "study", tmp_path / "study")
-    for reader in (plugins, attack_reads, registry):
+    for reader in (plugins, registry):
         monkeypatch.setattr(reader, "LIBRARY", tmp_path)
+    monkeypatch.setattr(attacks, "__path__", [str(tmp_path / "attacks")])
+    monkeypatch.setattr(attack_modules, "said", attack_modules.said.__wrapped__)
+    monkeypatch.setattr(registry, "said", attack_modules.said)
+    for name in ("own", "other", "bare"):  # modules that earlier tests have imported
+        monkeypatch.delitem(sys.modules, f"miatlas.attacks.{name}", raising=False)
+        monkeypatch.delattr(attacks, name, raising=False)
     monkeypatch.setattr(plugins, "implementing", plugins.implementing.__wrapped__)
     return tmp_path
 
@@ -377,7 +414,8 @@ def test_the_list_of_attacks_leaves_none_out_in_silence(library):
     folder = library / "attacks"
     (folder / "own.py").write_text(FAULTS["a syntax error"][0])
     (folder / "other.py").write_text(FAULTS["no score"][0])
-    (folder / "bare.py").write_text("def score(target_phi, *, k):\n    return target_phi[:, 0] * k")
+    bare = THRESHOLD.partition("\n")[2].replace("(target_phi)", "(target_phi, *, k)")
+    (folder / "bare.py").write_text(bare)
     said = ["attacks/other.py: no function 'score'", FAULTS["a syntax error"][1]]
     assert registry.faults() == said
     assert not {"own", "other"} & set(registry.attacks())

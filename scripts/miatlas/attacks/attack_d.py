@@ -1,12 +1,21 @@
-"""Attack D (ye2022 §4.4, Eq. 38): distilled models give a threshold to each model and example."""
+"""Attack D (Ye et al. 2022, §4.4): students of the target give a threshold to each example."""
 
 from typing import Literal
 
 import numpy as np
 
 from miatlas.attacks import attack_r
+from miatlas.audits.attack import Attack, reads
 
-COHORT = "distilled"  # what the shadow models must be: students of the target
+ATTACK = Attack(
+    title="Attack D",
+    authors="Ye et al.",
+    year=2022,
+    source="ye2022 §4.4, Eq. 38",
+    score=[reads("target_phi", "refs_phi", "refs_out"), reads("refs_in", refs="all")],
+    shadow="distilled",
+    hardness="example",
+)
 
 
 def score(
@@ -24,8 +33,3 @@ def score(
     the target's answer about it, and take part with `refs: all` only.
     """
     return attack_r.score(target_phi, refs_phi, refs_out, refs_in, smoothing=smoothing, refs=refs)
-
-
-def needs(options: dict) -> set[str]:
-    """Return the arguments of `score` that these options need."""
-    return attack_r.needs(options)

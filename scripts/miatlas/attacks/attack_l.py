@@ -1,12 +1,21 @@
-"""Attack L (ye2022 §4.5): models retrained without the example, the ideal that D comes near."""
+"""Attack L (Ye et al. 2022, §4.5): models retrained without the example, the ideal of attack D."""
 
 from typing import Literal
 
 import numpy as np
 
 from miatlas.attacks import attack_r
+from miatlas.audits.attack import Attack, reads
 
-COHORT = "leave_one_out"  # what the shadow models must be: the target, retrained
+ATTACK = Attack(
+    title="Attack L",
+    authors="Ye et al.",
+    year=2022,
+    source="ye2022 §4.5",
+    score=[reads("target_phi", "refs_phi", "refs_out")],
+    shadow="leave_one_out",
+    hardness="example",
+)
 
 
 def score(

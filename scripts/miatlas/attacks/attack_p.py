@@ -1,11 +1,23 @@
-"""Attack P (ye2022 §4.2, Eq. 22): population data give a threshold to each target model."""
+"""Attack P (Ye et al. 2022, §4.2): population data give a threshold to each target model."""
 
 from typing import Annotated, Literal
 
 import numpy as np
 
 from miatlas.attacks.shared import loss_ranks as ye2022
+from miatlas.audits.attack import Attack, Not, reads
 from miatlas.options import positive
+
+ATTACK = Attack(
+    title="Attack P",
+    authors="Ye et al.",
+    year=2022,
+    source="ye2022 §4.2, Eq. 22",
+    score=[
+        reads("target_phi", "target_held_out_phi"),
+        reads("held_out_labels", per_class=Not(None)),
+    ],
+)
 
 
 def score(
@@ -25,12 +37,6 @@ def score(
     chosen = slice(None) if per_class is None else first_of_each(held_out_labels, per_class)
     population = ye2022.Shared(target_held_out_phi[chosen, 0])
     return -ye2022.alpha(smoothing, ye2022.observed(target_phi[:, 0]), population)
-
-
-def needs(options: dict) -> set[str]:
-    """Return the arguments of `score` that these options need."""
-    labels = set() if options["per_class"] is None else {"held_out_labels"}
-    return {"target_phi", "target_held_out_phi"} | labels
 
 
 def first_of_each(labels: np.ndarray, count: int) -> np.ndarray:  # (H,) -> (count * classes,)

@@ -1,4 +1,4 @@
-"""Attack R (ye2022 §4.3, Eq. 27): reference models give a threshold to each example."""
+"""Attack R (Ye et al. 2022, §4.3): reference models give a threshold to each example."""
 
 from typing import Literal
 
@@ -6,6 +6,16 @@ import numpy as np
 
 from miatlas.attacks.shared import loss_ranks as ye2022
 from miatlas.attacks.shared.gaussian import among
+from miatlas.audits.attack import Attack, reads
+
+ATTACK = Attack(
+    title="Attack R",
+    authors="Ye et al.",
+    year=2022,
+    source="ye2022 §4.3, Eq. 27",
+    score=[reads("target_phi", "refs_phi", "refs_out"), reads("refs_in", refs="all")],
+    hardness="example",
+)
 
 
 def score(
@@ -25,9 +35,3 @@ def score(
     references = ye2022.observed(among(refs_phi[..., 0], models), statistic)
     observed = ye2022.observed(target_phi[:, 0], statistic)
     return -ye2022.alpha(smoothing, observed, np.sort(references, axis=0))
-
-
-def needs(options: dict) -> set[str]:
-    """Return the arguments of `score` that these options need."""
-    masks = {"refs_out", "refs_in"} if options["refs"] == "all" else {"refs_out"}
-    return {"target_phi", "refs_phi"} | masks

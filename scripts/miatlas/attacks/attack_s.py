@@ -1,4 +1,4 @@
-"""Attack S (ye2022 §4.1, Eq. 16): shadow models give a threshold to each label."""
+"""Attack S (Ye et al. 2022, §4.1): shadow models give a threshold to each label."""
 
 from collections import defaultdict
 from typing import Literal
@@ -7,17 +7,28 @@ import numpy as np
 
 from miatlas.attacks.shared import loss_ranks as ye2022
 from miatlas.attacks.shared.gaussian import among
+from miatlas.audits.attack import Attack, reads
+
+ATTACK = Attack(
+    title="Attack S",
+    authors="Ye et al.",
+    year=2022,
+    source="ye2022 §4.1, Eq. 16",
+    score=[reads("target_phi", "labels")],
+    fit=[reads("labels", "refs_phi", "refs_out")],
+    hardness="class",
+)
 
 
 def score(
-    target_phi, labels, refs_phi, refs_out, fitted,
+    target_phi, labels, fitted,
     *, smoothing: Literal[
         "empirical", "linear", "logit_gaussian", "min_linear_logit", "mean_linear_logit"
     ] = "linear",
 ) -> np.ndarray:  # fmt: skip
     """Return -alpha, the rank of the loss among OUT losses of the same label; higher = member.
 
-    target_phi (N, Q), query 0 of it; refs_phi (R, N, Q) and refs_out (R, N) are for `fit`.
+    target_phi (N, Q), query 0 of it; fitted: the losses of each label's OUT references.
     """
     losses, alpha = ye2022.observed(target_phi[:, 0]), np.empty(len(labels))
     for label in np.unique(labels):
@@ -39,8 +50,3 @@ def fit(slices, **_) -> dict[int, ye2022.Shared]:
         for label in np.unique(piece.labels):
             pools[label] += outs[:, piece.labels == label].tobytes()
     return {y: ye2022.Shared(np.frombuffer(pools.pop(y), kind)) for y in sorted(pools)}
-
-
-def only_fit_reads(options: dict) -> set[str]:
-    """Return what `score` does without: the references' losses, which `fit` has pooled."""
-    return {"refs_phi", "refs_out"}

@@ -1,13 +1,24 @@
-"""Per-class hardness (carlini2022 §V-C): the loss, thresholded or scaled by its class."""
+"""Per-class hardness (Carlini et al. 2022, §V-C): the loss, thresholded or scaled by its class."""
 
 from typing import Literal
 
 import numpy as np
 
-from miatlas.attacks.shared.class_moments import Moments, look_up
+from miatlas.attacks.shared.class_moments import look_up, moments, normals
+from miatlas.audits.attack import Attack, reads
 from miatlas.signals.statistics import loss_from_phi
 
-LESSONS = ("labels", "refs_phi", "refs_in", "refs_out")
+ATTACK = Attack(
+    title="Per-class hardness",
+    authors="Carlini et al.",
+    year=2022,
+    source="carlini2022 §V-C",
+    score=[reads("target_phi", "labels")],
+    fit=[reads("labels", "refs_phi", "refs_in", "refs_out")],
+    learns=True,
+    shares_pass=True,
+    hardness="class",
+)
 
 
 def score(
@@ -23,13 +34,15 @@ def score(
     return -(loss - tau) if rule == "threshold" else -loss / tau
 
 
-def fit(lessons, **_) -> dict[int, float]:
-    """Return tau of each class, from lessons with refs_phi (R, n, Q)."""
-    ins, outs = Moments(), Moments()
-    for lesson in lessons:
-        losses = loss_from_phi(lesson.refs_phi[..., 0])
-        ins.add(lesson.labels, losses, lesson.refs_in)
-        outs.add(lesson.labels, losses, lesson.refs_out)
-    mu_in, mu_out = ({y: mu for y, (mu, _) in side.result().items()} for side in (ins, outs))
+def summarise(lesson, **_) -> tuple[dict, dict]:
+    """Return the moments of members' and of others' losses by class; refs_phi (R, n, Q)."""
+    losses = loss_from_phi(lesson.refs_phi[..., 0])
+    return tuple(moments(lesson.labels, losses, m) for m in (lesson.refs_in, lesson.refs_out))
+
+
+def fit(summaries, **_) -> dict[int, float]:
+    """Return tau of each class."""
+    sides = map(normals, zip(*summaries, strict=True))
+    mu_in, mu_out = ({y: mu for y, (mu, _) in side.items()} for side in sides)
     both = mu_in.keys() & mu_out.keys()
     return {y: max((mu_in[y] + mu_out[y]) / 2, np.finfo(float).tiny) for y in both}

@@ -1,9 +1,18 @@
-"""Entropy attack (Salem et al. 2018; Song & Mittal 2021): a threshold on the entropy, no label."""
+"""Entropy attack (Salem et al. 2018, adversary 3): a threshold on the entropy, no label."""
 
 import numpy as np
 
+from miatlas.audits.attack import Attack, reads
 from miatlas.signals import statistics
 from miatlas.signals.statistics import untouched
+
+ATTACK = Attack(
+    title="Entropy attack",
+    authors="Salem et al.",
+    year=2018,
+    source="salem2018, adversary 3; Song & Mittal 2021",
+    score=[reads("target_logits")],
+)
 
 
 def score(target_logits) -> np.ndarray:  # (N, C) or (N, Q, C) -> (N,)

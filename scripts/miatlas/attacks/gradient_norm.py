@@ -1,4 +1,4 @@
-"""White-box (carlini2022 App. A-B; Nasr et al. 2019): the gradient's norm, alone or in LiRA."""
+"""Gradient norm (Nasr et al. 2019; carlini2022 App. A-B): white-box, alone or in LiRA."""
 
 from typing import Literal
 
@@ -6,6 +6,19 @@ import numpy as np
 
 from miatlas.attacks.shared import lira
 from miatlas.attacks.shared.gaussian import Pool, log_density
+from miatlas.audits.attack import Attack, reads
+
+ATTACK = Attack(
+    title="Gradient norm",
+    authors="Nasr et al.",
+    year=2019,
+    source="carlini2022 App. A-B",
+    score=[reads("target_gradients"), reads("refs_gradients", "refs_in", "refs_out", form="lira")],
+    fit=[reads("refs_gradients", "refs_in", "refs_out")],
+    fits=[{"form": "lira", "variance": "global"}],
+    shares_pass=True,
+    hardness="example",
+)
 
 NORMS = {"l1": 0, "l2": 1, "linf": 2}  # their places in the probe `gradients`
 LEAST = np.finfo(np.float32).tiny  # of a norm whose logarithm is taken
@@ -42,20 +55,12 @@ def statistic(gradients: np.ndarray, norm: str) -> np.ndarray:  # (..., 3) -> (.
     return -np.log(np.maximum(chosen, LEAST))
 
 
-def fit(slices, *, norm, form, variance) -> dict | None:
-    """Return the deviations pooled over all examples, where the options ask for them."""
-    if form == "threshold" or variance == "per_example":
-        return None
-    pools = {"in": Pool(), "out": Pool()}
-    for piece in slices:
-        refs = statistic(piece.refs_gradients, norm)
-        for kind, pool in pools.items():
-            pool.add(refs, getattr(piece, f"refs_{kind}"))
-    return {kind: pool.result() for kind, pool in pools.items()}
+def summarise(piece, *, norm, **_) -> dict[str, Pool]:
+    """Return the deviations pooled over the examples of a slice, of IN and of OUT references."""
+    refs = statistic(piece.refs_gradients, norm)
+    return {"in": Pool.of(refs, piece.refs_in), "out": Pool.of(refs, piece.refs_out)}
 
 
-def needs(options: dict) -> set[str]:
-    """Return the arguments of `score` that these options need: no references for a threshold."""
-    if options["form"] == "threshold":
-        return {"target_gradients"}
-    return {"target_gradients", "refs_gradients", "refs_in", "refs_out", "fitted"}
+def fit(summaries, **_) -> dict[str, np.ndarray]:
+    """Return the deviations pooled over all examples."""
+    return lira.fit(summaries, ("in", "out"))

@@ -1,4 +1,4 @@
-"""Learned difficulty calibration, LDC-MIA (Shi et al. 2024): an MLP of loss, calibration, label."""
+"""LDC-MIA (Shi et al. 2024): learned difficulty calibration, an MLP of loss, calibration, label."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -8,12 +8,24 @@ import numpy as np
 from miatlas.attacks.shared import perceptron
 from miatlas.attacks.shared.likelihoods import untouched
 from miatlas.attacks.shared.neighbours import Neighbourhood
+from miatlas.audits.attack import Attack, reads
 from miatlas.options import between, positive
 from miatlas.signals.statistics import loss_from_phi
 
-LESSONS = (
-    "examples", "labels", "refs_phi", "refs_in", "refs_out", "reference_phi", "reference_logits",
-)  # fmt: skip
+ATTACK = Attack(
+    title="LDC-MIA",
+    authors="Shi et al.",
+    year=2024,
+    source="shi2024 §3.3, Eqs. 7-8",
+    score=[reads("target_phi", "labels", "examples", "reference_phi", "reference_logits")],
+    fit=[
+        reads("examples", "labels", "refs_phi", "refs_in", "refs_out"),
+        reads("reference_phi", "reference_logits"),
+    ],
+    learns=True,
+    hardness="example",
+)
+
 FEW = 13  # features: for so many or more, the layers grow with them
 
 

@@ -1,12 +1,22 @@
-"""LiRA on the whole confidence vector (zhu2025, CV): the likelihood ratio of two Dirichlet laws."""
+"""LiRA, CV (Zhu et al. 2025): the ratio of two Dirichlet laws of the confidence vector."""
 
 from typing import Annotated
 
 import numpy as np
 
 from miatlas.attacks.shared.likelihoods import untouched
+from miatlas.audits.attack import Attack, reads
 from miatlas.bounds import dirichlet, dirichlet_ratio
 from miatlas.options import nonnegative
+
+ATTACK = Attack(
+    title="LiRA, CV",
+    authors="Zhu et al.",
+    year=2025,
+    source="zhu2025, CV",
+    score=[reads("target_logits", "refs_logits", "refs_in", "refs_out")],
+    hardness="example",
+)
 
 
 def score(

@@ -1,14 +1,28 @@
-"""LiRA on the decision set (zhu2025, DS): how often IN and OUT models answer the set observed."""
+"""LiRA, DS (Zhu et al. 2025): how often IN and OUT models answer the decision set observed."""
 
 from typing import Annotated, Literal
 
 import numpy as np
 
 from miatlas.attacks.shared.likelihoods import untouched
+from miatlas.audits.attack import Attack, reads
 from miatlas.bounds import dirichlet
 from miatlas.bounds.conformal import threshold as threshold_of
 from miatlas.bounds.set_frequencies import decided, log_ratio
 from miatlas.options import between, positive
+
+ATTACK = Attack(
+    title="LiRA, DS",
+    authors="Zhu et al.",
+    year=2025,
+    source="zhu2025, DS",
+    score=[
+        reads("target_logits", "refs_logits", "refs_in", "refs_out"),
+        reads("target_held_out_logits", "refs_held_out_logits", threshold="adaptive"),
+        reads("held_out_labels", threshold="adaptive"),
+    ],
+    hardness="example",
+)
 
 
 def score(
@@ -36,13 +50,6 @@ def score(
     vectors = dirichlet.log_confidences(untouched(refs_logits, "logits", models=True))
     answers = decided(vectors, refs[:, None])
     return log_ratio(observed, answers, refs_in, refs_out, smoothing)
-
-
-def needs(options: dict) -> set[str]:
-    """Return the arguments of `score` that these options need."""
-    always = {"target_logits", "refs_logits", "refs_in", "refs_out"}
-    held_out = {"target_held_out_logits", "refs_held_out_logits", "held_out_labels"}
-    return always | held_out if options["threshold"] == "adaptive" else always
 
 
 def conformal(logits: np.ndarray, labels: np.ndarray, coverage: float) -> float:

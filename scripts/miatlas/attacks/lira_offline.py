@@ -1,4 +1,4 @@
-"""LiRA, offline (carlini2022 §IV-C, Eq. 4): a one-sided test against the OUT models alone."""
+"""LiRA, offline (Carlini et al. 2022, Eq. 4): a one-sided test against the OUT models alone."""
 
 from typing import Annotated, Literal
 
@@ -7,7 +7,20 @@ from scipy.special import log_ndtr
 
 from miatlas.attacks.shared import lira
 from miatlas.attacks.shared.gaussian import log_density
+from miatlas.audits.attack import Attack, reads
 from miatlas.options import positive
+
+ATTACK = Attack(
+    title="LiRA, offline",
+    authors="Carlini et al.",
+    year=2022,
+    source="carlini2022 §IV-C, Eq. 4",
+    score=[reads("refs_out"), *lira.SCORE],
+    fit=[reads("refs_out"), *lira.FIT],
+    fits=lira.FITS,
+    shares_pass=True,
+    hardness="example",
+)
 
 
 def score(
@@ -36,11 +49,11 @@ def score(
     return log_ndtr((phi - mu_out) / s_out).sum(axis=1)
 
 
-def fit(slices, **options) -> dict | None:
-    """Return the deviation pooled over all examples, where the options ask for it."""
-    return lira.fit(slices, ("out",), **options)
+def summarise(piece, **options) -> dict:
+    """Return what is pooled of one slice of the examples."""
+    return lira.summarise(piece, ("out",), **options)
 
 
-def needs(options: dict) -> set[str]:
-    """Return the arguments of `score` that these options need: phi, or logits for the hinge."""
-    return {"refs_out", "fitted"} | lira.needs(options["statistic"])
+def fit(summaries, **_) -> dict:
+    """Return the deviation pooled over all examples."""
+    return lira.fit(summaries, ("out",))

@@ -1,4 +1,4 @@
-"""LiRA, online (carlini2022, Algorithm 1): the likelihood ratio of two Gaussians per example."""
+"""LiRA, online (Carlini et al. 2022, Algorithm 1): the ratio of two Gaussians per example."""
 
 from typing import Annotated, Literal
 
@@ -6,7 +6,20 @@ import numpy as np
 
 from miatlas.attacks.shared import lira
 from miatlas.attacks.shared.gaussian import log_density
+from miatlas.audits.attack import Attack, reads
 from miatlas.options import positive
+
+ATTACK = Attack(
+    title="LiRA, online",
+    authors="Carlini et al.",
+    year=2022,
+    source="carlini2022 Algorithm 1",
+    score=[reads("refs_in", "refs_out"), *lira.SCORE],
+    fit=[reads("refs_in", "refs_out"), *lira.FIT],
+    fits=lira.FITS,
+    shares_pass=True,
+    hardness="example",
+)
 
 
 def score(
@@ -34,15 +47,15 @@ def score(
     return log_ratio.mean(axis=1) if preset else log_ratio.sum(axis=1)
 
 
-def fit(slices, **options) -> dict | None:
-    """Return the deviations pooled over all examples, where the options ask for them."""
-    fitted = lira.fit(slices, ("in", "out"), **options)
-    if options["preset"] and options["variance"] == "global":  # as published: s_out is s_in
+def summarise(piece, **options) -> dict:
+    """Return what is pooled of one slice of the examples."""
+    return lira.summarise(piece, ("in", "out"), **options)
+
+
+def fit(summaries, *, variance, preset, **_) -> dict:
+    """Return the deviations pooled over all examples."""
+    fitted = lira.fit(summaries, ("in", "out"))
+    if preset and variance == "global":  # as published: s_out is s_in
         (_, s_in), (count_out, _) = fitted["in"], fitted["out"]
         fitted["out"] = (count_out, s_in)
     return fitted
-
-
-def needs(options: dict) -> set[str]:
-    """Return the arguments of `score` that these options need: phi, or logits for the hinge."""
-    return {"refs_in", "refs_out", "fitted"} | lira.needs(options["statistic"])

@@ -1,11 +1,21 @@
-"""LiRA on the true label's confidence (zhu2025, TLC): the likelihood ratio of two Beta laws."""
+"""LiRA, TLC (Zhu et al. 2025): the ratio of two Beta laws of p_y."""
 
 from typing import Annotated
 
 import numpy as np
 
+from miatlas.audits.attack import Attack, reads
 from miatlas.bounds import dirichlet, dirichlet_ratio
 from miatlas.options import nonnegative
+
+ATTACK = Attack(
+    title="LiRA, TLC",
+    authors="Zhu et al.",
+    year=2025,
+    source="zhu2025, TLC",
+    score=[reads("target_phi", "refs_phi", "refs_in", "refs_out")],
+    hardness="example",
+)
 
 
 def score(

@@ -1,11 +1,20 @@
-"""Logit attack (carlini2022 Table II, "+ Logit scaling"): one threshold on phi for everyone."""
+"""Logit attack (Carlini et al. 2022, Table II): one threshold on phi for everyone."""
 
 from typing import Annotated
 
 import numpy as np
 
+from miatlas.audits.attack import Attack, reads
 from miatlas.options import positive
 from miatlas.signals.statistics import first_queries
+
+ATTACK = Attack(
+    title="Logit attack",
+    authors="Carlini et al.",
+    year=2022,
+    source='carlini2022 Table II, "+ Logit scaling"',
+    score=[reads("target_phi")],
+)
 
 
 def score(target_phi, *, queries: Annotated[int, positive] = 1) -> np.ndarray:  # (N, Q) -> (N,)

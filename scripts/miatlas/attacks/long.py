@@ -6,7 +6,18 @@ import numpy as np
 
 from miatlas.attacks.shared import loss_ranks as ye2022
 from miatlas.attacks.shared.gaussian import among
+from miatlas.audits.attack import Attack, reads
 from miatlas.options import between
+
+ATTACK = Attack(
+    title="Outliers only",
+    authors="Long et al.",
+    year=2020,
+    source="carlini2022 §V-C",
+    score=[reads("target_phi", "refs_phi", "refs_out", "ref_distances")],
+    fit=[reads("ref_distances")],
+    hardness="example",
+)
 
 NOT_ATTACKED = -1.0  # no rate is above 1
 

@@ -4,7 +4,18 @@ from collections import defaultdict
 
 import numpy as np
 
-LESSONS = ("refs_noise", "refs_in", "refs_out")
+from miatlas.audits.attack import Attack, reads
+
+ATTACK = Attack(
+    title="MERLIN",
+    authors="Jayaraman et al.",
+    year=2021,
+    source="carlini2022 §V-C",
+    score=[reads("target_noise")],
+    fit=[reads("refs_noise", "refs_in", "refs_out")],
+    learns=True,
+    shares_pass=True,
+)
 
 
 def score(target_noise, fitted) -> np.ndarray:  # (N, S) -> (N,)
@@ -16,18 +27,29 @@ def score(target_noise, fitted) -> np.ndarray:  # (N, S) -> (N,)
     return target_noise[:, fitted].astype(np.float64)
 
 
-def fit(lessons, **_) -> int:
+def summarise(lesson) -> dict[tuple, np.ndarray]:
+    """Return the numbers of members and non-members, (2,), by deviation and share of copies.
+
+    refs_noise (R, n, S). A probe of T copies has T + 1 shares.
+    """
+    counts = defaultdict(lambda: np.zeros(2))
+    for kind, mask in enumerate((lesson.refs_in, lesson.refs_out)):
+        for deviation, shares in enumerate(lesson.refs_noise[mask].T):
+            for share, count in zip(*np.unique(shares, return_counts=True), strict=True):
+                counts[deviation, share][kind] += count
+    return counts
+
+
+def fit(summaries) -> int:
     """Return which deviation tells the shadow models' members and non-members apart best.
 
     Best has the largest advantage at the best threshold, which all models share; the first of equal
-    ones. refs_noise (R, n, S). A probe of T copies has T + 1 shares: these are counted.
+    ones.
     """
     counts = defaultdict(lambda: np.zeros(2))  # (deviation, share) -> members, non-members
-    for lesson in lessons:
-        for kind, mask in enumerate((lesson.refs_in, lesson.refs_out)):
-            for deviation, shares in enumerate(lesson.refs_noise[mask].T):
-                for share, count in zip(*np.unique(shares, return_counts=True), strict=True):
-                    counts[deviation, share][kind] += count
+    for summary in summaries:
+        for what, numbers in summary.items():
+            counts[what] += numbers
     deviations = range(1 + max(deviation for deviation, _ in counts))
     return int(np.argmax([advantage(counts, deviation) for deviation in deviations]))
 

@@ -6,16 +6,49 @@ import numpy as np
 
 from miatlas.attacks.shared.gaussian import among
 from miatlas.attacks.shared.likelihoods import of_true_label, untouched
+from miatlas.audits.attack import Attack, Not, reads
 from miatlas.options import between, positive
+
+PHI = {"statistic": "softmax", "temperature": 1}  # is a function of phi, unlike any other
+LOGITS = ({"statistic": Not("softmax")}, {"temperature": Not(1)})
+
+
+def signals(population: str, phi: str, logits: str) -> list:
+    """Return what is read of the signals for a kind of population: phi, or logits and labels."""
+    others = [reads(*logits.split(), population=population, **when) for when in LOGITS]
+    return [reads(*phi.split(), population=population, **PHI), *others]
+
+
+ATTACK = Attack(
+    title="RMIA",
+    authors="Zarifzadeh et al.",
+    year=2024,
+    source="zarifzadeh2024",
+    score=[
+        reads("examples", population="all"),
+        reads("refs_out", population="held_out"),
+        reads("refs_in", population="held_out", mode="online"),
+        *signals("held_out", "target_phi refs_phi", "target_logits refs_logits labels"),
+    ],
+    fit=[
+        reads("examples", "refs_out", population="all"),
+        reads("refs_in", population="all", mode="online"),
+        *signals("all", "target_phi refs_phi", "target_logits refs_logits labels"),
+        *signals(
+            "held_out",
+            "target_held_out_phi refs_held_out_phi",
+            "target_held_out_logits refs_held_out_logits held_out_labels",
+        ),
+    ],
+    hardness="example",
+)
 
 LEAST = np.finfo(np.float64).tiny  # of p(x), so that 0 / 0 is 0
 
 
 def score(
-    fitted, refs_out, refs_in=None,
+    fitted, examples=None, refs_out=None, refs_in=None,
     target_phi=None, refs_phi=None, target_logits=None, refs_logits=None, labels=None,
-    target_held_out_phi=None, refs_held_out_phi=None,
-    target_held_out_logits=None, refs_held_out_logits=None, held_out_labels=None, examples=None,
     *,
     mode: Literal["online", "offline"] = "online",
     population: Literal["held_out", "all"] = "held_out",
@@ -30,7 +63,7 @@ def score(
 
     LR = p(x | target) / p(x). z are the held-out examples (H,), on which no model trained, or all
     evaluated examples but x itself, told by its index in `examples` (N,). Sorted once, LR(z) need
-    not be compared pair by pair. See `needs` for what is read of the rest; z is read by `fit`.
+    not be compared pair by pair. z is read by `fit`; with `population: all` x as well.
     """
     if population == "all":
         ratio = fitted["ratio"][examples]
@@ -102,20 +135,3 @@ def fit(slices, **options) -> dict[str, np.ndarray]:
 def reads_logits(options: dict) -> bool:
     """Say whether the confidences need logits; a softmax at temperature 1 is a function of phi."""
     return options["statistic"] != "softmax" or options["temperature"] != 1
-
-
-def needs(options: dict) -> set[str]:
-    """Return the arguments of `score` that these options need."""
-    kind = "logits" if reads_logits(options) else "phi"
-    read = {"fitted", "refs_out", f"target_{kind}", f"refs_{kind}"}
-    read |= {"refs_in"} if options["mode"] == "online" else set()
-    read |= {"labels"} if kind == "logits" else set()
-    if options["population"] == "all":
-        return read | {"examples"}
-    read |= {"held_out_labels"} if kind == "logits" else set()
-    return read | {f"target_held_out_{kind}", f"refs_held_out_{kind}"}
-
-
-def only_fit_reads(options: dict) -> set[str]:
-    """Return what `score` does without: everybody's LR(z) is everybody's LR(x)."""
-    return needs(options) - {"examples", "fitted"} if options["population"] == "all" else set()

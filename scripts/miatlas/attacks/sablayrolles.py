@@ -1,4 +1,4 @@
-"""Sablayrolles et al. 2019 (carlini2022 §V-C): the loss against a threshold for each example."""
+"""Example threshold (Sablayrolles et al. 2019; carlini2022): a threshold of the loss for each."""
 
 from typing import Literal
 
@@ -6,6 +6,16 @@ import numpy as np
 
 from miatlas.attacks.shared.gaussian import among
 from miatlas.attacks.shared.lira import ORIENTED
+from miatlas.audits.attack import Attack, reads
+
+ATTACK = Attack(
+    title="Example threshold",
+    authors="Sablayrolles et al.",
+    year=2019,
+    source="carlini2022 §V-C",
+    score=[reads("target_phi", "refs_phi", "refs_in", "refs_out")],
+    hardness="example",
+)
 
 
 def score(

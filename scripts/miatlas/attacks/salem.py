@@ -6,9 +6,18 @@ import numpy as np
 
 from miatlas.attacks.shared import classifiers
 from miatlas.attacks.shared.likelihoods import untouched
+from miatlas.audits.attack import Attack, reads
 from miatlas.options import positive
 
-LESSONS = ("examples", "refs_logits", "refs_in", "refs_out")
+ATTACK = Attack(
+    title="One shadow model",
+    authors="Salem et al.",
+    year=2018,
+    source="salem2018, adversary 1",
+    score=[reads("target_logits")],
+    fit=[reads("examples", "refs_logits", "refs_in", "refs_out")],
+    learns=True,
+)
 
 
 def score(

@@ -6,9 +6,20 @@ import numpy as np
 
 from miatlas.attacks.shared import classifiers
 from miatlas.attacks.shared.likelihoods import untouched
+from miatlas.audits.attack import Attack, reads
 from miatlas.options import positive
 
-LESSONS = ("examples", "labels", "refs_logits", "refs_in", "refs_out")
+ATTACK = Attack(
+    title="Shadow models",
+    authors="Shokri et al.",
+    year=2017,
+    source="shokri2017",
+    score=[reads("target_logits", "labels")],
+    fit=[reads("examples", "labels", "refs_logits", "refs_in", "refs_out")],
+    learns=True,
+    hardness="class",
+)
+
 ANY = "any"
 FEWEST = 20  # vectors of a kind, for a class to have a classifier of its own
 

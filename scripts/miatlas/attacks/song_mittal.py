@@ -2,12 +2,24 @@
 
 import numpy as np
 
-from miatlas.attacks.shared.class_moments import Moments, look_up
+from miatlas.attacks.shared.class_moments import look_up, moments, normals
 from miatlas.attacks.shared.gaussian import log_density
 from miatlas.attacks.shared.likelihoods import untouched
+from miatlas.audits.attack import Attack, reads
 from miatlas.signals.statistics import confidence_from_phi, logit_scaled_confidence, loss_from_phi
 
-LESSONS = ("labels", "refs_logits", "refs_in", "refs_out")
+ATTACK = Attack(
+    title="Modified entropy",
+    authors="Song & Mittal",
+    year=2021,
+    source="carlini2022 §V-C",
+    score=[reads("target_logits", "labels")],
+    fit=[reads("labels", "refs_logits", "refs_in", "refs_out")],
+    learns=True,
+    shares_pass=True,
+    hardness="class",
+)
+
 LEAST = np.finfo(np.float64).tiny  # of an entropy whose logarithm is taken
 
 
@@ -24,15 +36,16 @@ def score(target_logits, labels, fitted) -> np.ndarray:
     return log_density(observed, mu_in, s_in) - log_density(observed, mu_out, s_out)
 
 
-def fit(lessons, **_) -> dict[int, tuple[float, ...]]:
-    """Return mu_in, s_in, mu_out, s_out of log Mentr of each class; refs_logits (R, n, C)."""
-    ins, outs = Moments(), Moments()
-    for lesson in lessons:
-        logits = untouched(lesson.refs_logits, "logits", models=True)
-        entropies = np.log(modified_entropy(logits, lesson.labels))
-        ins.add(lesson.labels, entropies, lesson.refs_in)
-        outs.add(lesson.labels, entropies, lesson.refs_out)
-    normal_in, normal_out = ins.result(), outs.result()
+def summarise(lesson) -> tuple[dict, dict]:
+    """Return the moments of log Mentr by class, of members and of others; refs_logits (R, n, C)."""
+    logits = untouched(lesson.refs_logits, "logits", models=True)
+    entropies = np.log(modified_entropy(logits, lesson.labels))
+    return tuple(moments(lesson.labels, entropies, m) for m in (lesson.refs_in, lesson.refs_out))
+
+
+def fit(summaries) -> dict[int, tuple[float, ...]]:
+    """Return mu_in, s_in, mu_out, s_out of log Mentr of each class."""
+    normal_in, normal_out = map(normals, zip(*summaries, strict=True))
     return {y: normal_in[y] + normal_out[y] for y in normal_in.keys() & normal_out.keys()}
 
 

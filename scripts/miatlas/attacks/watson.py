@@ -1,4 +1,4 @@
-"""Watson et al. 2021 (carlini2022 §V-C): the loss, calibrated by its mean over OUT models."""
+"""Difficulty calibration (Watson et al. 2021; carlini2022 §V-C): the loss less its OUT mean."""
 
 from typing import Literal
 
@@ -6,6 +6,16 @@ import numpy as np
 
 from miatlas.attacks.shared.gaussian import among
 from miatlas.attacks.shared.lira import ORIENTED
+from miatlas.audits.attack import Attack, reads
+
+ATTACK = Attack(
+    title="Difficulty calibration",
+    authors="Watson et al.",
+    year=2021,
+    source="carlini2022 §V-C",
+    score=[reads("target_phi", "refs_phi", "refs_out")],
+    hardness="example",
+)
 
 
 def score(

@@ -1,9 +1,12 @@
 """Pieces: what an attack is given, of a slice of examples that fits in memory."""
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
 import numpy as np
 
 from miatlas.audits import references
-from miatlas.audits.attack_reads import ANSWER
+from miatlas.audits.attack import ANSWER, MASKS
 from miatlas.audits.audit import Audit
 from miatlas.running.store import SLICE
 
@@ -11,23 +14,24 @@ BYTES = 48  # held for each float32 read: float64 copies, of the target, of IN a
 
 
 class Pieces:
-    """What an attack needs of the signals, slice by slice of the examples it is asked about.
+    """What an attack reads of the signals, slice by slice of the examples it is asked about.
 
-    Answers about held-out examples are the same in every slice, and held in memory. The others are
-    there until the next slice is read: all targets of a slice find them.
+    `names`: all that pieces are ever asked for. Answers about held-out examples are the same in
+    every slice, and held in memory. The others are there until the next slice is read: all targets
+    of a slice find them.
     """
 
     def __init__(
-        self, audit: Audit, needs: set[str], queries: int | None, memory_mb: int, learns=False
+        self, audit: Audit, names: set[str], queries: int | None, memory_mb: int, learns=False
     ):
-        self.audit, self.needs, self.queries = audit, needs, queries
+        self.audit, self.names, self.queries = audit, names, queries
         # Whoever learns from another cohort takes its models whole: there is nothing to balance.
         self.first = audit.references if learns and not audit.same else None
         self.cohorts = {"target": audit.target, "refs": audit.shadow, "ref": audit.shadow,
                         "reference": audit.reference}  # fmt: skip
-        matches = [match.groups() for match in map(ANSWER.fullmatch, sorted(needs)) if match]
+        matches = [match.groups() for match in map(ANSWER.fullmatch, sorted(names)) if match]
         self.read = {(self.cohorts[who], what) for who, held_out, what in matches if not held_out}
-        self.compares = bool({"refs_in", "refs_out"} & needs)
+        self.compares = bool({*MASKS} & names)
         step = max(1, int(memory_mb * 2**20 / (BYTES * self._numbers())))
         self.step = step - step % SLICE or step  # no chunk of a file is read twice
         self.numbers: dict[int, tuple[int, int]] = {}  # of IN and OUT references, by target
@@ -36,23 +40,27 @@ class Pieces:
             for who, held_out, what in matches
             if held_out
         }
-        if self.about_held_out:
+        if "held_out_labels" in names:
             self.held_out_labels = self._read_held_out(audit.target, "labels")
 
     def of(self, *targets: int):
         """Yield one piece per slice and target, of the target's evaluated examples."""
         yield from self._pieces(targets, self.audit.evaluated, self._balanced)
 
-    def lessons(self, target: int):
-        """Yield one piece per slice of the examples that the shadow models are evaluated on.
+    def lessons(self, *targets: int):
+        """Yield one piece per slice and target, of what the shadow models are evaluated on.
 
         Shadow models of the target's own cohort teach what they are asked about, IN and OUT in
         equal numbers, so that nothing can be counted; those of another cohort all they know.
         """
         if self.audit.same:
-            yield from self.of(target)
+            yield from self.of(*targets)
         else:
-            yield from self._pieces([target], self._taught, self._known)
+            yield from self._pieces(targets, self._taught, self._known)
+
+    def held_out(self, target: int) -> "Piece":
+        """Return a piece without a slice: it can read answers about held-out examples alone."""
+        return Piece(self, target, self.audit.held_out, slice(0, 0), self._known)
 
     def _pieces(self, targets, examples, masks):
         """Yield a piece of each slice that has `examples(target, slice)`, with its references."""
@@ -96,8 +104,7 @@ class Pieces:
 
     def _balanced(self, target, examples, where):
         """Return as many IN, and as many OUT references of each example as of all others."""
-        if target not in self.numbers:
-            self.numbers[target] = self._number(target)
+        self.numbers = self.numbers or self._numbers_of_all()
         rows = self._shadow_rows(target)
         priority = references.priorities(rows, where.start, where.stop, self.audit.seed)
         marked = self._marked(target, examples, where, self.audit.leave_one_out)
@@ -105,16 +112,20 @@ class Pieces:
         asked = priority.take(examples - where.start, axis=1)
         return references.select(*marked, k_in, k_out, asked)
 
-    def _number(self, target):
-        """Return how many IN and OUT references the target's examples have, all alike."""
-        fewest = []
+    def _numbers_of_all(self):
+        """Return how many IN and OUT references each target's examples have, all alike."""
+        fewest = {target: [] for target in self.audit.targets.tolist()}
         for where in self.audit.target.slices(self.step):
-            examples = self.audit.evaluated(target, where)
-            if len(examples):
-                marked = self._marked(target, examples, where, self.audit.leave_one_out)
-                fewest.append(references.counts(*marked))
-        least = np.min(fewest, axis=0)
-        return references.allowed(*least, self.audit.references, "refs_in" in self.needs)
+            for target, counts in fewest.items():
+                examples = self.audit.evaluated(target, where)
+                if len(examples):
+                    marked = self._marked(target, examples, where, self.audit.leave_one_out)
+                    counts.append(references.counts(*marked))
+        wanted, needs_in = self.audit.references, "refs_in" in self.names
+        return {
+            target: references.allowed(*np.min(counts, axis=0), wanted, needs_in)
+            for target, counts in fewest.items()
+        }
 
     def _known(self, target, examples, where):
         """Return the members and non-members that each shadow model knows it has."""
@@ -164,33 +175,38 @@ class Pieces:
         return max(1, numbers + self.compares * self.audit.shadow.shape[0])
 
 
+@dataclass(frozen=True)
 class Piece:
-    """A slice of the examples: whatever an attack takes of it is read when it is asked for.
+    """A slice of the examples, as one target's models answer them: read by name, when asked.
 
-    `target`: whose; `where`: the slice; `examples` (n,): indices of those that count.
+    `target`: whose; `examples` (n,): indices of those that count; `where`: the slice.
     """
 
-    def __init__(self, pieces, target, examples, where, masks):
-        self.target, self.where, self.examples = target, where, examples
-        self._pieces, self._masks = pieces, masks
+    pieces: Pieces
+    target: int
+    examples: np.ndarray
+    where: slice
+    masks: Callable
 
-    def __getattr__(self, name):
-        about, asked = (self.target, self.examples, self.where), ANSWER.fullmatch(name)
-        if name in ("refs_in", "refs_out"):
-            self.refs_in, self.refs_out = self._masks(*about)
-        elif name == "labels":
-            labels = self._pieces.audit.target.held("labels", self.where)
-            self.labels = labels[self.examples - self.where.start]
-        elif name == "held_out_labels":
-            self.held_out_labels = self._pieces.held_out_labels
-        elif asked and asked["held_out"]:
-            answers = self._pieces.held_out_answers(asked["who"], asked["what"], self.target)
-            setattr(self, name, answers)
-        elif asked:
-            setattr(self, name, self._pieces.answers(asked["who"], asked["what"], *about))
-        else:
-            raise AttributeError(name)
-        return self.__dict__[name]
+    def read(self, names: Iterable[str]) -> dict[str, np.ndarray]:
+        """Read the arrays of these names, and no others."""
+        about, found = (self.target, self.examples, self.where), {}
+        if {*MASKS} & {*names}:
+            found |= dict(zip(MASKS, self.masks(*about), strict=True))
+        return {name: found[name] if name in found else self._array(name) for name in names}
+
+    def _array(self, name):
+        if name == "examples":
+            return self.examples
+        if name == "labels":
+            labels = self.pieces.audit.target.held("labels", self.where)
+            return labels[self.examples - self.where.start]
+        if name == "held_out_labels":
+            return self.pieces.held_out_labels
+        who, held_out, what = ANSWER.fullmatch(name).groups()
+        if held_out:
+            return self.pieces.held_out_answers(who, what, self.target)
+        return self.pieces.answers(who, what, self.target, self.examples, self.where)
 
 
 def taken(answers: np.ndarray, models, examples: np.ndarray) -> np.ndarray:

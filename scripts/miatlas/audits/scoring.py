@@ -1,10 +1,11 @@
 """Running an attack: a score per target and example, over slices of examples that fit in memory."""
 
-import inspect
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
+from miatlas.audits.attack import MASKS as REFERENCES
+from miatlas.audits.attack import of_held_out
 from miatlas.audits.audit import Audit
 from miatlas.audits.pieces import Pieces
 from miatlas.running.store import SLICE
@@ -17,26 +18,57 @@ def score(attack: ModuleType, options: dict, audit: Audit, memory_mb: int, score
     At most about `memory_mb` MiB of signals are held at once, however many examples there are. The
     scores are written, slice by slice, into the array or dataset `scores` of NaN, if one is given:
     then nothing grows with the number of examples but what an attack itself keeps of each.
+
+    Targets share each pass over the signals, unless the attack keeps too much of them for that.
     """
     _check_targets(audit)
-    needs, queries = needed(attack, options), options.get("queries", 1)
     if scores is None:
         scores = np.full((len(audit.targets), audit.target.shape[1]), np.nan)
-    learns = hasattr(attack, "LESSONS")
-    pieces = Pieces(audit, needs, queries, memory_mb, learns)
-    if learns:
-        taught = {*attack.LESSONS, "refs_in", "refs_out"}
-        material = Pieces(audit, taught, queries, memory_mb, learns)
-    fits, targets = hasattr(attack, "fit"), audit.targets.tolist()
-    for group in [[target] for target in targets] if fits else [targets]:  # one fit at a time
-        fitted = None  # before the next one is made
-        if fits:
-            slices = material.lessons(*group) if learns else pieces.of(*group)
-            fitted = attack.fit(slices, **options)
-        for piece in pieces.of(*group):
+    targets, made = audit.targets.tolist(), Fits(attack, options, audit, memory_mb)
+    given = attack.ATTACK.read_by_score(options)
+    for group in [targets] if made.share_a_pass else [[target] for target in targets]:
+        fitted = None  # before the next ones are made
+        fitted = made.of(group)
+        for piece in made.pieces.of(*group):
+            arguments = piece.read(given) | fitted[piece.target]
             row = targets.index(piece.target)
-            scores[row, piece.where] = _of_slice(attack, needs, options, piece, fitted)
+            scores[row, piece.where] = _of_slice(attack, arguments, options, piece)
     return scores
+
+
+class Fits:
+    """What an attack fits for each target, and the pieces that it is fitted to and scores."""
+
+    def __init__(self, attack: ModuleType, options: dict, audit: Audit, memory_mb: int):
+        said, queries = attack.ATTACK, options.get("queries", 1)
+        self.attack, self.options, self.names = attack, options, said.read_by_fit(options)
+        read = said.read_by_score(options) if said.learns else said.read(options)
+        self.pieces = Pieces(audit, read, queries, memory_mb, said.learns)
+        self.slices = self.pieces.of
+        if said.learns:
+            taught = self.names | {*REFERENCES}
+            self.slices = Pieces(audit, taught, queries, memory_mb, said.learns).lessons
+        self.of_held_out = not said.learns and all(map(of_held_out, self.names))
+        self.share_a_pass = said.shares_pass or self.of_held_out  # also where there is none
+
+    def of(self, targets: list[int]) -> dict[int, dict]:
+        """Return what `score` is given of the fit of each target: {"fitted": ...}, {} without."""
+        if not self.names:
+            return {target: {} for target in targets}
+        if self.of_held_out:
+            seen = {target: [self._shown(self.pieces.held_out(target))] for target in targets}
+        elif self.share_a_pass:
+            seen = {target: [] for target in targets}
+            for piece in self.slices(*targets):
+                summary = self.attack.summarise(self._shown(piece), **self.options)
+                seen[piece.target].append(summary)
+        else:
+            seen = {target: map(self._shown, self.slices(target)) for target in targets}
+        return {t: {"fitted": self.attack.fit(each, **self.options)} for t, each in seen.items()}
+
+    def _shown(self, piece):
+        """Return what `fit` reads of a piece, as attributes."""
+        return SimpleNamespace(**piece.read(self.names))
 
 
 def _check_targets(audit):
@@ -54,11 +86,8 @@ def _check_targets(audit):
             )
 
 
-def _of_slice(attack, needs, options, piece, fitted):
+def _of_slice(attack, arguments, options, piece):
     """Return the scores of a slice, NaN where an example is not evaluated."""
-    spared = attack.only_fit_reads(options) if hasattr(attack, "only_fit_reads") else ()
-    known = dict.fromkeys(spared) | {"fitted": fitted}
-    arguments = {name: known[name] if name in known else getattr(piece, name) for name in needs}
     found = np.asarray(attack.score(**arguments, **options))
     _check_scores(attack, found, len(piece.examples))
     scores = np.full(piece.where.stop - piece.where.start, np.nan)
@@ -79,11 +108,3 @@ def _check_scores(attack, found, examples):
             f"attack {name}: {examples - finite.sum()} of {examples} scores are not finite,"
             f" e.g. {found[~finite][0]}"
         )
-
-
-def needed(attack: ModuleType, options: dict) -> set[str]:
-    """Return the arguments that the attack's `score` takes under these options."""
-    if hasattr(attack, "needs"):
-        return attack.needs(options)
-    parameters = inspect.signature(attack.score).parameters.values()
-    return {p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}

@@ -1,9 +1,9 @@
-"""What there is to choose from: the attacks, by reading their modules and importing none."""
+"""What there is to choose from: the attacks, by what their modules say."""
 
 import re
 
-from miatlas.audits.attack_reads import reads
-from miatlas.options import constant, declared, docstring, spelled
+from miatlas.options import docstring, spelled
+from miatlas.study.attack_modules import said
 from miatlas.study.plugins import ATTACKS, LIBRARY
 
 OTHER_COHORTS = {
@@ -23,22 +23,21 @@ NEEDS = {  # what a study has to provide, told from the start of what an attack 
 
 def attacks() -> list[str]:
     """Return the identifiers of all attacks."""
-    return [name for name in ATTACKS.names() if _fault(name) is None]
+    return [name for name in _modules() if _fault(name) is None]
 
 
 def faults() -> list[str]:
-    """Return what is wrong with each file among the attacks that is none, nor imported by one."""
-    paths = sorted((LIBRARY / "attacks").glob("[!_]*.py"))
-    imports = re.findall(
-        r"^from miatlas\.attacks.*", "\n".join(p.read_text(encoding="utf-8") for p in paths), re.M
-    )
-    shared = set(re.findall(r"\w+", " ".join(imports)))
-    return [fault for p in paths if (fault := _fault(p.stem)) and p.stem not in shared]
+    """Return what is wrong with each file among the attacks that is none."""
+    return [fault for name in _modules() if (fault := _fault(name))]
+
+
+def _modules():
+    return sorted(path.stem for path in (LIBRARY / "attacks").glob("[!_]*.py"))
 
 
 def _fault(name):
     try:
-        declared(_source(name), "score")
+        said(name)
     except ValueError as error:
         return str(error)
     return None
@@ -52,12 +51,12 @@ def citation(attack: str) -> str:
 
 def needs(attack: str) -> list[str]:
     """Return what an attack needs beyond the target's own answers."""
-    names = reads(attack)
+    names = said(attack).read()
     found = [what for start, what in NEEDS.items() if any(n.startswith(start) for n in names)]
     if "shadow models" in found and "a shadow model" in found:
         found.remove("a shadow model")
-    cohort = constant(_source(attack), "COHORT")
-    return [OTHER_COHORTS[cohort] if what == "shadow models" and cohort else what for what in found]
+    shadow = OTHER_COHORTS.get(said(attack).shadow, "shadow models")
+    return [shadow if what == "shadow models" else what for what in found]
 
 
 def described(attack: str) -> str:

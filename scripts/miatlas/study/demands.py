@@ -6,11 +6,9 @@ Cohorts are entries of the study, with what `known` adds to them.
 import re
 from pathlib import Path
 
-from miatlas.audits.attack_reads import reads
 from miatlas.designs.relations import made_for_each_target, partners
-from miatlas.options import constant
+from miatlas.study.attack_modules import said
 from miatlas.study.example_kinds import TEXT, kind_of
-from miatlas.study.plugins import ATTACKS
 
 PROBED = re.compile(r"(target|refs|ref|reference)_(noise|gradients|distances)")
 HALVES = ("half", "canaries")
@@ -19,13 +17,13 @@ SIDES = {"target": ("target_",), "shadow": ("refs_", "ref_"), "reference": ("ref
 
 def probes(attack: str, side: str, options: dict | None = None) -> set[str]:
     """Return the probes that an attack has answered by the "target" or the "shadow" cohort."""
-    asked = [match.groups() for match in map(PROBED.fullmatch, reads(attack, options)) if match]
+    asked = [match.groups() for match in map(PROBED.fullmatch, said(attack).read(options)) if match]
     return {probe for who, probe in asked if f"{who}_" in SIDES[side]}
 
 
 def one_model_answers(attack: str, probe: str) -> bool:
     """Say whether an attack needs a probe's answers of a single shadow model only."""
-    return not {f"target_{probe}", f"refs_{probe}", f"reference_{probe}"} & reads(attack)
+    return not {f"target_{probe}", f"refs_{probe}", f"reference_{probe}"} & said(attack).read()
 
 
 def known(cohorts: dict, populations: dict) -> dict:
@@ -62,7 +60,7 @@ def complaint(attack: dict, cohorts: dict, same: bool) -> str | None:
 
     What is said goes on from the attack's key: ".references: ...", or " needs ...".
     """
-    names = reads(attack["attack"], attack["options"])
+    names = said(attack["attack"]).read(attack["options"])
     checks = (_relation, _references, _counts, _single, _held_out, _probes, _answers, _queries)
     for check in checks:
         if wrong := check(attack, names, cohorts, same):
@@ -72,10 +70,9 @@ def complaint(attack: dict, cohorts: dict, same: bool) -> str | None:
 
 def _relation(attack, names, cohorts, same):
     """Some attacks need a third cohort, or models that were made for the target."""
-    name, shadow = attack["attack"], cohorts["shadow"]
+    shadow, kind = cohorts["shadow"], said(attack["attack"]).shadow
     if _of("reference", names) and not cohorts.get("reference"):
         return " calibrates with a third cohort, but the audit names no reference"
-    kind = constant(ATTACKS.source(name), "COHORT")
     if kind == "distilled" and not shadow.get("teacher"):
         return " needs a shadow cohort distilled from the targets (teacher)"
     if kind == "leave_one_out" and _design(shadow) != "leave_one_out":
@@ -89,7 +86,7 @@ def _references(attack, names, cohorts, same):
     compares = any(name.startswith("refs_") for name in names)
     if wanted and not compares:
         return f".references: {wanted}, but {attack['attack']} compares with no reference models"
-    if wanted and wanted % 2 and "refs_in" in names and (same or not _learns(attack)):
+    if wanted and wanted % 2 and "refs_in" in names and (same or not said(attack["attack"]).learns):
         return f".references: {wanted} cannot be split into half IN and half OUT"
     if compares and "models" in shadow:
         available = _references_of_a_target(cohorts, same)
@@ -102,7 +99,7 @@ def _references(attack, names, cohorts, same):
 def _counts(attack, names, cohorts, same):
     """Every example has the IN and OUT references that are asked for, or what must be there."""
     shadow, wanted = cohorts["shadow"], attack["references"]
-    taught_apart = _learns(attack) and not same and _design(shadow) != "leave_one_out"
+    taught_apart = said(attack["attack"]).learns and not same and _design(shadow) != "leave_one_out"
     if not {"refs_in", "refs_out"} & names or taught_apart or "models" not in shadow:
         return None
     both, least = "refs_in" in names, _least(attack)
@@ -230,7 +227,3 @@ def _of(side, names):
 
 def _design(cohort):
     return cohort.get("design", {}).get("name")
-
-
-def _learns(attack):
-    return bool(constant(ATTACKS.source(attack["attack"]), "LESSONS", ()))

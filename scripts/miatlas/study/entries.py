@@ -8,9 +8,8 @@ that names the place, the key and what is allowed.
 import os.path
 from collections.abc import Mapping
 
-from miatlas.audits.attack_reads import unreadable
 from miatlas.options import constant
-from miatlas.study import cohorts, plugins, sections
+from miatlas.study import attack_modules, cohorts, plugins, sections
 from miatlas.study.checking import MAPPING, checked
 from miatlas.study.plugins import Modules, one_of
 
@@ -96,8 +95,10 @@ def attack(given, where: str) -> dict:
     entry["options"] = _options(
         options, plugins.ATTACKS, entry["attack"], f"{where} ({entry['attack']})"
     )
-    if wrong := unreadable(entry["attack"], entry["options"]):
-        raise ValueError(f"{where}: attacks/{entry['attack']}.py {wrong}")
+    try:
+        attack_modules.said(entry["attack"])
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
     return entry
 
 

@@ -4,6 +4,8 @@ Not an attack itself. Shapes: references refs (R, N, Q) with a mask (R, N); valu
 references of one kind of every example; mu and s (N, Q).
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 FLOOR = 1e-6  # of a deviation: float32 signals of size 10 resolve no less; see `normal`
@@ -47,21 +49,26 @@ def normal(refs, mask, location, pooled=None) -> tuple[np.ndarray, np.ndarray]:
     return mu, np.maximum(s, FLOOR)
 
 
+@dataclass(frozen=True)
 class Pool:
     """Global variance: deviations from each example's own mean, pooled over examples, per query.
 
     Unbiased: the sum of squares over N (k - 1) degrees of freedom (carlini2022 §VI-B leaves it
-    open). Fed slice by slice.
+    open). Those of slices add up.
     """
 
-    def __init__(self):
-        self.squares, self.freedom = 0.0, 0
+    squares: np.ndarray  # (Q,), summed over examples and references
+    freedom: int
 
-    def add(self, refs: np.ndarray, mask: np.ndarray) -> None:
-        """Take in the references (R, n, Q) of one slice of examples."""
+    @classmethod
+    def of(cls, refs: np.ndarray, mask: np.ndarray) -> "Pool":
+        """Return that of the references (R, n, Q) of one slice of examples."""
         values = among(refs, mask)
-        self.squares += ((values - values.mean(axis=0)) ** 2).sum(axis=0).sum(axis=0)
-        self.freedom += (len(values) - 1) * values.shape[1]
+        squares = ((values - values.mean(axis=0)) ** 2).sum(axis=0).sum(axis=0)
+        return cls(squares, (len(values) - 1) * values.shape[1])
+
+    def __add__(self, other: "Pool") -> "Pool":
+        return Pool(self.squares + other.squares, self.freedom + other.freedom)
 
     def result(self) -> np.ndarray:
         """Return s (Q,). Raises ValueError if no example had two references."""

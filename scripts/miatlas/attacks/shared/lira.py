@@ -3,10 +3,24 @@
 Not an attack itself.
 """
 
+from functools import reduce
+from operator import add
+
 import numpy as np
 
 from miatlas.attacks.shared import gaussian, tf_privacy_2021
+from miatlas.audits.attack import Not, reads
 from miatlas.signals import statistics
+
+SCORE = (  # what both read beside the masks
+    reads("target_phi", "refs_phi", statistic=Not("hinge")),
+    reads("target_logits", "refs_logits", "labels", statistic="hinge"),
+)
+FIT = (
+    reads("refs_phi", statistic=Not("hinge")),
+    reads("refs_logits", "labels", statistic="hinge"),
+)
+FITS = ({"variance": "global"}, {"preset": Not(None)})  # which pool over all examples
 
 ORIENTED = {  # statistics of phi, turned so that higher = member
     "logit": lambda phi: phi.astype(np.float64),
@@ -16,18 +30,11 @@ ORIENTED = {  # statistics of phi, turned so that higher = member
 }
 
 
-def needs(statistic: str) -> set[str]:
-    """Return which signals the statistic is computed from: names of arguments of `score`."""
-    if statistic == "hinge":
-        return {"target_logits", "refs_logits", "labels"}
-    return {"target_phi", "refs_phi"}
-
-
 def observed(statistic, queries, phi, logits, labels, models=False) -> np.ndarray:
     """Return the statistic at the first `queries` queries (None: all), higher = member.
 
     phi (N, Q), logits (N, C) of query 0 or (N, Q, C); with `models`, a leading axis R on both.
-    Returns float64 (N, Q') or (R, N, Q'). Of phi and logits only the one in `needs` is read.
+    Returns float64 (N, Q') or (R, N, Q'). Of phi and logits the hinge takes logits, all others phi.
     """
     if statistic != "hinge":
         return ORIENTED[statistic](statistics.first_queries(phi, queries))
@@ -49,19 +56,17 @@ def normal(refs, mask, kind, fitted, *, variance, location, preset):
     return gaussian.normal(refs, mask, location, None if fitted is None else fitted[kind])
 
 
-def fit(slices, kinds, *, queries, variance, statistic, preset, **_) -> dict | None:
-    """Return what is pooled over all examples, by kind; None, reading no slice, if nothing is."""
+def summarise(piece, kinds, *, queries, variance, statistic, preset, **_) -> dict:
+    """Return what is pooled of one slice, by kind."""
+    signals = (getattr(piece, name, None) for name in ("refs_phi", "refs_logits", "labels"))
+    refs = observed(statistic, queries, *signals, models=True)
+    masks = {kind: getattr(piece, f"refs_{kind}") for kind in kinds}
     if preset:
-        pools = {kind: tf_privacy_2021.Pool(variance == "global") for kind in kinds}
-    elif variance == "global":
-        pools = {kind: gaussian.Pool() for kind in kinds}
-    else:
-        return None
-    for piece in slices:
-        read = needs(statistic)  # and nothing else: a piece may load what it is asked for
-        names = ("refs_phi", "refs_logits", "labels")
-        inputs = [getattr(piece, name) if name in read else None for name in names]
-        refs = observed(statistic, queries, *inputs, models=True)
-        for kind, pool in pools.items():
-            pool.add(refs, getattr(piece, f"refs_{kind}"))
-    return {kind: pool.result() for kind, pool in pools.items()}
+        fixed = variance == "global"
+        return {kind: tf_privacy_2021.Pool.of(fixed, refs, mask) for kind, mask in masks.items()}
+    return {kind: gaussian.Pool.of(refs, mask) for kind, mask in masks.items()}
+
+
+def fit(summaries, kinds) -> dict:
+    """Return what is pooled over all examples, by kind."""
+    return {kind: reduce(add, (one[kind] for one in summaries)).result() for kind in kinds}

@@ -45,6 +45,19 @@ class Pool:
                 [np.bincount(place, p.sum(axis=1), minlength=len(mask)) for p in powers]
             )
 
+    @classmethod
+    def of(cls, fixed_variance: bool, refs: np.ndarray, mask: np.ndarray) -> "Pool":
+        """Return that of one slice of examples; those of slices add up."""
+        pool = cls(fixed_variance)
+        pool.add(refs, mask)
+        return pool
+
+    def __add__(self, other: "Pool") -> "Pool":
+        total = Pool(self.fixed_variance)
+        total.count = min(self.count, other.count)
+        total.moments = self.moments + other.moments
+        return total
+
     def result(self) -> tuple[int, float | None]:
         """Return the count and the common deviation (None without a fixed variance)."""
         if not self.count:

@@ -1,11 +1,11 @@
 """Attacks side by side, with check marks for what each uses (carlini2022 Table I)."""
 
-from importlib import import_module
 from itertools import product
 from typing import Literal
 
 import pandas as pd
 
+from miatlas.audits.attack import load
 from miatlas.exhibits.attack_uses import NAMES, uses
 from miatlas.exhibits.evidence import Evidence, estimate
 from miatlas.exhibits.tables import common
@@ -62,7 +62,7 @@ def _marks(result, scale) -> dict[str, bool]:
     options = dict(result["options"])
     if "queries" in options and options["queries"] is None:  # all that the target answers
         options["queries"] = scale.get(result["target_cohort"], {}).get("queries")
-    used = uses(import_module(f"miatlas.attacks.{result['attack']}"), options)
+    used = uses(load(result["attack"]).ATTACK, options)
     return {name: name in used for name in NAMES}
 
 

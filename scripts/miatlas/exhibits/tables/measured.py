@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from miatlas.audits.attack_reads import reads
+from miatlas.audits.attack import load
 from miatlas.exhibits.evidence import Estimate, Evidence, estimate
 from miatlas.exhibits.tables import agreement, attack_costs
 from miatlas.exhibits.verdicts import mean
@@ -117,7 +117,7 @@ def auxiliary(evidence: Evidence, result: dict) -> dict[str, int]:
     shadow = evidence.scale.get(result["shadow_cohort"], {})
     count = result["references"] or shadow.get("per_target") or result["models"] - same
     third = evidence.scale.get(result.get("reference_cohort"), {})
-    if not any(name.startswith("reference_") for name in reads(result["attack"])):
+    if not any(name.startswith("reference_") for name in load(result["attack"]).ATTACK.read()):
         return {"shadow": count}
     there = third.get("per_target") or third.get("models") or 0
     return {"shadow": count, "reference": min(there, result["references"] or there)}

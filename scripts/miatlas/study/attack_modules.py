@@ -1,0 +1,79 @@
+"""What the attacks that a study names say of themselves, and what is wrong with a module's words.
+
+A module is imported to be asked: attacks import neither torch nor, before they run, what is slow.
+"""
+
+import inspect
+from collections.abc import Mapping
+from functools import cache
+from types import ModuleType
+
+from miatlas.audits.attack import ANSWER, OTHERS, Attack, load
+
+
+@cache
+def said(name: str) -> Attack:
+    """Return the object ATTACK of an attack's module.
+
+    Raises ValueError, with one line that names the file, if it cannot be imported, or if what the
+    object says is not what the module does.
+    """
+    file = f"attacks/{name}.py"
+    try:
+        module = load(name)
+    except SyntaxError as error:
+        raise ValueError(f"{file}, line {error.lineno}: {error.msg}") from None
+    except Exception as error:
+        raise ValueError(f"{file} cannot be imported: {error!r}") from None
+    if wrong := complaint(module):
+        raise ValueError(f"{file}{wrong}")
+    return module.ATTACK
+
+
+def complaint(module: ModuleType) -> str | None:
+    """Say what is wrong with a module's ATTACK, going on from its file's name; None if nothing."""
+    attack, own = getattr(module, "ATTACK", None), vars(module)
+    if not callable(own.get("score")):
+        return ": no function 'score'"
+    if not isinstance(attack, Attack):
+        return ": no ATTACK = Attack(...), which says whose it is and what it reads"
+    for name in ("fit", "summarise"):
+        claimed = bool(attack.fit) and (name == "fit" or attack.shares_pass)
+        if claimed != callable(own.get(name)):
+            return f": its ATTACK says {'that' if claimed else 'nothing of what'} it has a {name}"
+    return _unknown(attack) or _not_taken(attack, module.score)
+
+
+def _unknown(attack):
+    """Names must be of what there is to read."""
+    for name in sorted(attack.read()):
+        if name not in OTHERS and not ANSWER.fullmatch(name):
+            return (
+                f" reads {name}, which there is not; there is: {', '.join(OTHERS)}, and phi,"
+                " logits, noise, gradients and distances of target_, refs_, ref_ and reference_"
+                " (also target_held_out_, ...)"
+            )
+    return None
+
+
+def _not_taken(attack, score):
+    """`score` takes what the object says, and the conditions are on options that there are."""
+    taken, options = _parameters(score)
+    given = attack.read_by_score() | ({"fitted"} if attack.fit else set())
+    if more := sorted(given - set(taken)):
+        return f": its ATTACK says that score reads {more[0]}, but score takes no {more[0]}"
+    if more := sorted(set(taken) - given):
+        return f": its score takes {more[0]}, but its ATTACK does not say that it reads it"
+    for when in (*(one.when for one in (*attack.score, *attack.fit)), *attack.fits):
+        if more := sorted(set(when) - options):
+            return f": its ATTACK asks for the option {more[0]}, but score has none"
+    return None
+
+
+def _parameters(score) -> tuple[Mapping[str, bool], set[str]]:
+    """Return the arguments of a function, whether each must be given, and its options."""
+    found = inspect.signature(score).parameters.values()
+    return (
+        {p.name: p.default is p.empty for p in found if p.kind is p.POSITIONAL_OR_KEYWORD},
+        {p.name for p in found if p.kind is p.KEYWORD_ONLY},
+    )
