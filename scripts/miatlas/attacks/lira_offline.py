@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 import numpy as np
-from scipy.special import log_ndtr
+import scipy
 
 from miatlas.attacks.shared import lira
 from miatlas.attacks.shared.gaussian import log_density
@@ -46,7 +46,7 @@ def score(
     mu_out, s_out = lira.normal(refs, refs_out, "out", fitted, **options)
     if preset:
         return -log_density(phi, mu_out, s_out).mean(axis=1)
-    return log_ndtr((phi - mu_out) / s_out).sum(axis=1)
+    return scipy.special.log_ndtr((phi - mu_out) / s_out).sum(axis=1)
 
 
 def summarise(piece, **options) -> dict:

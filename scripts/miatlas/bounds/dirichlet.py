@@ -10,7 +10,7 @@ the smaller classes it stays exact where a model is all but sure and α_0 is 1e1
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import digamma
+import scipy
 
 from miatlas.bounds.log_beta import trigamma
 
@@ -116,10 +116,16 @@ def _fit(mean, g, start):
     alpha = None if start is None else _without(start, top)
     low, high = np.full(n, LOWEST), np.full(n, HIGHEST)
     steps, active = np.zeros(n, int), np.arange(n)
-    alpha = inverse_digamma(rest + digamma(np.exp(x))[:, None]) if alpha is None else alpha
+    alpha = (
+        inverse_digamma(rest + scipy.special.digamma(np.exp(x))[:, None])
+        if alpha is None
+        else alpha
+    )
     for _ in range(STEPS):
         t = np.exp(x[active])
-        alpha[active] = inverse_digamma(rest[active] + digamma(t)[:, None], alpha[active])
+        alpha[active] = inverse_digamma(
+            rest[active] + scipy.special.digamma(t)[:, None], alpha[active]
+        )
         value, slope = _excess(t, alpha[active], g_top[active])
         low[active] = np.where(value > 0, x[active], low[active])
         high[active] = np.where(value > 0, high[active], x[active])
@@ -132,7 +138,7 @@ def _fit(mean, g, start):
         if not len(active):
             break
     t = np.exp(x)
-    alpha = inverse_digamma(rest + digamma(t)[:, None], alpha)
+    alpha = inverse_digamma(rest + scipy.special.digamma(t)[:, None], alpha)
     left = np.maximum(t - alpha.sum(axis=1), 1e-300)
     resolved = (x < HIGHEST - 0.01) & (_spread(mean, g) > RESOLVED)
     converged = np.isin(np.arange(n), active, invert=True) & resolved
@@ -164,7 +170,7 @@ def _correction(z):
     large = np.maximum(z, 20.0)
     series = -0.5 / large - (1 / 12 - (1 / 120 - 1 / 252 / large**2) / large**2) / large**2
     small = np.minimum(z, 20.0)
-    return np.where(z >= 20.0, series, digamma(small) - np.log(small))
+    return np.where(z >= 20.0, series, scipy.special.digamma(small) - np.log(small))
 
 
 def _moments(mean, g):
@@ -182,11 +188,11 @@ def inverse_digamma(y: np.ndarray, start: np.ndarray | None = None) -> np.ndarra
     """Return x with ψ(x) = y, by Newton's method from Minka's first guess, or from `start`."""
     if start is None:
         with np.errstate(over="ignore", divide="ignore"):
-            x = np.where(y > -2.22, np.exp(y) + 0.5, -1.0 / (y - digamma(1.0)))
+            x = np.where(y > -2.22, np.exp(y) + 0.5, -1.0 / (y - scipy.special.digamma(1.0)))
     else:
         x = start
     for _ in range(COLD_STEPS if start is None else INVERSE_STEPS):
-        x = np.maximum(x - (digamma(x) - y) / trigamma(x), x / 4.0)
+        x = np.maximum(x - (scipy.special.digamma(x) - y) / trigamma(x), x / 4.0)
     return x
 
 

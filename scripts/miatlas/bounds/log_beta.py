@@ -10,7 +10,7 @@ whose remainder R is small where α is large. Real or complex arguments off the 
 """
 
 import numpy as np
-from scipy.special import digamma, gammaln, loggamma
+import scipy
 
 HALF_LOG_2PI = 0.5 * np.log(2.0 * np.pi)
 LARGE = 30.0  # from here on the series is exact to rounding, up to 150° from the positive axis
@@ -42,7 +42,9 @@ def remainder(z: np.ndarray) -> np.ndarray:
     near = np.abs(z) < LARGE
     result = np.asarray(_odd_series(np.where(near, LARGE, z), SERIES))
     inner = z[near]
-    log_gamma = loggamma(inner) if np.iscomplexobj(inner) else gammaln(inner)
+    log_gamma = (
+        scipy.special.loggamma(inner) if np.iscomplexobj(inner) else scipy.special.gammaln(inner)
+    )
     result[near] = log_gamma - (inner - 0.5) * np.log(inner) + inner - HALF_LOG_2PI
     return result
 
@@ -54,7 +56,7 @@ def remainder_slope(z: np.ndarray) -> np.ndarray:
     slopes = [-(2 * n + 1) * c for n, c in enumerate(SERIES)]
     outer, inner = np.where(near, LARGE, z), z[near]
     result = np.asarray(_odd_series(outer, slopes) / outer)
-    result[near] = digamma(inner) - np.log(inner) + 0.5 / inner
+    result[near] = scipy.special.digamma(inner) - np.log(inner) + 0.5 / inner
     return result
 
 

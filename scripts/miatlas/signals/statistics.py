@@ -9,7 +9,7 @@ true label, loss and entropy are low there. Attacks do the negating.
 """
 
 import numpy as np
-from scipy.special import expit
+import scipy
 
 UNSTABLE_EPSILON = 1e-45
 
@@ -51,7 +51,7 @@ def loss_from_phi(phi: np.ndarray) -> np.ndarray:
 
 def confidence_from_phi(phi: np.ndarray) -> np.ndarray:
     """Return p_y = 1 / (1 + exp(-phi)); same shape as phi."""
-    return expit(np.asarray(phi, dtype=np.float64))
+    return scipy.special.expit(np.asarray(phi, dtype=np.float64))
 
 
 def logit_unstable_from_phi(phi: np.ndarray) -> np.ndarray:

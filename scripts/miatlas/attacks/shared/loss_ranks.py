@@ -8,7 +8,7 @@ x (n,); refs (k, n), sorted along k: each example's own references, or `Shared`:
 from functools import cached_property
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+import scipy
 
 from miatlas.attacks.shared.gaussian import FLOOR
 from miatlas.signals.statistics import confidence_from_phi, loss_from_phi
@@ -78,7 +78,7 @@ def linear(x, refs):
 def logit_gaussian(x, refs):
     """Return Pr[Z ≥ logit(exp(-x))], Z a normal fitted to the references' by likelihood."""
     mu, s = normal(refs)
-    return ndtr((mu - logit(x)) / s)
+    return scipy.special.ndtr((mu - logit(x)) / s)
 
 
 def min_linear_logit(x, refs):
@@ -98,7 +98,7 @@ def mean_linear_logit(x, refs):
         below = np.minimum((middle * (len(refs) + 1)).astype(int), len(refs))
         low, high = knot(refs, below), knot(refs, below + 1)
         c_linear = low + (middle * (len(refs) + 1) - below) * (high - low)
-        c_logit = np.logaddexp(0.0, s * ndtri(middle) - mu)
+        c_logit = np.logaddexp(0.0, s * scipy.special.ndtri(middle) - mu)
         reached = (c_linear + c_logit) / 2 <= x
         ends = np.where(reached, [middle, ends[1]], [ends[0], middle])
     return ends.mean(axis=0)
