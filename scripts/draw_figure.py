@@ -1,11 +1,13 @@
 """Draw one figure of a paper, as vector and pixel graphics, with the plotted numbers."""
 
 from importlib import import_module
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import matplotlib.style
 
 from miatlas.exhibits.gathering import gather
+from miatlas.exhibits.remarks import remarks
 from miatlas.running.files import whole, write_csv
 from miatlas.running.logs import logged
 
@@ -33,9 +35,17 @@ def main(
     figures = import_module(f"miatlas.exhibits.figures.{settings['figure']}")
     with matplotlib.style.context(style):
         figure, numbers = figures.draw(gather(settings, evidence), **settings["options"])
+        said = remarks(evidence)
+        if said:
+            figure.text(0, 0, fill(" ".join(said), 90), va="top", size="small", color="tab:red")
         for path, metadata in zip((svg, pdf, png), UNDATED.items(), strict=True):
             with whole(path) as temporary:
-                figure.savefig(temporary, format=metadata[0], metadata=metadata[1])
+                figure.savefig(
+                    temporary,
+                    format=metadata[0],
+                    metadata=metadata[1],
+                    bbox_inches="tight" if said else None,
+                )
     write_csv(csv, numbers)
 
 

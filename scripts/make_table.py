@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from miatlas.exhibits.gathering import gather
 from miatlas.exhibits.pages import markdown, page
+from miatlas.exhibits.remarks import remarks
 from miatlas.running.files import write_csv, write_text
 from miatlas.running.logs import logged
 
@@ -20,7 +21,7 @@ def main(*, html: str, md: str, csv: str, settings: dict, **evidence: list[str])
     tables = import_module(f"miatlas.exhibits.tables.{settings['table']}")
     numbers, shown = tables.tabulate(gather(settings, evidence), **settings["options"])
     write_csv(csv, numbers)
-    notes = " ".join(shown.attrs.get("notes", []))
+    notes = " ".join([*shown.attrs.get("notes", []), *remarks(evidence)])
     write_text(md, f"{markdown(shown)}\n{notes}\n")
     said = f"{settings['caption']} {notes}".strip()
     write_text(html, page(settings["title"], {"": shown}, said))

@@ -7,6 +7,7 @@ import numpy as np
 from miatlas.audits import audit as audits
 from miatlas.audits import scoring
 from miatlas.audits.attack import load
+from miatlas.audits.competence import at_chance
 from miatlas.running.allocator import keep_freed_memory
 from miatlas.running.logs import logged
 from miatlas.running.store import by_example, new_h5
@@ -38,7 +39,8 @@ def main(*, answers: dict[str, list[str]], scores: str, settings: dict, memory_m
     )
     attack = load(settings["attack"])
     models, shape = of_shadow.shape[0], (len(audit.targets), of_target.shape[1])
-    with new_h5(scores, {"settings": settings, "models": models}) as file:
+    facts = {"settings": settings, "models": models, "at_chance": at_chance(audit)}
+    with new_h5(scores, facts) as file:
         found = by_example(file, "scores", shape, np.float64, np.nan)
         scoring.score(attack, settings["options"], audit, memory_mb, found)
         member, evaluated = (by_example(file, name, shape, bool) for name in MASKS)
