@@ -21,6 +21,7 @@ pathvars:
 
 
 include: "rules/mended.smk"
+include: "rules/records.smk"
 include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/membership.smk"

@@ -16,9 +16,12 @@ sys.path.insert(0, str(SCRIPTS))
 
 from miatlas.study import jobs, contents, reading
 from miatlas.running.digest import digest as digest_of
-from miatlas.running.digest import remember
+from miatlas.running.digest import READ
+from miatlas.running.file_digests import KNOWN, of_files
+from miatlas.running.kept import remember
 
-remember(Path(".snakemake/digests.json"))
+remember(READ, Path(".snakemake/digests.json"))
+remember(KNOWN, Path(".snakemake/file_digests.json"))
 
 try:
     STUDY = reading.read(config)
@@ -59,6 +62,11 @@ def digest(script, *modules, of=None, more=None):
         return digest_of(SCRIPTS, script, *named_modules, *others)
 
     return code
+
+
+def content(files):
+    """Give a rule the digest of what a user brought: files that `files` of miatlas.jobs names."""
+    return declared(lambda wildcards: of_files(*files(STUDY, **wildcards)))
 
 
 def growing(amount):

@@ -44,7 +44,7 @@ def forget():
     """Forget what is kept for a run."""
     for cached in (digest, module.read, module._modules):
         cached.cache_clear()
-    module._READ.clear()
+    module.READ.clear()
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -98,16 +98,55 @@ def test_a_module_moved_to_another_name_counts(tmp_path):
     assert of(tmp_path, text) != before
 
 
+EVERY_KIND = """
+import lib.far as far
+from . import near
+@staticmethod
+async def f[T](a: int, /, b: "T" = 1.5, *c, d=None, **e) -> None:
+    async with a as b, c: await d
+    return [x async for x in a if x if not x]
+class C(dict, metaclass=type):
+    x: int = -1j
+    def g(self): yield from (lambda: ...)() or {**self, 1: b"\\x00", "é\\u0378": 1e300}
+try: print(f"a{x!r:>{w}}b{{c}} {'d' 'e'}", *[1, 2][::-1], sep="" "")
+except (A, B) as error: raise X from error
+else: pass
+finally: del x, y[0], z.a
+match point:
+    case {"x": [1, *rest], **others} | C(x=1) if rest: ...
+    case None | "s" as s: assert s, "said"
+while (n := n - 1): continue
+for i, (j, *k) in z: i **= 2; break
+with a as (b, c): global g
+x = u"u" if 1 < 2 <= 3 is not None else not {1, 2} @ 3
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (EVERY_KIND.replace("[T]", ""), "62913335872c93ef"),
+        (FILES["lib/far.py"], "ce5a4d4c1f75e4c2"),
+    ],
+)
+def test_the_version_of_python_does_not_count(tmp_path, text, expected):
+    """The digest is the one that Python 3.11, 3.12 and 3.13 found when this was written."""
+    path = tmp_path / "all.py"
+    path.write_text(text)
+    assert module.read(path)[1][:16] == expected
+
+
 # What earlier runs have read ------------------------------------------------------------------
 
 RUN = """
 import ast, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from miatlas.running.digest import digest, remember
+from miatlas.running.digest import READ, digest
+from miatlas.running.kept import remember
 parse, parsed = ast.parse, []
 ast.parse = lambda source, **options: parsed.append(source) or parse(source, **options)
-remember(Path("kept/read.json"))
+remember(READ, Path("kept/read.json"))
 print(digest(Path.cwd(), "run.py"), len(parsed))
 import os; os.chdir("/")
 """

@@ -125,10 +125,10 @@ class Project:
         path.write_text(text.replace(old, new))
 
     def made(self, folder: str = "") -> set[str]:
-        """Return the files below a folder of the results, logs and benchmarks left out."""
+        """Return the files below a folder of the results; logs, benchmarks, records left out."""
         files = (path for path in (self.results / folder).rglob("*") if path.is_file())
         names = {str(path.relative_to(self.results)) for path in files}
-        return {name for name in names if not name.startswith(("logs/", "benchmarks/"))}
+        return {name for name in names if not name.startswith(("logs/", "benchmarks/", "records/"))}
 
     def times(self) -> dict[str, int]:
         """Return when each result was last written, in ns."""

@@ -1,6 +1,7 @@
 """The workflow in other places: in another one, below odd paths, without git or a home."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,8 @@ def test_a_workflow_that_uses_this_one_makes_the_tiny_study(tmp_path, study, fin
     assert {name for name in alone if own[name] != alone[name]} == set()
     copied = (caller.root / "own.txt").read_text()
     assert copied == (finished.results / "exhibits/tiny/loss_table.csv").read_text()
+    assert "Nothing to be done" in caller.run().text
+    shutil.rmtree(caller.root / ".snakemake")  # files of the caller's rules are its own business
     assert "Nothing to be done" in caller.run().text
 
 

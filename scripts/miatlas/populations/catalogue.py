@@ -163,6 +163,16 @@ def required_files(source: str, options: dict, data_root: Path | str) -> list[tu
     return [(_found(root, file), file.checksum) for file in SOURCES[source].files]
 
 
+def brought_files(source: str, options: dict, data_root: Path | str) -> list[Path]:
+    """Return what a user put there for a source to read: nothing for one that downloads itself.
+
+    Those files are checked when they are downloaded, and are the same for everybody.
+    """
+    if SOURCES[source].downloadable and "path" not in options:
+        return []
+    return [path for path, _ in required_files(source, options, data_root)]
+
+
 def _found(root: Path, file: File) -> Path:
     own = root / file.path
     other = root / file.alias

@@ -2,21 +2,18 @@
 
 Snakemake looks at a script's modification time and never at the modules it imports. This digest
 covers the script, what it imports within its folder, transitively, and modules chosen by name; it
-is taken of the syntax trees without docstrings, so that comments and formatting change nothing.
+is taken of the syntax trees without docstrings, so that comments and formatting change nothing, and
+no more does the version of Python.
 """
 
 import ast
-import atexit
 import hashlib
-import json
-import sys
-from contextlib import suppress
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 
-from miatlas.running.files import write_json
-
-_READ: dict[str, tuple] = {}  # by a source's digest: what it imports, and its code's digest
+# By a source's and this module's digest, so never out of date: its imports, its code's digest.
+READ: dict[str, tuple] = {}
 
 
 @cache
@@ -37,26 +34,9 @@ def read(path: Path) -> tuple[list[str], str]:
     """Return the names of what a file imports, packages included, and the digest of its code."""
     source = path.read_text(encoding="utf-8")
     key = _hex(_READER + source)
-    if key not in _READ:
-        _READ[key] = _names_and_code(ast.parse(source, filename=str(path)))
-    return _READ[key]
-
-
-def remember(file: Path) -> None:
-    """Take over what earlier runs have read from a JSON file, and add to it when this one ends.
-
-    Entries are found by the content of a source, of this module and Python's version: none of them
-    can be out of date.
-    """
-    with suppress(OSError, ValueError, TypeError):
-        _READ.update(json.loads(file.read_text(encoding="utf-8")))
-    atexit.register(_keep, file.absolute(), len(_READ))
-
-
-def _keep(file, known):
-    if len(_READ) > known:
-        with suppress(OSError):
-            write_json(file, _READ)
+    if key not in READ:
+        READ[key] = _names_and_code(ast.parse(source, filename=str(path)))
+    return READ[key]
 
 
 @cache
@@ -81,15 +61,38 @@ def _names_and_code(tree):
             node.body = node.body[1:]
     parts = [name.split(".") for name in names]
     parents = {".".join(words[:n]) for words in parts for n in range(1, len(words) + 1)}
-    return sorted(parents), _hex(ast.dump(tree))
+    return sorted(parents), _hex(ascii(_plain(tree)))
 
 
 def _is_text(body):
     return bool(body) and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
 
 
+def _plain(node):
+    """A syntax tree as tuples, without what differs between versions of Python.
+
+    Newer ones have more fields, empty where nothing is new, and cut f-strings in other pieces.
+    """
+    if isinstance(node, list):
+        return [_plain(each) for each in node]
+    if not isinstance(node, ast.AST):
+        return node
+    if isinstance(node, ast.JoinedStr):
+        node.values = list(_pieces(node.values))
+    fields = [(name, _plain(value)) for name, value in ast.iter_fields(node)]
+    return type(node).__name__, *(field for field in fields if field[1] not in (None, []))
+
+
+def _pieces(values):
+    for constant, pieces in groupby(values, lambda value: isinstance(value, ast.Constant)):
+        if not constant:
+            yield from pieces
+        elif text := "".join(piece.value for piece in pieces):
+            yield ast.Constant(text)
+
+
 def _hex(text):
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-_READER = f"{sys.hexversion} {Path(__file__).read_text(encoding='utf-8')}"
+_READER = Path(__file__).read_text(encoding="utf-8")

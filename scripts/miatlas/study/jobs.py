@@ -8,8 +8,10 @@ none of them.
 import json
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from miatlas.designs.relations import made_for_each_target
+from miatlas.populations.catalogue import brought_files
 
 
 def models(study: dict, cohort: str, block: str) -> list[int]:
@@ -22,6 +24,17 @@ def population_settings(study: dict, population: str) -> dict:
     """What a population file depends on."""
     own = {"name": population, "seed": study["seed"], "data_root": study["data_root"]}
     return {**own, **study["populations"][population]}
+
+
+def data_files(study: dict, population: str) -> list[Path]:
+    """The files of the user's own that a population is read from, what canaries are of included."""
+    entry, root = study["populations"][population], study["data_root"]
+    other = entry["canaries"] and entry["canaries"]["other"]
+    return [
+        file
+        for each in filter(None, (entry, other))
+        for file in brought_files(each["source"], each["options"], root)
+    ]
 
 
 def role_settings(study: dict, cohort: str) -> dict:
@@ -129,6 +142,11 @@ def bound_settings(study: dict, cohort: str) -> dict:
 def external_settings(study: dict, cohort: str, block: str) -> dict:
     """What the accepted signals of an external cohort depend on, beside the file."""
     return {"cohort": cohort, "paired": "design" in study["cohorts"][cohort]}
+
+
+def external_files(study: dict, cohort: str, block: str) -> list[str]:
+    """The file of the user's own that an external cohort is."""
+    return [study["cohorts"][cohort]["signals"]]
 
 
 def metric_settings(study: dict, audit: str, label: str) -> dict:
