@@ -2,9 +2,11 @@
 
 import os
 from copy import deepcopy
+from pathlib import Path
 
 import pytest
 from projects import change, simulated
+from test_digest import SCRIPTS, modules, reached
 
 SCORED = {
     f"audits/{audit}/{label}"
@@ -93,8 +95,23 @@ def test_writing_out_defaults_and_adding_what_nothing_uses_reruns_nothing(done):
     assert done.plan() == set()
 
 
+MEMBERSHIP = {name for name in DRAWN if "roles" not in name}
+TABLES = exhibits("loss_table.html", "lira_table.html")
 LIRA_FORMULA = ("log_ratio.sum(axis=1)", "2 * log_ratio.sum(axis=1)")
-EDITS = {
+EDITS = {  # at least one of every room, and one of each that does not concern the study
+    "miatlas/options.py": MEMBERSHIP | MODELS | AFTER_MODELS,
+    "miatlas/running/store.py": ALL,
+    "miatlas/running/seeds.py": ALL,
+    "miatlas/running/progress.py": MODELS | AFTER_MODELS,
+    "miatlas/running/file_digests.py": set(),  # what files hold counts, not who reads them
+    "miatlas/designs/half.py": MEMBERSHIP | MODELS | AFTER_MODELS,
+    "miatlas/designs/role_assignment.py": DRAWN | MODELS | AFTER_MODELS,
+    "miatlas/signals/queries.py": AFTER_MODELS - PROVENANCE,
+    "miatlas/audits/scoring.py": AFTER_SIGNALS - exhibits("losses.svg"),
+    "miatlas/bounds/uncertainty.py": set(),  # which no exhibit of the study shows
+    "miatlas/exhibits/gathering.py": EXHIBITS,
+    "miatlas/exhibits/pages.py": TABLES | PROVENANCE,
+    "miatlas/study/reading.py": set(),  # what jobs are given of the study counts, not the reading
     "miatlas/attacks/lira_online.py": scores("one/lira_online") | exhibits("curves.svg"),
     "miatlas/attacks/shared/gaussian.py": (  # of LiRA, online and offline
         scores("one/lira_online", "one/lira_offline") | exhibits("curves.svg", "lira_table.html")
@@ -118,9 +135,37 @@ EDITS = {
 
 @pytest.mark.parametrize(("file", "expected"), EDITS.items(), ids=EDITS)
 def test_edited_code_reruns_what_depends_on_it(done, file, expected):
-    with open(done.root / "scripts" / file, "a") as module:
-        module.write("\n\nADDED = 1\n")
+    edited(done, file)
     assert done.plan() == expected
+
+
+def edited(project, file):
+    with open(project.root / "scripts" / file, "a", encoding="utf-8") as module:
+        module.write("\n\nADDED = 1\n")
+
+
+def test_of_every_room_a_file_is_edited():
+    rooms = {path.parent.name for path in (SCRIPTS / "miatlas").glob("*/__init__.py")}
+    assert {Path(file).parts[1] for file in EDITS if Path(file).parts[0] == "miatlas"} >= rooms
+
+
+def test_what_no_job_runs_reruns_nothing(done):
+    """Every other design, attack, architecture, source, figure and table: edited all at once."""
+    kinds = ["designs", "attacks", "training/architectures", "populations", "signals/probes",
+             "exhibits/figures", "exhibits/tables"]  # fmt: skip
+    plugins = [
+        "designs/half", "attacks/loss", "attacks/lira_online", "attacks/lira_offline",
+        "training/architectures/mlp", "populations/digits", "exhibits/tables/summary",
+        "exhibits/tables/ablation", "exhibits/figures/roc", "exhibits/figures/roc_linear_log",
+        "exhibits/figures/histograms",
+    ]  # fmt: skip
+    scripts = [path.name for path in SCRIPTS.glob("*.py")]
+    run = reached(*scripts, *(f"miatlas/{name}.py" for name in plugins))
+    others = {file for kind in kinds for file in modules(kind)} - run
+    assert {f"miatlas/designs/{name}.py" for name in ("paired", "leave_one_out")} <= others
+    for file in others:
+        edited(done, file)
+    assert done.plan() == set()
 
 
 def test_an_edited_style_redraws_the_figures_only(done):

@@ -5,6 +5,7 @@ from typing import Annotated
 import numpy as np
 
 from miatlas.designs.base import Membership, enough
+from miatlas.designs.relations import models_for_each_target
 from miatlas.options import positive
 
 
@@ -38,11 +39,6 @@ def draw(
         about[left_out if len(left_out) else outs] = True
         row[left_out] = False
     return Membership(member, evaluated, targets.size)
-
-
-def models_for_each_target(examples: int, seeds: int) -> int:
-    """Return the number of models that are made for each target."""
-    return (examples // 2 + 1) * seeds
 
 
 def complaint(models: int, options: dict) -> str | None:

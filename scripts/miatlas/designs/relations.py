@@ -1,7 +1,5 @@
 """Which models belong to a target: made for it, never its references, drawn together with it."""
 
-from miatlas.designs.leave_one_out import models_for_each_target
-
 
 def made_for_each_target(cohort: dict) -> int | None:
     """Return how many models of a cohort (its entry) were made for each target; None: for all."""
@@ -28,3 +26,8 @@ def drawn_with(design: str, group: int | None, model: int) -> set[int]:
         return partners(design, model)
     first = model // group * group
     return set(range(first, first + group))
+
+
+def models_for_each_target(examples: int, seeds: int) -> int:
+    """Return the number of models that the design leave_one_out makes for each target."""
+    return (examples // 2 + 1) * seeds
