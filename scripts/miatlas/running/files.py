@@ -8,13 +8,20 @@ from pathlib import Path
 
 @contextmanager
 def whole(path):
-    """Yield a temporary name in the same folder; it becomes `path` when the block succeeds."""
+    """Yield a temporary name in the same folder; it becomes `path` when the block succeeds.
+
+    An OSError of the block (a full disk, no permission) names `path`.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -33,4 +40,4 @@ def write_json(path, content) -> None:
 def write_csv(path, table) -> None:
     """Write a data frame whole, with enough digits to be read back exactly."""
     with whole(path) as temporary:
-        table.to_csv(temporary, index=False)
+        table.to_csv(temporary, index=False, encoding="utf-8")

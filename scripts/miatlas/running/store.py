@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from io import FileIO
 
 import h5py
 import numpy as np
@@ -21,11 +22,47 @@ PACKED = {"compression": "lzf", "shuffle": True}
 @contextmanager
 def new_h5(path, attributes: dict):
     """Yield a new HDF5 file to be filled, which becomes `path` when the block succeeds."""
-    with whole(path) as temporary, h5py.File(temporary, "w", track_order=True) as file:
+    with (
+        whole(path) as temporary,
+        _Disk(temporary, "w+") as disk,
+        h5py.File(disk, "w", track_order=True) as file,
+    ):
         file.attrs["format"] = FORMAT
         for key, value in attributes.items():
             file.attrs[key] = value if isinstance(value, (str, int, float)) else json.dumps(value)
         yield file
+
+
+class _Disk(FileIO):
+    """A file that tells of its first failed write when it is closed: HDF5 crashes where one fails.
+
+    Whatever HDF5 says after it follows from it, and is not told.
+    """
+
+    failure = None
+
+    def __exit__(self, *error):
+        super().__exit__(*error)
+        if self.failure:
+            raise self.failure
+
+    def write(self, data):
+        rest = memoryview(data).cast("B")
+        end = self.tell() + len(rest)
+        while len(rest) and not self.failure:
+            try:
+                rest = rest[super().write(rest) :]
+            except OSError as error:
+                self.failure = error
+        self.seek(end)
+        return len(data)
+
+    def truncate(self, size=None):
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.failure = self.failure or error
+            return size
 
 
 def write_h5(path, arrays: dict, attributes: dict, chunks: dict | None = None) -> None:
