@@ -22,7 +22,7 @@ ifneq ($(shell test -w "$${XDG_CACHE_HOME:-$$HOME}" && echo writable),writable)
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 
-.PHONY: demo report figures attacks slurm plan test test-all test-slurm lint bench gpu gpu-alone clean
+.PHONY: demo report figures attacks schema slurm plan test test-all test-slurm lint bench gpu gpu-alone clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed
@@ -39,6 +39,10 @@ figures: .venv/installed
 # Every attack: whose it is, what it needs, its options.
 attacks: .venv/installed
 	@.venv/bin/python scripts/list_attacks.py
+
+# What editors check studies by, and the reference of their keys, out of the code.
+schema: .venv/installed
+	.venv/bin/python scripts/write_schema.py
 
 # The same on a Slurm cluster; edit the profile first.
 slurm: .venv-slurm/installed

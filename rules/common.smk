@@ -14,7 +14,7 @@ if not SCRIPTS.is_dir():
     )
 sys.path.insert(0, str(SCRIPTS))
 
-from miatlas.study import jobs, contents, reading
+from miatlas.study import contents, jobs, reading
 from miatlas.running.digest import digest as digest_of
 from miatlas.running.digest import READ
 from miatlas.running.file_digests import KNOWN, of_files
@@ -24,6 +24,7 @@ remember(READ, Path(".snakemake/digests.json"))
 remember(KNOWN, Path(".snakemake/file_digests.json"))
 
 try:
+    reading.check_files(workflow.configfiles)
     STUDY = reading.read(config)
     if missing := reading.missing(STUDY):
         raise ValueError("\n".join(missing))

@@ -4,7 +4,7 @@ The line names the place, the key and what is allowed.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from difflib import get_close_matches
 from functools import cache
@@ -58,13 +58,18 @@ def section_of(options: dict[str, Option], name: str = "options") -> type[Sectio
     return create_model(name, __base__=Section, **fields)
 
 
-def checked(given: Any, section: type[Section], where: str) -> dict:
+def checked(given: Any, section: type[Section], where: str, beside: Iterable[str] = ()) -> dict:
     """Return `given` completed with the defaults; refuse unknown keys and wrong values.
 
-    Raises ValueError with one line that names the place, the key and what is allowed.
+    `beside`: keys that are allowed in the same place, and are not in `given`. Raises ValueError
+    with one line that names the place, the key and what is allowed.
     """
     if not isinstance(given, Mapping):
         raise ValueError(f"{where}: {MAPPING} {given!r}")
+    unknown = [key for key in given if key not in section.model_fields]
+    if unknown:
+        allowed = [*beside, *section.model_fields]
+        raise ValueError(f"{where}: {_unknown(unknown[0], allowed, given[unknown[0]])}")
     try:
         return section.model_validate(dict(given)).model_dump()
     except ValidationError as error:
@@ -75,7 +80,7 @@ def _refusal(errors, section, given, where):
     first = min(errors, key=lambda error: FIRST.get(error["type"], 2))
     section, given, where, (key, *inside) = _place(section, given, where, first["loc"])
     if first["type"] in ("extra_forbidden", "invalid_key"):
-        return f"{where}: {unknown(key, list(section.model_fields), given[key])}"
+        return f"{where}: {_unknown(key, list(section.model_fields), given[key])}"
     if first["type"] == "missing":
         return f"{where}: option {key!r} is required"
     if first["type"] == "model_type":
@@ -105,7 +110,7 @@ def _kinds(kind):
     return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
 
 
-def unknown(key, allowed: list[str], value=...) -> str:
+def _unknown(key, allowed, value):
     """Say that there is no such key, which one may have been meant, and which there are."""
     listed = f"allowed: {', '.join(allowed) or 'none'}"
     if isinstance(key, int) and value is None:

@@ -19,7 +19,9 @@ def population(given, where: str) -> dict:
     keys, options = _split(given, sections.Population, where)
     entry = checked(keys, sections.Population, where)
     plugins.SOURCES.known(entry["source"], f"{where}.source")
-    entry["options"] = _options(options, plugins.SOURCES, entry["source"], where)
+    entry["options"] = _options(
+        options, plugins.SOURCES, entry["source"], where, sections.Population.model_fields
+    )
     if "path" in entry["options"]:
         entry["options"]["path"] = at_home(entry["options"]["path"], f"{where}.path")
     if entry["canaries"] is not None:
@@ -80,8 +82,9 @@ def _probes(given, where):
     probes = plugins.PROBES.names()
     for name in given:
         one_of(name, probes, where)
+    there = {name: options for name, options in given.items() if options is not None}
     return {
-        name: checked(given.get(name) or {}, plugins.PROBES.options(name), f"{where}.{name}")
+        name: _options(there.get(name, {}), plugins.PROBES, name, f"{where}.{name}")
         for name in probes
     }
 
@@ -93,7 +96,11 @@ def attack(given, where: str) -> dict:
     label = where.split(".", 1)[1]
     entry["attack"] = plugins.ATTACKS.known(entry["attack"] or label, where)
     entry["options"] = _options(
-        options, plugins.ATTACKS, entry["attack"], f"{where} ({entry['attack']})"
+        options,
+        plugins.ATTACKS,
+        entry["attack"],
+        f"{where} ({entry['attack']})",
+        sections.Attack.model_fields,
     )
     try:
         attack_modules.said(entry["attack"])
@@ -167,17 +174,19 @@ def _named(given, kind: Modules, where):
     return {"name": name, **_options(options, kind, name, f"{where} ({name})")}
 
 
-def _options(given, kind: Modules, name, where):
+def _options(given, kind: Modules, name, where, beside=()):
     """Return the options of a plug-in, completed.
 
     An option of another plug-in of its kind may be null: that is how a file that is read on top of
     another takes it away together with the name.
     """
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{where}: {MAPPING} {given!r}")
     own = kind.options(name)
     gone = {key for key, value in given.items() if value is None and key not in own.model_fields}
     gone = gone and {key for key in gone if kind.takes(key)}
     kept = {key: _without_nulls(value) for key, value in given.items() if key not in gone}
-    return checked(kept, own, where)
+    return checked(kept, own, where, beside)
 
 
 def _without_nulls(value):

@@ -5,7 +5,7 @@ fault, before the first job starts.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from pathlib import Path
 
@@ -14,9 +14,17 @@ from miatlas.study import cohorts, entries, sections
 from miatlas.study.checking import checked, yaml_kind
 from miatlas.study.consistency import CHECKS
 from miatlas.study.plugins import one_of
+from miatlas.study.repeated_keys import repeated_key
 
 KINDS = ("population", "recipe", "cohort", "attack", "audit", "exhibit")
 LONGEST = 200  # bytes of a name that leave room for the suffixes of files
+
+
+def check_files(paths: Iterable[Path | str]) -> None:
+    """Refuse, by ValueError, files in which a key stands twice, before what they say is read."""
+    for path in paths:
+        if said := repeated_key(path):
+            raise ValueError(said)
 
 
 def read(config: Mapping) -> dict:

@@ -1,0 +1,157 @@
+"""What editors check studies by: fresh, accepting what is there, refusing what our reader does."""
+
+import json
+from copy import deepcopy
+from pathlib import Path
+
+import jsonschema
+import pytest
+import write_schema
+import yaml
+from projects import TINY, change
+
+from miatlas.study import plugins, reading
+from miatlas.study.json_keys import meaning
+from miatlas.study.json_schema import study_schema
+
+CONFIG = Path(__file__).parents[2] / "config"
+STUDIES = sorted(CONFIG.glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def editor():
+    """An editor's validation: that of the committed schema."""
+    schema = json.loads((CONFIG / "schema.json").read_text())
+    jsonschema.Draft7Validator.check_schema(schema)
+    return jsonschema.Draft7Validator(schema)
+
+
+@pytest.mark.parametrize("name", ["schema.json", "README.md"])
+def test_what_is_written_out_of_the_code_is_fresh(tmp_path, name):
+    write_schema.main(tmp_path)
+    written, there = ((folder / name).read_text() for folder in (tmp_path, CONFIG))
+    assert written == there, f"config/{name} is stale: make schema"
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_an_editor_accepts_every_study_and_every_file_read_on_top_of_one(editor, path):
+    text = path.read_text()
+    assert text.startswith("# yaml-language-server: $schema=schema.json\n")
+    assert [error.message for error in editor.iter_errors(yaml.safe_load(text))] == []
+
+
+MINE = {"signals": "mine.h5"}
+FAULTS = {
+    "an unknown key": {"sede": 1},
+    "a negative seed": {"seed": -1},
+    "a seed that is text": {"seed": "x"},
+    "half a seed": {"seed": 1.5},
+    "a name that is a number": {"study": 2024},
+    "a name with a slash": {"study": "a/b"},
+    "a path that is a number": {"data_root": 3},
+    "no memory": {"memory_mb": 0},
+    "a list of populations": {"populations": [1]},
+    "a population that is a word": {"populations.digits": "digits"},
+    "a source": {"populations.digits.source": "digit"},
+    "an empty subset": {"populations.digits.subset": 0},
+    "noise above one": {"populations.digits.label_noise": 1.5},
+    "a decimal comma": {"populations.digits.label_noise": "0,3"},
+    "an option of another source": {"populations.digits.path": "x.npz"},
+    "no canaries": {"populations.digits.canaries": {"count": 0}},
+    "canaries of a kind": {"populations.digits.canaries": {"count": 3, "kind": "loud"}},
+    "a key of a recipe": {"recipes.plain.epoch": 3},
+    "epochs in words": {"recipes.plain.epochs": "many"},
+    "an architecture": {"recipes.plain.architecture.name": "mpl"},
+    "an architecture's option": {"recipes.plain.architecture.width": 8},
+    "a width in words": {"recipes.plain.architecture.widths": [16, "a"]},
+    "a layer of nothing": {"recipes.plain.architecture.widths": [16, 0]},
+    "a rate that YAML takes for text": {"recipes.plain.optimizer.lr": "1e-3"},
+    "a momentum above one": {"recipes.plain.optimizer.momentum": 2},
+    "a schedule": {"recipes.plain.schedule": {"name": "linear"}},
+    "an option of another schedule": {"recipes.plain.schedule": {"name": "cosine", "gamma": 1.0}},
+    "an augmentation": {"recipes.plain.augmentation": {"name": "shift", "shift": -1}},
+    "a precision": {"recipes.plain.precision": "float16"},
+    "smoothing that is true": {"recipes.plain.label_smoothing": True},
+    "a key of a cohort": {"cohorts.one.blok": 4},
+    "a design without its mapping": {"cohorts.one.design": "half"},
+    "a design": {"cohorts.one.design.name": "halves"},
+    "a group of none": {"cohorts.one.design.group": 0},
+    "no models": {"cohorts.one.models": 0},
+    "a share in words": {"cohorts.one.held_out": "0,1"},
+    "no queries": {"cohorts.one.queries": {"count": 0}},
+    "logits of none": {"cohorts.one.queries": {"logits": "none"}},
+    "a key of bounds": {"cohorts.one.bounds": {"treshold": 0.1}},
+    "a probe": {"cohorts.one.probes": {"nois": {}}},
+    "a probe's option": {"cohorts.one.probes": {"noise": {"copies": 0}}},
+    "a teacher of none": {"cohorts.one.teacher": {"cohort": "two", "students": 0}},
+    "a trained cohort with signals": {"cohorts.one.signals": "mine.h5"},
+    "models asked again, and more": {"cohorts.two": {"models_of": "one", "models": 4}},
+    "an external cohort's key": {"cohorts.mine": {**MINE, "pairs": True}},
+    "an attack": {"attacks.other": {"attack": "lyra"}},
+    "an attack's option, by its label": {"attacks.lira_online.varience": "global"},
+    "an attack's option": {"attacks.other": {"attack": "lira_online", "varience": "global"}},
+    "an option's value": {"attacks.lira_online.variance": "locale"},
+    "an option of another attack": {"attacks.loss": {"variance": "global"}},
+    "no references": {"attacks.lira_online.references": 0},
+    "attacks that are a word": {"audits.one.attacks": "loss"},
+    "a label that is a number": {"audits.one.attacks": ["loss", 2024]},
+    "no targets": {"audits.one.targets": 0},
+    "a key of an audit": {"audits.one.shadows": "two"},
+    "a figure": {"exhibits.curves.figure": "rock"},
+    "a table": {"exhibits.loss_table.table": "summery"},
+    "an option of a figure": {"exhibits.curves.options": {"bend": 1}},
+    "a level at which nothing is measured": {"exhibits.loss_table.options": {"levels": [0.5]}},
+    "a name shown that is a number": {"exhibits.curves.attacks": {"loss": 3}},
+    "a key of an exhibit": {"exhibits.curves.titel": "x"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", FAULTS.values(), ids=FAULTS)
+def test_an_editor_refuses_what_the_reader_refuses(editor, changes):
+    study = yaml.safe_load(TINY)
+    assert editor.is_valid(study)
+    for path, value in changes.items():
+        change(study, path, value)
+    assert not editor.is_valid(study)
+    with pytest.raises(ValueError, match=r"\A.*\Z"):
+        reading.read(study)
+
+
+def test_there_are_forty_faults():
+    assert len({json.dumps(changes) for changes in FAULTS.values()}) == len(FAULTS) >= 40
+
+
+def test_what_the_reader_accepts_of_null_the_editor_does(editor):
+    """An option of the design that stood there before is taken away together with its name."""
+    study = yaml.safe_load(TINY)
+    change(study, "cohorts.two.design", {"name": "paired", "group": None})
+    change(study, "exhibits.curves", None)
+    change(study, "recipes.plain.early_stopping", None)
+    assert editor.is_valid(study)
+    read = reading.read(study)
+    assert read["cohorts"]["two"]["design"] == {"name": "paired"}
+    assert "curves" not in read["exhibits"]
+    for key in ("gruop", 3):
+        wrong = deepcopy(study)
+        wrong["cohorts"]["two"]["design"][key] = None
+        said = rf"\(paired\): unknown option {key!r}.*; allowed: none"
+        with pytest.raises(ValueError, match=said):
+            reading.read(wrong)
+
+
+def test_options_of_every_plug_in_are_in_the_schema_and_on_the_page():
+    text, page = json.dumps(study_schema()), (CONFIG / "README.md").read_text()
+    for kind in (plugins.SOURCES, plugins.DESIGNS, plugins.ARCHITECTURES, plugins.OPTIMIZERS,
+                 plugins.PROBES, plugins.ATTACKS, plugins.FIGURES, plugins.TABLES):  # fmt: skip
+        for name in kind.names():
+            assert f"**{name}**" in page
+            for option in kind.options(name).model_fields:
+                assert f'"{option}": ' in text
+                assert f"| `{option}` |" in page
+
+
+def test_an_options_meaning_is_what_the_docstring_says_of_it():
+    text = "What it does.\n\n`a`: the first,\nof all; `b` the second. Also `a` again.\n"
+    assert meaning(text, "a") == "`a`: the first, of all; Also `a` again."
+    assert meaning(text, "b") == "`b` the second."
+    assert meaning(text, "c") == ""
