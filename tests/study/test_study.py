@@ -281,7 +281,7 @@ def test_more_models_change_no_block_that_was_there():
         ("cohorts__one__queries", {"count": 1}, {("signals", "one")}),
         ("cohorts__apart__held_out", 0.2, {("roles", "apart")}),
         ("cohorts__one__design", {"name": "half", "group": 8},
-         {("membership", "one")}),
+         {("membership", "one"), ("scores", "one"), ("scores", "both")}),
         ("attacks__lira__variance", "per_example", {("scores", "one"), ("scores", "both")}),
         ("audits__both__targets", 2, {("scores", "both")}),
         ("exhibits__curves__title", "other", {("exhibit", "curves")}),

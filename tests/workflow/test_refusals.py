@@ -326,6 +326,14 @@ def test_a_study_without_its_name_is_not_merged_into_the_demo(project):
     refused(project, "miatlas: configuration: option 'study' is required")
 
 
+def test_a_key_that_stands_twice_is_refused_with_its_lines(project, monkeypatch):
+    """Whoever reads the file takes the last one: it is looked at before what it says."""
+    twice = (project.root / "study.yaml").read_text() + "seed: 8\n"
+    monkeypatch.setattr(project, "write", lambda: (project.root / "study.yaml").write_text(twice))
+    last = twice.count("\n")
+    refused(project, f"study.yaml, lines 2 and {last}: 'seed' stands twice in the file")
+
+
 THRESHOLD = '''"""Own (nobody 2026): an example."""
 
 from miatlas.audits.attack import Attack, reads
