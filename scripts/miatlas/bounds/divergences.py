@@ -1,12 +1,25 @@
 """Divergences of two Dirichlet laws in closed form; Beta laws are those with two components.
 
-Parameters a, b (..., C), all positive; results (...), in nats. Accurate for parameters from 1e-3 to
-1e6 (and a few components far above), C up to 1000, however near the two laws are: see `gammas`.
+Parameters a, b (..., C), all positive; results (...), in nats. For parameters from 1e-3 to 1e6 (and
+a few components far above) and C up to 1000, KL and ln BC have a relative error below 1e-9, however
+near the two laws are: nothing is a difference of what is nearly the same (see `log_beta`).
 """
 
 import numpy as np
 
-from miatlas.bounds.log_beta import NEAR, _log1pmx_series, log1pmx, remainder, remainder_slope
+from miatlas.bounds.log_beta import (
+    NEAR,
+    _log1pmx_series,
+    log1pmx,
+    remainder,
+    remainder_curvature,
+    remainder_slope,
+)
+
+SMALL = 0.1  # relative steps below which differences of R are integrals of its second derivative
+NODES, SHARES = np.polynomial.legendre.leggauss(5)
+POINTS = (1.0 + NODES) / 2.0
+WEIGHTS = (1.0 - POINTS) * SHARES / 2.0
 
 
 def kl(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -16,21 +29,31 @@ def kl(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     0, where rounding would make it less.
     """
     a, b = np.broadcast_arrays(np.asarray(a, np.float64), np.asarray(b, np.float64))
-    a_0, b_0 = a.sum(axis=-1, keepdims=True), b.sum(axis=-1, keepdims=True)
-    of_means = -(b * log1pmx((a / a_0 - b / b_0) / (b / b_0))).sum(axis=-1)
-    rest = _bregman(a, b).sum(axis=-1) - _bregman(a_0, b_0)[..., 0]
+    d, a_0 = b - a, a.sum(axis=-1, keepdims=True)
+    d_0 = d.sum(axis=-1, keepdims=True)
+    of_means = -(b * log1pmx((a * (d_0 / a_0) - d) / b)).sum(axis=-1)
+    rest = _bregman(a, d).sum(axis=-1) - _bregman(a_0, d_0)[..., 0]
     return np.maximum(of_means + rest, 0.0)
 
 
-def _bregman(a, b):
-    """Return the divergence of -½ ln + R from b to a."""
-    x = (b - a) / a
-    return -0.5 * log1pmx(x) + remainder(b) - remainder(a) - (b - a) * remainder_slope(a)
+def _bregman(a, d):
+    """Return the divergence of -½ ln + R from a + d to a."""
+    rest = remainder(a + d) - remainder(a) - d * remainder_slope(a)
+    near = np.abs(d) < SMALL * a
+    rest[near] = _second_order(a[near], d[near])
+    return rest - 0.5 * log1pmx(d / a)
+
+
+def _second_order(a, d):
+    """Return the same of R as what is beyond its tangent, d² ∫ (1 - t) R''(a + t d) dt."""
+    curvature = remainder_curvature(a[..., None] + d[..., None] * POINTS)
+    return d * d * (curvature * WEIGHTS).sum(axis=-1)
 
 
 def log_affinity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return ln BC = ln ∫ √(f_a f_b) = ln B((a+b)/2) - (ln B(a) + ln B(b)) / 2, at most 0."""
-    return np.minimum(log_chernoff(a, b, np.full(np.shape(a)[:-1], 0.5)), 0.0)
+    middle = (np.asarray(a, np.float64) + b) / 2.0
+    return -(kl(middle, a) + kl(middle, b)) / 2.0
 
 
 def log_chernoff(a: np.ndarray, b: np.ndarray, s: np.ndarray) -> np.ndarray:

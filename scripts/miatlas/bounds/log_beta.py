@@ -60,6 +60,16 @@ def remainder_slope(z: np.ndarray) -> np.ndarray:
     return result
 
 
+def remainder_curvature(z: np.ndarray) -> np.ndarray:
+    """Return R''(z) = ψ'(z) - 1/z - 1/(2z²), real z > 0."""
+    near = z < LARGE
+    curvatures = [(2 * n + 1) * (2 * n + 2) * c for n, c in enumerate(SERIES)]
+    outer, inner = np.where(near, LARGE, z), z[near]
+    result = np.asarray(_odd_series(outer, curvatures) / outer**2)
+    result[near] = trigamma(inner) - 1.0 / inner - 0.5 / inner**2
+    return result
+
+
 def trigamma(x: np.ndarray) -> np.ndarray:
     """Return ψ'(x), x > 0, to 1e-13: some times as fast as the zeta function that SciPy asks."""
     x = np.asarray(x, np.float64)
