@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import score_attack
-from scipy.stats import mannwhitneyu
+from scipy.stats import mannwhitneyu, norm
 
 from miatlas import options
 from miatlas.audits import audit as audits
@@ -363,6 +363,46 @@ def test_ten_targets_by_default_or_all(file, tmp_path):
     assert run("loss", {}, file, targets=None).shape == (10, 300)
     write(tmp_path / "few.h5", halves(4))
     assert run("loss", {}, [tmp_path / "few.h5"], targets=None).shape == (4, 300)
+
+
+# The public script of 2021 ---------------------------------------------------------------------
+
+
+def by_the_public_script(phi, member, target, online, fixed):
+    """The script's score of one model by all others, example by example: higher = member."""
+    others = [m for m in range(len(phi)) if m != target]
+    lists = {
+        kind: [[phi[m, i] for m in others if member[m, i] == kind] for i in range(phi.shape[1])]
+        for kind in (True, False)
+    }
+    cut = {kind: [x[: min(map(len, every))] for x in every] for kind, every in lists.items()}
+    spread = {kind: np.std(np.array(cut[kind])) for kind in cut}
+
+    def log_density(i, kind):
+        s = spread[True if online else kind] if fixed else np.std(cut[kind][i], axis=0)
+        return norm.logpdf(phi[target, i], np.median(cut[kind][i], axis=0), s + 1e-30)
+
+    return [
+        (log_density(i, True) * online - log_density(i, False)).mean() for i in range(phi.shape[1])
+    ]
+
+
+@pytest.mark.parametrize("online", [True, False])
+@pytest.mark.parametrize("variance", ["per_example", "global"])
+@pytest.mark.parametrize("design", ["half", "iid"])
+def test_the_preset_scores_files_as_the_public_script_does(tmp_path, design, variance, online):
+    """Which models are left out counts: all but the target, and the last where lists are longer."""
+    keys = {"group": 16} if design == "half" else {"size": 120}
+    drawn = import_module(f"miatlas.designs.{design}").draw
+    member = drawn(np.arange(200), range(16), Draws(0, "c", "p"), **keys).member
+    write(tmp_path / "s.h5", member, 1.0)
+    options = {"preset": "tf_privacy_2021", "variance": variance}
+    name = "lira_online" if online else "lira_offline"
+    found = run(name, options, [tmp_path / "s.h5"], design=design, targets=16, memory_mb=0.05)
+    phi = Signals([tmp_path / "s.h5"]).read("phi", slice(0, 200)).astype(np.float64)
+    for target in (0, 7, 15):  # the script's own target is the last
+        expected = by_the_public_script(phi, member, target, online, variance == "global")
+        np.testing.assert_allclose(found[target], expected, rtol=1e-9, atol=1e-9)
 
 
 # Leaks ---------------------------------------------------------------------------------------

@@ -22,9 +22,11 @@ class Pieces:
     """
 
     def __init__(
-        self, audit: Audit, names: set[str], queries: int | None, memory_mb: int, learns=False
-    ):
+        self, audit: Audit, names: set[str], queries: int | None, memory_mb: int, learns=False,
+        in_order=False,
+    ):  # fmt: skip
         self.audit, self.names, self.queries = audit, names, queries
+        self.in_order = in_order  # the first references of an example are taken, not any by lot
         # Whoever learns from another cohort takes its models whole: there is nothing to balance.
         self.first = audit.references if learns and not audit.same else None
         self.cohorts = {"target": audit.target, "refs": audit.shadow, "ref": audit.shadow,
@@ -106,7 +108,11 @@ class Pieces:
         """Return as many IN, and as many OUT references of each example as of all others."""
         self.numbers = self.numbers or self._numbers_of_all()
         rows = self._shadow_rows(target)
-        priority = references.priorities(rows, where.start, where.stop, self.audit.seed)
+        priority = (
+            references.in_order(rows, where.start, where.stop)
+            if self.in_order
+            else references.priorities(rows, where.start, where.stop, self.audit.seed)
+        )
         marked = self._marked(target, examples, where, self.audit.leave_one_out)
         k_in, k_out = self.numbers[target]
         asked = priority.take(examples - where.start, axis=1)

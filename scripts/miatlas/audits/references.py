@@ -4,7 +4,7 @@ In a `half` cohort each example is IN exactly M/2 models. Take the target away a
 are left for its members, M/2 for the others: whatever depends on that count knows the membership.
 So every example gets the same k_in IN and k_out OUT references, chosen by a priority that is a
 function of the seed, the model and the example, and of nothing else: not of the target, not of
-the slice of examples in which it is asked for.
+the slice of examples in which it is asked for. (Of the model alone for `in_order`.)
 
 Streaming over slices of examples: `counts` per slice, the minimum over slices, `allowed`, then
 `select` per slice. `balanced` is all of it for one piece.
@@ -90,6 +90,14 @@ def priorities(models: np.ndarray, first: int, stop: int, seed: int) -> np.ndarr
     key = rng(seed, "references").integers(2**64, dtype=np.uint64)
     rows = _mixed(key + np.asarray(models, dtype=np.uint64) * GOLDEN)[:, None]
     return _mixed(rows + np.arange(first, stop, dtype=np.uint64) * GOLDEN)
+
+
+def in_order(models: np.ndarray, first: int, stop: int) -> np.ndarray:
+    """Return priorities by which the first models of a cohort are chosen: uint64 (R, stop - first).
+
+    As the public LiRA script of 2021 does, which cuts each example's list to the smallest count.
+    """
+    return np.repeat(np.asarray(models, dtype=np.uint64)[:, None], stop - first, axis=1)
 
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)

@@ -11,6 +11,8 @@ from miatlas.audits.pieces import Pieces
 from miatlas.running.store import SLICE
 from miatlas.signals.answers import MASKS
 
+PUBLIC_SCRIPT = "tf_privacy_2021"  # the preset that is a script's own way from end to end
+
 
 def score(attack: ModuleType, options: dict, audit: Audit, memory_mb: int, scores=None):
     """Return the scores (T, N) float64 of all targets, NaN where an example is not evaluated.
@@ -43,7 +45,8 @@ class Fits:
         said, queries = attack.ATTACK, options.get("queries", 1)
         self.attack, self.options, self.names = attack, options, said.read_by_fit(options)
         read = said.read_by_score(options) if said.learns else said.read(options)
-        self.pieces = Pieces(audit, read, queries, memory_mb, said.learns)
+        in_order = options.get("preset") == PUBLIC_SCRIPT
+        self.pieces = Pieces(audit, read, queries, memory_mb, said.learns, in_order)
         self.slices = self.pieces.of
         if said.learns:
             taught = self.names | {*REFERENCES}

@@ -1,7 +1,12 @@
 """The public LiRA script of 2021: how it fits its Gaussians, where that differs from ours.
 
-Not an attack itself; `preset: tf_privacy_2021` of the LiRA attacks. Each example's list of values
-is cut, in the order of the models, to the smallest count over all examples; mu is the median, s the
+Not an attack itself; `preset: tf_privacy_2021` of the LiRA attacks. That script, plot.py in
+research/mi_lira_2021 of tensorflow/privacy, judges the last model of a folder by all others. With
+the preset a target is judged by all others too, in their order (`audits.references.in_order`), by
+what stands here, and its TPR is read below the level, not at it (`measure_leakage`).
+
+Each example's list of values is cut, in the order of the models, to the smallest count over all
+examples; mu is the median, s the
 deviation with ddof 0, plus 1e-30. Its "fixed variance" is one number: the deviation of all cut
 values from their common mean, over examples, models and queries, not centred per example. In its
 online form both hypotheses then get the IN deviation, and sigma cancels from the ranking.
