@@ -22,7 +22,7 @@ def main(*, html: str, md: str, csv: str, settings: dict, **evidence: list[str])
     numbers, shown = tables.tabulate(gather(settings, evidence), **settings["options"])
     write_csv(csv, numbers)
     notes = " ".join([*shown.attrs.get("notes", []), *remarks(evidence)])
-    write_text(md, f"{markdown(shown)}\n{notes}\n")
+    write_text(md, markdown(shown, notes))
     said = f"{settings['caption']} {notes}".strip()
     write_text(html, page(settings["title"], {"": shown}, said))
 

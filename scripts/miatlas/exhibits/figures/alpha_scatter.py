@@ -8,6 +8,7 @@ import pandas as pd
 from miatlas.exhibits.alphas import verdicts
 from miatlas.exhibits.evidence import Evidence
 from miatlas.exhibits.figures import common
+from miatlas.exhibits.texts import in_figure
 from miatlas.options import between, positive
 
 READS = ("scores",)
@@ -55,12 +56,12 @@ def draw(
         }
         shares = _shares(x[kind] <= level, y[kind] <= level)
         _panel(axes, x[shown], y[shown], level)
-        axes.set_title(_said(shares, names[first], names[second]), fontsize=7.5)
-        axes.set_xlabel(f"$\\alpha$ of {names[first]}")
-        axes.set_ylabel(f"$\\alpha$ of {names[second]}")
+        axes.set_title(in_figure(_said(shares, names[first], names[second])), fontsize=7.5)
+        axes.set_xlabel(f"α of {in_figure(names[first])}")
+        axes.set_ylabel(f"α of {in_figure(names[second])}")
         tables.append(pd.DataFrame({**table, **shares}))
     figure.suptitle(
-        f"{len(shown):,} of {len(kind):,} {of}; guessed members at $\\alpha$ = {level:g}",
+        f"{len(shown):,} of {len(kind):,} {of}; guessed members at α = {level:g}",
         fontsize=8,
     )
     return figure, pd.concat(tables, ignore_index=True)

@@ -8,6 +8,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from miatlas.exhibits.evidence import Evidence, estimate
 from miatlas.exhibits.figures import common
+from miatlas.exhibits.texts import in_figure
 
 MARKERS = "osD^vP"
 QUANTITIES = {"models": "reference models", "points": "population points per class"}
@@ -76,7 +77,7 @@ def _line(axes, points, index, shift):
     errors = [(y - points["low"]).fillna(0), (points["high"] - y).fillna(0)]
     axes.errorbar(x, y, errors, fmt="none", ecolor=look["color"], elinewidth=0.8)
     marker = MARKERS[index % len(MARKERS)]
-    axes.plot(x, y, label=points["line"].iloc[0], marker=marker, **look)
+    axes.plot(x, y, label=in_figure(points["line"].iloc[0]), marker=marker, **look)
 
 
 def _finish(axes, data, quantity):

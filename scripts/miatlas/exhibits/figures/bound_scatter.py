@@ -8,6 +8,7 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm
 
 from miatlas.exhibits.evidence import Evidence
 from miatlas.exhibits.figures import common, disclosed
+from miatlas.exhibits.texts import in_figure
 from miatlas.options import positive
 
 READS = ("bounds",)
@@ -95,7 +96,7 @@ def _finish(figure, grid, cells_drawn, against, cohorts):
     for axes in grid[-1]:
         axes.set_xlabel(XLABELS[against])
     for axes, cohort in zip(grid[:, 0], cohorts, strict=True):
-        prefix = f"{cohort}\n" if len(cohorts) > 1 else ""
+        prefix = f"{in_figure(cohort)}\n" if len(cohorts) > 1 else ""
         axes.set_ylabel(f"{prefix}achieved advantage")
         axes.set(xlim=(-0.02, 1.02), ylim=(-1.02, 1.02))
     drawn = next((one for one in cells_drawn if one is not None), None)

@@ -8,6 +8,7 @@ import pandas as pd
 from miatlas.exhibits.evidence import Evidence
 from miatlas.exhibits.figures import common, panels
 from miatlas.exhibits.scored_pairs import judged
+from miatlas.exhibits.texts import in_figure
 from miatlas.leakage.roc import roc
 from miatlas.options import nonnegative, positive
 
@@ -81,4 +82,4 @@ def _panel(axes, table, title):
         dots = table[table["member"] == (kind == "member")]
         axes.plot(dots["membership"], dots["calibrated"], marker, label=kind, **panels.dots(colour))
     axes.axhline(table["threshold"].iloc[0], label="best threshold", **CUT)
-    axes.set_title(title)
+    axes.set_title(in_figure(title))

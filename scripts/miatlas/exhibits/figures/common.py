@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from miatlas.exhibits.evidence import Evidence, estimate
+from miatlas.exhibits.texts import in_figure
 
 COLUMN, PAGE = 3.4, 7.0  # widths in inches of one and of two columns of print
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
@@ -146,7 +147,7 @@ def _band(rates, band):
 
 def draw_curve(axes: Axes, data: pd.DataFrame, name: str, **look) -> None:
     """Draw one curve of `curve_data`, in steps: only attained points are claimed."""
-    axes.plot(data["fpr"], data["tpr"], drawstyle="steps-post", label=name, **look)
+    axes.plot(data["fpr"], data["tpr"], drawstyle="steps-post", label=in_figure(name), **look)
     if data["low"].notna().any():
         edges = {"color": look["color"], "alpha": 0.16, "linewidth": 0, "step": "post"}
         axes.fill_between(data["fpr"], data["low"], data["high"], **edges)

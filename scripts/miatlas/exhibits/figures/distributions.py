@@ -8,6 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from miatlas.exhibits.evidence import Evidence
 from miatlas.exhibits.figures import common, shadows
+from miatlas.exhibits.texts import in_figure
 from miatlas.options import between, positive
 from miatlas.signals.statistics import confidence_from_phi, loss_from_phi
 
@@ -50,7 +51,9 @@ def draw(
         tables.append(table.assign(statistic=statistic))
     panels[0].set_ylabel("density")
     entries = shadows.handles() + panels[-1].get_legend_handles_labels()[0]
-    figure.legend(handles=entries, loc="outside upper center", ncols=len(entries), title=title)
+    figure.legend(
+        handles=entries, loc="outside upper center", ncols=len(entries), title=in_figure(title)
+    )
     order = ["statistic", "kind", "left", "right", "density", "gaussian"]
     return figure, pd.concat(tables, ignore_index=True)[order]
 

@@ -8,6 +8,7 @@ import pandas as pd
 from miatlas.exhibits.evidence import Evidence, percent
 from miatlas.exhibits.figures import common, panels
 from miatlas.exhibits.scored_pairs import by_target_cohort, judged
+from miatlas.exhibits.texts import in_figure
 from miatlas.leakage.intervals import clopper_pearson
 from miatlas.leakage.roc import roc, tpr_at_fpr
 from miatlas.options import between, positive
@@ -97,7 +98,7 @@ def _panel(axes, table, title, level):
         reach = np.array([y - 100 * own["low"], 100 * own["high"] - y]).clip(min=0)
         hatch = HATCHES[index % len(HATCHES)]
         bars = {"facecolor": (look["color"], 0.45), "edgecolor": look["color"], "hatch": hatch}
-        drawn = axes.bar(x, y, 0.9 * width, label=own["name"].iloc[0], **bars)
+        drawn = axes.bar(x, y, 0.9 * width, label=in_figure(own["name"].iloc[0]), **bars)
         for bar, empty in zip(drawn, own["below_resolution"], strict=True):
             bar.set(**({"facecolor": "none", "hatch": "", "linestyle": ":"} if empty else {}))
         axes.errorbar(x, y, reach, fmt="none", ecolor="0.2", elinewidth=0.7, capsize=1.5)
@@ -106,5 +107,5 @@ def _panel(axes, table, title, level):
     names = [f"{group} to predict\n{count:,} members" for group, count in counts.items()]
     axes.set_xticks(np.arange(len(names)), names, fontsize=6.5)
     axes.set_xlim(-0.6, len(names) - 0.4)
-    axes.set_title(title)
+    axes.set_title(in_figure(title))
     axes.grid(visible=False, axis="x")

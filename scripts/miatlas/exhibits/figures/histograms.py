@@ -8,6 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from miatlas.exhibits.evidence import Evidence
 from miatlas.exhibits.figures import common, shadows
+from miatlas.exhibits.texts import in_figure
 from miatlas.options import between, positive
 from miatlas.signals.statistics import loss_from_phi
 
@@ -43,7 +44,7 @@ def draw(
         inside = signals["member"][:, example]
         table = _panel(axes, values[:, place], inside, limits)
         axes.set_title(f"{column}, {row}")
-        axes.text(0.5, 0.97, shadows.describe(signals, example), **_corner(axes))
+        axes.text(0.5, 0.97, in_figure(shadows.describe(signals, example)), **_corner(axes))
         tables.append(table.assign(column=column, row=row, example=example))
     _finish(figure, grid, statistic)
     order = ["column", "row", "example", "kind", "left", "right", "models"]

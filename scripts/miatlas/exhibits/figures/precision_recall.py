@@ -8,6 +8,7 @@ import pandas as pd
 from miatlas.exhibits.evidence import Evidence
 from miatlas.exhibits.figures import common, panels
 from miatlas.exhibits.scored_pairs import by_target_cohort
+from miatlas.exhibits.texts import in_figure
 from miatlas.leakage.metrics import POOLED, precision_recall_table
 from miatlas.options import positive
 
@@ -35,12 +36,14 @@ def draw(
         for audit, label in pairs:
             table = _curve(evidence.scores[audit, label])
             look = common.style(list(evidence.names).index(label))
-            axes.plot(table["recall"], table["precision"], label=evidence.names[label], **look)
+            axes.plot(
+                table["recall"], table["precision"], label=in_figure(evidence.names[label]), **look
+            )
             place = {"cohort": cohort, "audit": audit, "label": label}
             tables.append(table.assign(**place, name=evidence.names[label], chance=share))
         axes.axhline(share, label="chance", **common.CHANCE)
         axes.set(xlim=(0, 1), ylim=(min(0.9 * share, 0.45), 1.02))
-        axes.set_title(cohort_names.get(cohort, cohort))
+        axes.set_title(in_figure(cohort_names.get(cohort, cohort)))
     figure.supxlabel("recall", fontsize=8.5)
     figure.supylabel("precision", fontsize=8.5)
     panels.shared_legend(figure, grid)

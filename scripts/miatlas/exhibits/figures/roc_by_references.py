@@ -7,6 +7,7 @@ import pandas as pd
 from miatlas.exhibits.evidence import Evidence
 from miatlas.exhibits.figures import common
 from miatlas.exhibits.figures.references import sweeps
+from miatlas.exhibits.texts import in_figure
 from miatlas.options import between
 
 
@@ -41,5 +42,5 @@ def _draw_panel(axes, evidence, sweep, band, floor):
         points = common.curve_data(evidence, one, band, floor)
         common.draw_curve(axes, points, one.name, **common.ordered_style(index, len(sweep.points)))
         tables.append(points.assign(series=sweep.name, references=count))
-    axes.set_title(sweep.name)
+    axes.set_title(in_figure(sweep.name))
     return tables

@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from miatlas.bounds.limits import tpr_limit
 from miatlas.exhibits.evidence import Evidence
 from miatlas.exhibits.figures import common, disclosed
+from miatlas.exhibits.texts import in_figure
 from miatlas.leakage.privacy import tpr_limit as private_limit
 from miatlas.options import between
 
@@ -46,7 +47,7 @@ def draw(
         tables.append(pd.concat(parts, ignore_index=True))
         _panel(axes, tables[-1], scale)
         if len(audits) > 1:
-            axes.set_title(audit_names.get(audit, audit))
+            axes.set_title(in_figure(audit_names.get(audit, audit)))
     data = pd.concat(tables, ignore_index=True)
     figure.legend(handles=_keys(data, delta), loc="outside upper center", ncols=2)
     return figure, data
@@ -94,6 +95,6 @@ def _keys(data, delta):
     epsilons = sorted(data["epsilon"].dropna().unique())
     if epsilons:
         values = ", ".join(f"{value:g}" for value in epsilons)
-        text = f"$(\\epsilon, {delta:g})$-DP, $\\epsilon$ = {values}"
+        text = f"(ε, {delta:g})-DP, ε = {values}"
         kinds.append(Line2D([], [], label=text, **PRIVATE))
     return [*disclosed.keys_of(present), *kinds, Line2D([], [], label="chance", **common.CHANCE)]

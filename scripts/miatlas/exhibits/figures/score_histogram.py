@@ -8,6 +8,7 @@ import pandas as pd
 from miatlas.exhibits.evidence import Evidence
 from miatlas.exhibits.figures import common, panels, shadows
 from miatlas.exhibits.scored_pairs import judged
+from miatlas.exhibits.texts import in_figure
 from miatlas.options import between, positive
 
 READS = ("scores",)
@@ -41,7 +42,9 @@ def draw(
         shadows.bars(axes, counts, limits, kind)
         columns = {"left": limits[:-1], "right": limits[1:], "examples": counts}
         tables.append(pd.DataFrame({"kind": shown, **columns}))
-    axes.set(xlabel=heading or f"score of {name}", ylabel="examples", xlim=limits[[0, -1]])
+    axes.set(
+        xlabel=in_figure(heading or f"score of {name}"), ylabel="examples", xlim=limits[[0, -1]]
+    )
     handles = [
         handle for handle, kind in zip(shadows.handles(), reversed(KINDS), strict=True)
         if not handle.set_label(KINDS[kind])

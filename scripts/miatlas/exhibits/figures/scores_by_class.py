@@ -8,6 +8,7 @@ import pandas as pd
 from miatlas.exhibits.evidence import Evidence
 from miatlas.exhibits.figures import common, panels
 from miatlas.exhibits.scored_pairs import judged
+from miatlas.exhibits.texts import in_figure
 from miatlas.options import between
 
 READS = ("scores", "signals")
@@ -72,7 +73,9 @@ def _draw(axes, table, classes, heading, level):
     ends = np.arange(len(classes))
     name = f"threshold at {100 * level:g} % FPR"
     axes.hlines(cut, ends - 0.4, ends + 0.4, color="0.25", linestyle=(0, (3, 1)), label=name)
-    axes.set_xticks(ends, classes, rotation=90 if len(max(classes, key=len)) > 2 else 0)
-    axes.set(ylabel=heading, xlim=(-0.6, len(classes) - 0.4))
+    axes.set_xticks(
+        ends, [in_figure(c) for c in classes], rotation=90 if len(max(classes, key=len)) > 2 else 0
+    )
+    axes.set(ylabel=in_figure(heading), xlim=(-0.6, len(classes) - 0.4))
     axes.grid(visible=False, axis="x")
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)

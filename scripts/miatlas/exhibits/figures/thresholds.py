@@ -11,6 +11,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 from miatlas.designs.roles import HELD_OUT, POOL
 from miatlas.exhibits.evidence import Evidence
 from miatlas.exhibits.figures import common, shadows
+from miatlas.exhibits.texts import in_figure
 from miatlas.options import between, positive
 from miatlas.signals.statistics import loss_from_phi
 
@@ -161,11 +162,12 @@ def _finish(figure, grid, pairs, signals, alpha):
         axes.set_ylim(0, 1.2 * axes.get_ylim()[1])  # room for the verdict
     label, names = int(signals["labels"][pairs[0][1]]), signals.get("class_names")
     figure.supxlabel(
-        f"loss; all examples are members, of class {names[label] if names else label}", fontsize=8.5
+        in_figure(f"loss; all examples are members, of class {names[label] if names else label}"),
+        fontsize=8.5,
     )
     entries = [
         Patch(facecolor=(TINT, 0.3), edgecolor=TINT, label="reference losses"),
-        Line2D([], [], color=CUT, label=f"threshold at $\\alpha$ = {alpha:g}"),
+        Line2D([], [], color=CUT, label=f"threshold at α = {alpha:g}"),
         Line2D([], [], color="0.1", linestyle=(0, (3, 1.5)), label="the model's own loss"),
     ]
     figure.legend(handles=entries, loc="outside upper center", ncols=3)

@@ -9,6 +9,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from miatlas.exhibits.evidence import Evidence, estimate, percent
 from miatlas.exhibits.figures import common
 from miatlas.exhibits.figures.references import sweeps
+from miatlas.exhibits.texts import in_figure
 from miatlas.leakage.levels import Level
 
 MARKERS = "osD^vP"
@@ -51,7 +52,9 @@ def _draw_line(axes, table, index, shift):
     x, y = table["references"] * 1.02**shift, 100 * table["value"]  # bars side by side
     errors = [y - 100 * table["low"], 100 * table["high"] - y]
     axes.errorbar(x, y, errors, fmt="none", ecolor=look["color"], elinewidth=0.8)
-    axes.plot(x, y, label=table["series"].iloc[0], marker=MARKERS[index % len(MARKERS)], **look)
+    axes.plot(
+        x, y, label=in_figure(table["series"].iloc[0]), marker=MARKERS[index % len(MARKERS)], **look
+    )
     below = table["below_resolution"]
     face = {"marker": MARKERS[index % len(MARKERS)], "linestyle": "none"}
     axes.plot(x[below], y[below], **face, color=look["color"], markerfacecolor="white", zorder=3)

@@ -7,6 +7,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from miatlas.exhibits.evidence import Evidence, estimate
 from miatlas.exhibits.figures import common, disclosed
+from miatlas.exhibits.texts import in_figure
 
 READS = ("metrics", "bounds")
 SYMBOLS = {"calibration": "\\Delta", "aleatoric": "A", "epistemic": "E"}
@@ -98,7 +99,7 @@ def _axis(axes, family, table):
     points = table.drop_duplicates("x")
     if family.get("logarithmic"):
         axes.set_xscale("log")
-    texts = [level if isinstance(level, str) else f"{level:g}" for level in points["level"]]
+    texts = [in_figure(x) if isinstance(x, str) else f"{x:g}" for x in points["level"]]
     if factor := family.get("factor"):
         symbol = SYMBOLS[factor]
         values = points[factor]
@@ -108,7 +109,7 @@ def _axis(axes, family, table):
     axes.xaxis.set_minor_locator(NullLocator())
     axes.margins(x=0.1)
     axes.tick_params(axis="x", labelsize=6.5)
-    axes.set_xlabel(family["name"])
+    axes.set_xlabel(in_figure(family["name"]))
 
 
 def _keys(data, floor):
