@@ -13,7 +13,7 @@ def remarks(files: dict[str, list]) -> list[str]:
     """
     found = {}
     for path in map(Path, files.get("metrics", [])):
-        result = json.loads(path.read_text())
+        result = json.loads(path.read_text(encoding="utf-8"))
         found[result["audit"]] = result.get("at_chance", [])
     for path in map(Path, files.get("scores", [])):
         found[path.parent.name] = json.loads(attributes(path).get("at_chance", "[]"))
