@@ -178,6 +178,16 @@ def test_every_figure_shows_texts_as_written(name):
     assert texts.NOTHING not in numbers.to_csv()
 
 
+def test_a_legend_of_long_names_is_whole():
+    evidence = named(curves(), "a" * 120, "b")
+    figure, _ = import_module("miatlas.exhibits.figures.roc").draw(evidence)
+    figure.draw_without_rendering()
+    legend = figure.axes[0].get_legend().get_window_extent()
+    assert figure.bbox.x0 <= legend.x0
+    assert legend.x1 <= figure.bbox.x1
+    assert figure.axes[0].get_window_extent().width > figure.dpi  # an inch
+
+
 def test_a_histogram_of_examples_names_their_classes():
     evidence = of_classes(figure_tests.signals_of(8, 10))
     evidence.signals["labels"][:] = 0

@@ -25,7 +25,8 @@ def unsaid(source: str) -> list[int]:
         binary = any("b" in a.value for a in _modes(node) if isinstance(a.value, str))
         opens = isinstance(node.func, ast.Name) and name == "open" and not binary
         texts = isinstance(node.func, ast.Attribute) and name in ("read_text", "write_text")
-        if (opens or texts) and "encoding" not in [keyword.arg for keyword in node.keywords]:
+        said = {keyword.arg for keyword in node.keywords} & {"encoding", None}  # None: **settings
+        if (opens or texts) and not said:
             lines.append(node.lineno)
     return lines
 

@@ -25,6 +25,7 @@ DASHES = [
 CHANCE = {"color": "0.45", "linestyle": (0, (2, 2)), "linewidth": 0.9, "zorder": 1.5}
 WIDEST_FLOOR = 0.1  # a logarithmic axis shows at least one decade
 LEGEND_ROOM = 4  # entries below the chance line that hide no curve
+LONG, LETTER = 44, 0.07  # letters that fit between the axes; width in inches of one in a legend
 
 
 class Series(NamedTuple):
@@ -176,10 +177,13 @@ def _finish(axes, ends):
 
 def legend(axes: Axes) -> None:
     """Put the legend below the chance line, where no curve is; beside the axes if it is long."""
-    if len(axes.get_legend_handles_labels()[1]) <= LEGEND_ROOM:
+    names = axes.get_legend_handles_labels()[1]
+    longest = max(len(line) for name in names for line in name.split("\n"))
+    if len(names) <= LEGEND_ROOM and longest <= LONG:
         axes.legend(loc="lower right")
     else:
-        axes.figure.set_figwidth(axes.figure.get_figwidth() + 2.2)
+        width = max(2.2, 0.8 + LETTER * longest)
+        axes.figure.set_figwidth(axes.figure.get_figwidth() + width)
         axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
 
 
