@@ -1,7 +1,8 @@
 """Scoring: attacks streamed from HDF5, against vectorised NumPy over arrays held in memory.
 
 Both sides score one target, with the same references; reading is timed apart. The alternative is
-each formula as one would write it with whole arrays: no slices, no bound on memory.
+each formula as one would write it with whole arrays: no slices, no bound on memory. Then ten
+targets, that share the passes over the signals, against a pass or two for each.
 """
 
 import sys
@@ -19,6 +20,8 @@ SIZES = [  # and the rounds
     ({"models": 256, "examples": 60_000, "queries": 18}, 2),
 ]
 QUICK = [({"models": 8, "examples": 500, "queries": 2}, 1)]
+MANY, QUICK_MANY = {"models": 64, "examples": 40_000, "queries": 18}, QUICK[0][0]
+TARGETS, MANY_NAMES = 10, ("LiRA online, global variance", "LiRA online, per-example variance")
 ATTACKS = {
     "LiRA online, global variance": {"attack": "lira_online", "variance": "global"},
     "LiRA online, per-example variance": {"attack": "lira_online", "variance": "per_example"},
@@ -48,6 +51,25 @@ def measure(quick: bool) -> list[dict]:
                 what = " × ".join(f"{count:,} {kind}" for kind, count in size.items())
                 title = f"{name}, {what}, 1 target"
                 entries.append(comparison(title, runs, "seconds", agreement))
+    return [*entries, *_many(quick)]
+
+
+def _many(quick):
+    """Return the comparison of targets that share each pass with targets that do not."""
+    size, entries = QUICK_MANY if quick else MANY, []
+    with tempfile.TemporaryDirectory() as folder:
+        child("scoring.py", "prepare", folder=folder, **size)
+        for name in MANY_NAMES:
+            kinds = {"all targets in a pass": "together", "passes for each target": "one_by_one"}
+            side = {"folder": folder, "name": name, "targets": 2 if quick else TARGETS}
+            sides = {k: partial(child, "scoring.py", v, **side) for k, v in kinds.items()}
+            runs = in_turn(sides, 1 if quick else 2)
+            agreement = {"of": "scores, example by example"}
+            both = list(kinds.values())
+            agreement |= child("scoring.py", "compare", folder=folder, sides=both)
+            what = " × ".join(f"{count:,} {kind}" for kind, count in size.items())
+            title = f"{name}, {what}, {side['targets']} targets"
+            entries.append(comparison(title, runs, "whole_seconds", agreement))
     return entries
 
 
@@ -78,20 +100,43 @@ def prepare(folder: str, models: int, examples: int, queries: int) -> dict:
 
 def streamed(folder: str, name: str) -> dict:
     """Score as the workflow does, slice by slice from the file."""
+    return _scored(folder, name, "streamed", [range(1)])
+
+
+def together(folder: str, name: str, targets: int) -> dict:
+    """Score many targets as the workflow does: they share each pass over the file."""
+    return _scored(folder, name, "together", [range(targets)])
+
+
+def one_by_one(folder: str, name: str, targets: int) -> dict:
+    """Score many targets one after the other, each with passes of its own."""
+    return _scored(folder, name, "one_by_one", [[target] for target in range(targets)])
+
+
+def _scored(folder, name, side, groups):
+    """Score groups of targets, each group in the same passes over the file."""
+    import numpy as np
+
     from miatlas.audits import audit as audits
     from miatlas.audits import scoring
+    from miatlas.audits.attack import load
     from miatlas.running.allocator import keep_freed_memory
     from miatlas.study import entries
 
     keep_freed_memory()
-    entry = entries.attack(ATTACKS[name], "attacks.it")
-    attack = import_module(f"miatlas.attacks.{ATTACKS[name]['attack']}")
+    entry, attack = entries.attack(ATTACKS[name], "attacks.it"), load(ATTACKS[name]["attack"])
+    import_module("scipy.special")  # before the clock starts
     signals, start_mib = timed_signals(folder), peak_mib()
-    start = time.perf_counter()
-    audit = audits.audit(signals, signals, design="half", targets=1, seed=SEED)
-    scores = scoring.score(attack, entry["options"], audit, MEMORY_MB)[0]
-    seconds = time.perf_counter() - start - signals.seconds
-    return _result(folder, "streamed", scores, seconds, signals.seconds, start_mib)
+    start, scores = time.perf_counter(), []
+    for group in groups:
+        audit = audits.audit(signals, signals, design="half", targets=max(group) + 1, seed=SEED)
+        audit.targets = np.array(group)
+        scores.append(scoring.score(attack, entry["options"], audit, MEMORY_MB))
+    seconds = time.perf_counter() - start
+    scores = np.squeeze(np.concatenate(scores))
+    whole = {"whole_seconds": seconds}
+    seconds -= signals.seconds
+    return whole | _result(folder, side, scores, seconds, signals.seconds, start_mib)
 
 
 def in_memory(folder: str, name: str) -> dict:
@@ -177,11 +222,11 @@ def _result(folder, side, scores, seconds, reading, start_mib):
     return {"seconds": seconds, "reading_seconds": reading, "start_mib": start_mib}
 
 
-def compare(folder: str, **_) -> dict:
+def compare(folder: str, sides=("streamed", "in_memory"), **_) -> dict:
     """Return the largest difference of the two sides' scores, and the largest score."""
     import numpy as np
 
-    ours, other = (np.load(f"{folder}/{side}.npy") for side in ("streamed", "in_memory"))
+    ours, other = (np.load(f"{folder}/{side}.npy") for side in sides)
     return {
         "largest_difference": float(np.abs(ours - other).max()),
         "largest_score": float(np.abs(other).max()),
@@ -189,5 +234,8 @@ def compare(folder: str, **_) -> dict:
 
 
 if __name__ == "__main__":
-    sides = {"streamed": streamed, "in_memory": in_memory}
+    sides = {
+        "streamed": streamed, "in_memory": in_memory,
+        "together": together, "one_by_one": one_by_one,
+    }  # fmt: skip
     report({"prepare": prepare, "compare": compare, **sides})

@@ -117,7 +117,7 @@ def script(folder: str, examples: int, given: dict, within_mb: int) -> dict:
     answers |= {side: [_path(folder, examples)] for side in ("target", "shadow")}
     settings = {
         "target_cohort": "drawn", "shadow_cohort": "drawn", "design": "half", "targets": 1,
-        "seed": SEED, "references": None, "per_target": {}, "leave_one_out": False,
+        "seed": SEED, "references": None, "per_target": {}, "leave_one_out": False, "group": None,
         "attack": given["attack"], "label": given["attack"],
         "options": entries.attack(given, "attacks.streamed")["options"],
     }  # fmt: skip
