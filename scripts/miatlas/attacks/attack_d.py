@@ -31,5 +31,10 @@ def score(
     to be what the target would have been without the example. target_phi (N, Q), refs_phi
     (R, N, Q), query 0 of either; masks (R, N): students that drew the example itself (IN) have seen
     the target's answer about it, and take part with `refs: all` only.
+
+    `smoothing`: how a rank among references becomes a rate, as in ye2022 §4: `empirical`
+    counts, `linear` interpolates, `logit_gaussian` fits a normal to the logits, and the last
+    two take the smaller or the mean of both thresholds. `refs`: OUT students alone, or all of
+    them.
     """
     return attack_r.score(target_phi, refs_phi, refs_out, refs_in, smoothing=smoothing, refs=refs)

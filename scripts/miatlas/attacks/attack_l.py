@@ -29,5 +29,9 @@ def score(
     The models are trained as the target was, on its training set without the example (for a
     non-member, on the training set itself), so that only the training's randomness is left in the
     threshold. target_phi (N, Q), refs_phi (R, N, Q), query 0 of either; refs_out (R, N).
+
+    `smoothing`: how a rank among references becomes a rate, as in ye2022 §4: `empirical`
+    counts, `linear` interpolates, `logit_gaussian` fits a normal to the logits, and the last
+    two take the smaller or the mean of both thresholds.
     """
     return attack_r.score(target_phi, refs_phi, refs_out, smoothing=smoothing)

@@ -31,8 +31,13 @@ def score(
 
     target_phi (N, Q), target_held_out_phi (H, Q), query 0 of either; held_out_labels (H,). It
     orders the examples of one target as the loss does: what it adds is a threshold that fits every
-    target. `per_class` keeps the first that many held-out examples of each class (the paper takes
-    400 or 1000, App. A.2; default: all); ValueError if a class has fewer.
+    target. ValueError if a class has fewer held-out examples than are kept of each; the paper keeps
+    400 or 1000 (App. A.2).
+
+    `smoothing`: how a rank among references becomes a rate, as in ye2022 §4: `empirical`
+    counts, `linear` interpolates, `logit_gaussian` fits a normal to the logits, and the last
+    two take the smaller or the mean of both thresholds. `per_class`: how many held-out examples
+    of each class are kept, the first ones (default: all).
     """
     chosen = slice(None) if per_class is None else first_of_each(held_out_labels, per_class)
     population = ye2022.Shared(target_held_out_phi[chosen, 0])

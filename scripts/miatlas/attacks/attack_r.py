@@ -30,6 +30,11 @@ def score(
 
     target_phi (N, Q), refs_phi (R, N, Q), query 0 of either; masks (R, N). `refs: all` takes the IN
     references too and `exp_minus_confidence` replaces the loss, as the public scripts of 2022 do.
+
+    `smoothing`: how a rank among references becomes a rate, as in ye2022 §4: `empirical`
+    counts, `linear` interpolates, `logit_gaussian` fits a normal to the logits, and the last
+    two take the smaller or the mean of both thresholds. `refs`: OUT references alone, or all of
+    them. `statistic`: what is ranked: the loss, or `exp_minus_confidence` in its place.
     """
     models = refs_out if refs == "out" else refs_out | refs_in
     references = ye2022.observed(among(refs_phi[..., 0], models), statistic)

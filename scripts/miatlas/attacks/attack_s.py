@@ -29,6 +29,10 @@ def score(
     """Return -alpha, the rank of the loss among OUT losses of the same label; higher = member.
 
     target_phi (N, Q), query 0 of it; fitted: the losses of each label's OUT references.
+
+    `smoothing`: how a rank among references becomes a rate, as in ye2022 §4: `empirical`
+    counts, `linear` interpolates, `logit_gaussian` fits a normal to the logits, and the last
+    two take the smaller or the mean of both thresholds.
     """
     losses, alpha = ye2022.observed(target_phi[:, 0]), np.empty(len(labels))
     for label in np.unique(labels):

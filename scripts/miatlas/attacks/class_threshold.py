@@ -29,6 +29,8 @@ def score(
     tau_y is the midpoint of the mean loss of the shadow models' members of the class and of that of
     their non-members: a threshold per class is where `sablayrolles` would put one if it could not
     tell examples apart. target_phi (N, Q), query 0 of it.
+
+    `rule`: the loss less tau_y, or divided by it.
     """
     loss, tau = loss_from_phi(target_phi[:, 0]), look_up(fitted, labels)
     return -(loss - tau) if rule == "threshold" else -loss / tau

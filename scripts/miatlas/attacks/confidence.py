@@ -18,8 +18,10 @@ ATTACK = Attack(
 
 
 def score(target_phi, *, queries: Annotated[int, positive] = 1) -> np.ndarray:  # (N, Q) -> (N,)
-    """Return p_y, averaged over the first `queries` queries; higher = member.
+    """Return p_y, averaged over queries; higher = member.
 
     On one query it orders the examples as the loss does; its averages over queries do not.
+
+    `queries`: how many queries, from the first on, are averaged.
     """
     return confidence_from_phi(first_queries(target_phi, queries)).mean(axis=1)

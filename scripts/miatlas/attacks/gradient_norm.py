@@ -37,6 +37,10 @@ def score(
     parameters; LiRA's statistic is log |∇loss|, with Gaussians for every example's IN and OUT
     references: refs_gradients (R, N, 3), masks (R, N). The logarithm is our choice: the norms span
     decades, as the losses do.
+
+    `norm`: which norm of the gradient. `form`: the norm alone, or its likelihood ratio as in
+    LiRA. `variance`: the deviation of each example's own references, or `global`, one for each
+    query, pooled over all examples.
     """
     observed = statistic(target_gradients, norm)
     if form == "threshold":

@@ -46,6 +46,11 @@ def score(
     may the neighbours: NI = 1. `threshold` returns the calibrated score itself, for one threshold
     to judge (Fig. 4). target_phi (N, Q), of the third cohort (R, N, Q), reference_logits (R, N, C)
     or with queries before C: query 0 of each. labels, examples (N,).
+
+    `theta`: the cosine above which two answers count as alike. `neighbours`: whether the
+    difference is scaled by the number of alike answers. `classifier`: what judges: the trained
+    network, or a `threshold` on the calibrated score. `without`: which input the network does
+    without (Fig. 14). `epochs`: passes of the training.
     """
     parts = np.zeros((len(fitted), len(labels)))
     for r, (neighbourhood, trained) in enumerate(fitted):

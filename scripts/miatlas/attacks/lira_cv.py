@@ -27,6 +27,9 @@ def score(
     α are fitted by maximum likelihood to the vectors of the IN and the OUT references, with `prior`
     pseudo-observations as in `dirichlet_ratio`. Logits (N, C), of the references (R, N, C), or with
     queries before C, of which the first is used.
+
+    `prior`: pseudo-observations of what IN and OUT references say together, which draw both
+    fits towards one law.
     """
     observed = dirichlet.log_confidences(untouched(target_logits, "logits"))
     refs = dirichlet.log_confidences(untouched(refs_logits, "logits", models=True))

@@ -41,6 +41,10 @@ def score(
     the set among the references, with as many observations as `smoothing` says added to either kind
     (`log_ratio`). Logits (N, C), of the references
     (R, N, C), or with queries before C, of which the first is used.
+
+    `threshold`: one level for all models, or each model's own. `level`: the threshold, where it
+    is `fixed`. `coverage`: the share of held-out examples whose true label a set must hold,
+    where it is `adaptive`. `smoothing`: observations that are added to those of either kind.
     """
     own, refs = level, np.full(len(refs_logits), level)
     if threshold == "adaptive":

@@ -39,6 +39,13 @@ def score(
     N(mu_out, s_out²) its law among the OUT references of the same example (R, N). Beyond 38
     deviations Pr is 1 in float64 and the scores tie at 0. The preset brings its own location
     and deviation and scores minus the two-sided log-density, averaged over queries (methods §3).
+
+    `queries`: how many queries, from the first on, are summed over (default: all there are).
+    `variance`: the deviation of each example's own references, or `global`, one for each query,
+    pooled over all examples. `location`: the mean or the median of an example's references
+    stands for mu. `statistic`: what of an answer is taken for normal: the `logit` phi, its
+    unstable form, the confidence, the loss, or the `hinge` of the logits. `preset`: fit as the
+    public script of 2021 does, whose location and deviation then replace those chosen here.
     """
     options = {"variance": variance, "location": location, "preset": preset}
     phi = lira.observed(statistic, queries, target_phi, target_logits, labels)

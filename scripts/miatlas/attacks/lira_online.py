@@ -35,8 +35,15 @@ def score(
     """Return Σ_q log N(phi; mu_in, s_in²) - log N(phi; mu_out, s_out²), (N,); higher = member.
 
     phi is the statistic at query q of the target, N(mu, s²) its law among the IN and the OUT
-    references of the same example (R, N); see `needs` for which of the signals are read. The preset
+    references of the same example (R, N); ATTACK says which of the signals are read. The preset
     brings its own location and deviation, and averages over queries (methods §3).
+
+    `queries`: how many queries, from the first on, are summed over (default: all there are).
+    `variance`: the deviation of each example's own references, or `global`, one for each query,
+    pooled over all examples. `location`: the mean or the median of an example's references
+    stands for mu. `statistic`: what of an answer is taken for normal: the `logit` phi, its
+    unstable form, the confidence, the loss, or the `hinge` of the logits. `preset`: fit as the
+    public script of 2021 does, whose location and deviation then replace those chosen here.
     """
     options = {"variance": variance, "location": location, "preset": preset}
     phi = lira.observed(statistic, queries, target_phi, target_logits, labels)

@@ -26,6 +26,9 @@ def score(
     As `lira_cv`, with p_y and 1 - p_y for the vector: query 0 of phi (N, Q), of the references
     (R, N, Q). `lira_online` with one query reads the same observation, and takes its logit for a
     Gaussian instead.
+
+    `prior`: pseudo-observations of what IN and OUT references say together, which draw both
+    fits towards one law.
     """
     observed = dirichlet.of_confidence(target_phi[..., 0])
     refs = dirichlet.of_confidence(refs_phi[..., 0])

@@ -18,8 +18,10 @@ ATTACK = Attack(
 
 
 def score(target_phi, *, queries: Annotated[int, positive] = 1) -> np.ndarray:  # (N, Q) -> (N,)
-    """Return phi = log(p_y / (1 - p_y)), averaged over the first `queries` queries.
+    """Return phi = log(p_y / (1 - p_y)), averaged over queries.
 
     Higher = member. On one query it orders the examples as the loss does; averages do not.
+
+    `queries`: how many queries, from the first on, are averaged.
     """
     return first_queries(target_phi, queries).astype(np.float64).mean(axis=1)

@@ -37,6 +37,11 @@ def score(
     their nearest neighbours in the features of one reference model, whose training set tells
     nothing of the target's (none of its group of halves, not its pair); the share `outliers` with
     the largest is attacked. target_phi (N, Q), refs_phi (R, N, Q), query 0 of either.
+
+    `outliers`: the share of examples, those farthest from all others, that is attacked.
+    `smoothing`: how a rank among references becomes a rate, as in ye2022 §4: `empirical`
+    counts, `linear` interpolates, `logit_gaussian` fits a normal to the logits, and the last
+    two take the smaller or the mean of both thresholds.
     """
     references = np.sort(ye2022.observed(among(refs_phi[..., 0], refs_out)), axis=0)
     alpha = ye2022.alpha(smoothing, ye2022.observed(target_phi[:, 0]), references)

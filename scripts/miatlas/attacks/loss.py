@@ -18,5 +18,8 @@ ATTACK = Attack(
 
 
 def score(target_phi, *, queries: Annotated[int, positive] = 1) -> np.ndarray:  # (N, Q) -> (N,)
-    """Return -loss, averaged over the first `queries` queries; higher = member."""
+    """Return -loss, averaged over queries; higher = member.
+
+    `queries`: how many queries, from the first on, are averaged.
+    """
     return -loss_from_phi(first_queries(target_phi, queries)).mean(axis=1)

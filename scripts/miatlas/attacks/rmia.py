@@ -64,6 +64,13 @@ def score(
     LR = p(x | target) / p(x). z are the held-out examples (H,), on which no model trained, or all
     evaluated examples but x itself, told by its index in `examples` (N,). Sorted once, LR(z) need
     not be compared pair by pair. z is read by `fit`; with `population: all` x as well.
+
+    `mode`: p(x) from IN and OUT references, or from OUT ones alone. `population`: which
+    examples are z: the held-out ones, or `all` that count but x itself. `gamma`: how many times
+    as likely as z x has to be. `a`: the slope of the offline mode's line from p_out to p(x).
+    `statistic`: what p is made of: a softmax, or the soft margin of its Taylor polynomial.
+    `temperature`: what logits are divided by. `order`: the polynomial's last power.
+    `margin`: what is taken off the true label's logit, for the soft margin.
     """
     if population == "all":
         ratio = fitted["ratio"][examples]

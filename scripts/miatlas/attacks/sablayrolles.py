@@ -25,6 +25,8 @@ def score(
 
     target_phi (N, Q), refs_phi (R, N, Q), masks (R, N). All values are of the untouched example;
     tau is the midpoint that carlini2022 reads for the threshold of the original paper.
+
+    `statistic`: the loss, or the `logit` phi in its place.
     """
     observed = ORIENTED[statistic]  # -loss or phi: turned so that members have more of it
     values = observed(refs_phi[..., 0])

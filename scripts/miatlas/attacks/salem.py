@@ -33,6 +33,10 @@ def score(
     fewer classes), from the largest on, and no label. It is trained on those of the shadow model's
     own members and non-members, at most `maximum` of either and equally many. Logits (N, C), or
     with queries before C, of which the first is used; see `fit`.
+
+    `classifier`: what learns: a network of one hidden layer, or a logistic regression.
+    `posteriors`: how many of the largest confidences it sees. `maximum`: the most members, and
+    non-members, that it is trained on.
     """
     largest = top(untouched(target_logits, "logits"), posteriors)
     return classifiers.probability(fitted, largest)

@@ -36,6 +36,10 @@ def score(
     The classifier of the example's class is trained on the confidence vectors of the shadow models
     about their members and their non-members of that class, at most `maximum` of either and equally
     many. Logits (N, C), or with queries before C, of which the first is used; see `fit`.
+
+    `classifier`: what learns: a network of one hidden layer, or a logistic regression.
+    `vectors`: confidences in the order of the classes, or `sorted` by size. `maximum`: the most
+    members, and non-members, of a class that it is trained on.
     """
     observed = classifiers.confidences(untouched(target_logits, "logits"))
     result = np.empty(len(labels))

@@ -24,6 +24,8 @@ def score(
     """Return -(loss - mean OUT loss), or phi - mean OUT phi, (N,); higher = member.
 
     target_phi (N, Q), refs_phi (R, N, Q), refs_out (R, N); the untouched example alone.
+
+    `statistic`: the loss, or the `logit` phi in its place.
     """
     observed = ORIENTED[statistic]  # -loss or phi: turned so that members have more of it
     outs = among(refs_phi[..., 0], refs_out)

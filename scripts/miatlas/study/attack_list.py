@@ -65,11 +65,11 @@ def described(attack: str) -> str:
     if needed := needs(attack):
         lines.append(f"    needs: {', '.join(needed)}")
     for name, (kind, default) in spelled(_source(attack), "score").items():
-        lines.append(f"    {name} = {default}    ({_plain(kind)})")
+        lines.append(f"    {name} = {default}    ({plain(kind)})")
     return "\n".join(lines)
 
 
-def _plain(kind):
+def plain(kind):
     """Return a type with its checks without the words that Python needs around it."""
     kind = re.sub(r"Literal\[(.*?)\]", lambda m: m[1].replace("'", "").replace(", ", " | "), kind)
     return re.sub(r"Annotated\[(.*)\]", r"\1", kind)
