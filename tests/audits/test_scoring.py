@@ -174,6 +174,32 @@ def test_scores_come_into_a_file_as_into_memory(file, tmp_path, name, given):
     np.testing.assert_array_equal(found, run(name, given, file, memory_mb=0.08))
 
 
+PASSES = [  # over the slices of the references' answers, for 3 targets
+    ("loss", {}, 1), ("lira_online", {}, 1), ("lira_online", {"variance": "global"}, 2),
+    ("lira_offline", {"preset": "tf_privacy_2021"}, 2), ("class_threshold", {}, 2),
+    ("rmia", {"temperature": 1.0}, 1), ("rmia", {"temperature": 1.0, "population": "all"}, 3),
+    ("attack_s", {}, 6),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "given", "passes"), PASSES)
+def test_targets_share_each_pass_over_the_signals_where_their_fits_are_small(
+    tmp_path, monkeypatch, name, given, passes
+):
+    role = np.where(np.arange(300) < 20, 1, 0).astype(np.uint8)
+    write(tmp_path / "s.h5", halves() & (role == 0), signal=1.0, role=role)
+    times, read = np.zeros(300, int), Signals.read  # that each example's answers are read
+
+    def counted(self, array, examples, last=None):
+        times[examples] += array == "phi"
+        return read(self, array, examples, last)
+
+    monkeypatch.setattr(Signals, "read", counted)
+    run(name, given, [tmp_path / "s.h5"], memory_mb=0.08)
+    behind = times[100:]  # the held-out examples, and the slices that they are read with
+    assert set(behind) == {passes}
+
+
 @pytest.mark.parametrize("memory_mb", [64, 0.01])
 def test_held_out_answers_are_those_of_the_held_out_examples(tmp_path, memory_mb):
     role = np.where(np.random.default_rng(2).random(300) < 0.2, 1, 0).astype(np.uint8)

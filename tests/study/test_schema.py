@@ -151,7 +151,7 @@ def test_options_of_every_plug_in_are_in_the_schema_and_on_the_page():
 
 
 def test_an_options_meaning_is_what_the_docstring_says_of_it():
-    text = "What it does.\n\n`a`: the first,\nof all; `b` the second. Also `a` again.\n"
-    assert meaning(text, "a") == "`a`: the first, of all; Also `a` again."
-    assert meaning(text, "b") == "`b` the second."
-    assert meaning(text, "c") == ""
+    text = "What `c` does.\n\n`a`: the first,\nof all; `b` the second. Also `a` again, and `b`.\n"
+    assert meaning(text, "a") == "the first, of all."
+    assert meaning(text, "b") == "`b` the second; Also `a` again, and `b`."
+    assert meaning(text, "d") == ""

@@ -49,8 +49,8 @@ def score(
 
     `theta`: the cosine above which two answers count as alike. `neighbours`: whether the
     difference is scaled by the number of alike answers. `classifier`: what judges: the trained
-    network, or a `threshold` on the calibrated score. `without`: which input the network does
-    without (Fig. 14). `epochs`: passes of the training.
+    network, or a `threshold` on the calibrated score. `without`: which input the network lacks.
+    `epochs`: passes of the training.
     """
     parts = np.zeros((len(fitted), len(labels)))
     for r, (neighbourhood, trained) in enumerate(fitted):

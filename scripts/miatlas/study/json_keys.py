@@ -31,8 +31,11 @@ def option_properties(kind: Modules, name: str) -> dict[str, dict]:
 
 
 def meaning(text: str, option: str) -> str:
-    """Return the clauses of a docstring that speak about an option, which they have in `ticks`."""
+    """Return what a docstring says of an option: `it`: what it is, or clauses that name `it`."""
     clauses = re.split(r"(?<=[.;])\s+", " ".join(text.split()))
+    for clause in clauses:
+        if clause.startswith(f"`{option}`: "):
+            return clause.partition(": ")[2].rstrip(".;") + "."
     found = [clause.rstrip(".;") for clause in clauses if f"`{option}`" in clause]
     return "; ".join(found) + "." if found else ""
 
