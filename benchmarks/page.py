@@ -31,9 +31,7 @@ SECTIONS = {
         " arrays, all signals in memory, references chosen by the same priorities. *Time* is"
         " computation alone; reading is reported below the table. *Memory* is the peak of one"
         " process, of which {start:.0f} MiB are Python, NumPy and HDF5, before the first number is"
-        " read: with few models and queries that is most of it. In the last rows either side"
-        " streams: ten targets share the passes over the signals, or have their own; reading"
-        " included.",
+        " read: with few models and queries that is most of it.",
     ),
     "streaming": (
         "Streaming",

@@ -68,7 +68,7 @@ def _many(quick):
             both = list(kinds.values())
             agreement |= child("scoring.py", "compare", folder=folder, sides=both)
             what = " × ".join(f"{count:,} {kind}" for kind, count in size.items())
-            title = f"{name}, {what}, {side['targets']} targets"
+            title = f"{name}, {what}, {side['targets']} targets, reading included"
             entries.append(comparison(title, runs, "whole_seconds", agreement))
     return entries
 
