@@ -184,6 +184,7 @@ def legend(axes: Axes) -> None:
     else:
         width = max(2.2, 0.8 + LETTER * longest)
         axes.figure.set_figwidth(axes.figure.get_figwidth() + width)
+        axes.set_anchor("W")  # a square leaves room, which is the legend's
         axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
 
 
