@@ -24,10 +24,15 @@ PACKAGES = ["snakemake", "torch", "torchvision", "numpy", "scipy", "pandas", "sc
 def main(*, html: str, settings: dict, populations: list[str] = (), histories: list[str] = ()):
     """Write the page; models' accuracies are means over each cohort."""
     sections = {
-        "Cohorts": cohorts(settings, histories),
         "Populations": pd.DataFrame([data(path) for path in populations]),
+        "Cohorts": cohorts(settings, histories),
+        "Recipes": recipes(settings["recipes"]),
+        "Attacks": listed("label", settings["attacks"]),
+        "Audits": listed("audit", settings["audits"]),
+        "Exhibits": listed("exhibit", settings["exhibits"]),
         "Software and machine": pd.DataFrame(machine().items(), columns=["", "value"]),
     }
+    sections = {heading: table for heading, table in sections.items() if len(table)}
     title = f"Study {settings['study']}: what was run, on what"
     write_text(html, page(title, sections, f"Seed of every random stream: {settings['seed']}."))
 
@@ -47,6 +52,41 @@ def cohorts(settings: dict, histories) -> pd.DataFrame:
     shown = means.map(lambda rate: f"{100 * rate:.1f} %")
     shown.columns = [name.replace("_", " ") for name in shown.columns]
     return table.merge(shown, left_on="cohort", right_index=True, how="left").fillna("")
+
+
+def recipes(entries: dict) -> pd.DataFrame:
+    """Return a row for every hyperparameter, a column for each recipe, defaults filled in."""
+    columns = {name: flat(entry) for name, entry in entries.items()}
+    rows = dict.fromkeys(key for column in columns.values() for key in column)
+    return pd.DataFrame(
+        [[row, *(column.get(row, "") for column in columns.values())] for row in rows],
+        columns=["hyperparameter", *columns],
+    )
+
+
+def flat(entry: dict, before: str = "") -> dict[str, str]:
+    """Return nested settings under dotted names, as a study's file would say them."""
+    found = {}
+    for key, value in entry.items():
+        if isinstance(value, dict) and value:
+            found |= flat(value, f"{before}{key}.")
+        else:
+            found[before + key] = said(value)
+    return found
+
+
+def listed(kind: str, entries: dict) -> pd.DataFrame:
+    """Return a row for every entry of a section, with its settings as a study's file says them."""
+    rows = []
+    for name, entry in entries.items():
+        settings = {key: value for key, value in entry.items() if value not in (None, [], {})}
+        rows.append([name, ", ".join(f"{k}: {said(value)}" for k, value in settings.items())])
+    return pd.DataFrame(rows, columns=[kind, "settings"])
+
+
+def said(value) -> str:
+    """Return a setting in YAML's short form; texts are as they are."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def data(path) -> dict:

@@ -1,4 +1,4 @@
-"""The workflow in other places: in another one, below odd paths, without git or a home."""
+"""The workflow in other places: in another one, below odd paths, without a home."""
 
 import os
 import shutil
@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import describe_run
 import pytest
 import yaml
 from projects import REPOSITORY, Project, new_project, simulated
@@ -136,20 +135,6 @@ def test_all_of_it_runs_below_a_path_with_odd_letters(odd):
     odd.run("--report", "report {r}.html")
     assert (odd.root / "report {r}.html").is_file()
     assert listing(code) == before  # a checkout that cannot be written to is good enough
-
-
-def test_without_git_the_page_says_so(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert describe_run.machine()["miatlas"] == "not a git checkout"
-    describe_run.main(
-        html=str(tmp_path / "page.html"), settings={"study": "s", "seed": 1, "cohorts": {}}
-    )
-    assert "not a git checkout" in (tmp_path / "page.html").read_text()
-
-
-def test_outside_of_a_checkout_the_page_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(describe_run, "__file__", str(tmp_path / "describe_run.py"))
-    assert describe_run.machine()["miatlas"] == "not a git checkout"
 
 
 @pytest.mark.parametrize("writable", [True, False])

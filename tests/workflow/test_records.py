@@ -86,7 +86,7 @@ def test_the_hidden_folder_of_an_earlier_version_still_counts(done):
     (done.results / "records/audits/one/lira_online.h5").rename(hidden)
     assert done.plan() == set()
     done.study["attacks"]["lira_online"]["variance"] = "per_example"
-    assert done.plan() == scores("one/lira_online") | exhibits("curves.svg")
+    assert done.plan() == scores("one/lira_online") | exhibits("curves.svg", "provenance.html")
 
 
 def encoded(name: str) -> str:

@@ -219,31 +219,33 @@ AUDIT = {"target": "two", "targets": 2, "attacks": ["loss"]}
 CHANGES = {
     "an attack's option": (
         {"attacks.lira_online.variance": "per_example"},
-        scores("one/lira_online") | exhibits("curves.svg"),
+        scores("one/lira_online") | exhibits("curves.svg") | PROVENANCE,
     ),
     "another attack": (
         {"attacks.hinge": {}, "audits.one.attacks": [*ATTACKS, "hinge"],
          "exhibits.curves.attacks": ["loss", "hinge", "lira_online"]},
-        scores("one/hinge") | exhibits("curves.svg"),
+        scores("one/hinge") | exhibits("curves.svg") | PROVENANCE,
     ),
     "another audit": (
         {"audits.three": AUDIT,
          "exhibits.new": TABLE | {"audits": ["three"], "attacks": ["loss"]}},
-        scores("three/loss") | exhibits("new.html"),
+        scores("three/loss") | exhibits("new.html") | PROVENANCE,
     ),
-    "another exhibit": ({"exhibits.new": TABLE}, exhibits("new.html")),
+    "another exhibit": ({"exhibits.new": TABLE}, exhibits("new.html") | PROVENANCE),
     "a caption": ({"exhibits.curves.caption": "Other words"}, exhibits("curves.svg")),
     "a title": ({"exhibits.loss_table.title": "Other words"}, exhibits("loss_table.html")),
     "a name shown": (
         {"exhibits.curves.attacks": {"loss": "A", "lira_online": "B"}}, exhibits("curves.svg")
     ),
-    "an option of a figure": ({"exhibits.curves.options": {"auc": False}}, exhibits("curves.svg")),
+    "an option of a figure": (
+        {"exhibits.curves.options": {"auc": False}}, exhibits("curves.svg") | PROVENANCE
+    ),
     "queries": (
         {"cohorts.two.queries": {"count": 2}},
         {"cohorts/two/signals/0.h5"} | scores("two/loss") | exhibits("loss_curve.svg") | PROVENANCE,
     ),
     "targets": (
-        {"audits.two.targets": 3}, scores("two/loss") | exhibits("loss_curve.svg")
+        {"audits.two.targets": 3}, scores("two/loss") | exhibits("loss_curve.svg") | PROVENANCE
     ),
     "the seed": ({"seed": 8}, ALL),
 }  # fmt: skip

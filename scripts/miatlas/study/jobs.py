@@ -221,8 +221,22 @@ def described(study: dict, cohort: str) -> str:
 
 def run_settings(study: dict) -> dict:
     """What the description of a run depends on, beside the files it reads."""
-    cohorts = {name: {"what": described(study, name)} for name in study["cohorts"]}
-    return {"study": study["study"], "seed": study["seed"], "cohorts": cohorts}
+    entries = study["cohorts"].values()
+    recipes = sorted({entry["recipe"] for entry in entries if "recipe" in entry})
+    labels = sorted({label for audit in study["audits"].values() for label in audit["attacks"]})
+    shown = ("figure", "table", "audits", "cohort", "cohorts", "options")
+    return {
+        "study": study["study"],
+        "seed": study["seed"],
+        "cohorts": {name: {"what": described(study, name)} for name in study["cohorts"]},
+        "recipes": {name: study["recipes"][name] for name in recipes},
+        "attacks": {label: study["attacks"][label] for label in labels},
+        "audits": study["audits"],
+        "exhibits": {
+            name: {key: entry[key] for key in shown} | {"attacks": [n for n, _ in entry["attacks"]]}
+            for name, entry in study["exhibits"].items()
+        },
+    }
 
 
 def canonical(settings: dict) -> dict:
