@@ -22,7 +22,8 @@ ifneq ($(shell test -w "$${XDG_CACHE_HOME:-$$HOME}" && echo writable),writable)
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 
-.PHONY: demo report figures attacks schema slurm plan test test-all test-slurm lint bench gpu gpu-alone clean
+.PHONY: demo report figures attacks schema slurm plan test test-all test-slurm docs lint bench gpu \
+	gpu-alone clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed
@@ -70,6 +71,11 @@ lint: .venv/installed
 	.venv/bin/snakefmt --check Snakefile rules
 	.venv/bin/snakemake --lint
 
+# The site: results/site/index.html, to be opened or served.
+docs: .venv-docs/installed
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs build --quiet
+	@echo "Open the site in a browser: $(abspath results/site/index.html)"
+
 bench: .venv/installed
 	.venv/bin/python benchmarks/run.py
 
@@ -106,4 +112,12 @@ clean:
 	@.venv/bin/python -c 'import site; print(site.getsitepackages()[0])' > \
 		"$$(.venv-slurm/bin/python -c 'import site; print(site.getsitepackages()[0])')/default.pth"
 	@.venv-slurm/bin/python -m pip install --quiet --disable-pip-version-check -r envs/slurm.lock
+	@touch $@
+
+# MkDocs beside the default environment: its pages are made from the library's modules.
+.venv-docs/installed: .venv/installed envs/docs.lock
+	@.venv/bin/python -m venv --without-pip .venv-docs
+	@.venv/bin/python -c 'import site; print(site.getsitepackages()[0])' > \
+		"$$(.venv-docs/bin/python -c 'import site; print(site.getsitepackages()[0])')/default.pth"
+	@.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check -r envs/docs.lock
 	@touch $@

@@ -1,4 +1,4 @@
-"""The README's example of a new attack does what the README says."""
+"""The site's example of a new attack does what the page says."""
 
 import json
 import re
@@ -9,12 +9,12 @@ from pathlib import Path
 
 TESTS = Path("tests/attacks/test_attacks_all.py")
 REPOSITORY = Path(__file__).parents[2]
-README = REPOSITORY / "README.md"
+PAGE = REPOSITORY / "docs" / "plugins.md"
 
 
 def example() -> tuple[str, str]:
-    """Return the path and the code of the attack that the README adds."""
-    text = README.read_text()
+    """Return the path and the code of the attack that the page adds."""
+    text = PAGE.read_text(encoding="utf-8")
     found = re.search(r"`(scripts/miatlas/attacks/\w+\.py)`:\n\n```python\n(.*?)```", text, re.S)
     return found[1], found[2]
 

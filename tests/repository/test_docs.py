@@ -1,0 +1,81 @@
+"""The pages: short enough, their links lead somewhere, their commands are ones that tests run."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+MADE = {"attacks/index.md"}  # by docs/hooks.py
+
+
+def text(page):
+    return page.read_text(encoding="utf-8")
+
+
+def test_the_readme_is_short():
+    assert len(text(README).splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_pictures_are_there(page):
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)|src=\"([^\"]+)\"", text(page))
+    for target in (link or picture for link, picture in targets):
+        if not target.startswith("https://") and target not in MADE:
+            assert (page.parent / target).exists(), target
+
+
+def test_every_page_is_in_the_navigation():
+    listed = re.findall(r": (\w+\.md)$", text(ROOT / "mkdocs.yml"), re.M)
+    assert sorted(listed) == sorted(page.name for page in PAGES if page != README)
+
+
+def test_every_study_is_in_the_list_of_studies():
+    page = text(ROOT / "docs" / "studies.md")
+    for study in sorted((ROOT / "config").glob("*.yaml")):
+        assert f"config/{study.name}" in page, study.name
+
+
+def commands():
+    """Every line of the pages that a reader would type."""
+    blocks = {p.name: re.findall(r"^```sh\n(.*?)^```", text(p), re.M | re.S) for p in PAGES}
+    lines = [
+        (name, line) for name, found in blocks.items() for b in found for line in b.splitlines()
+    ]
+    return [
+        (name, line.split("#")[0].strip()) for name, line in lines if line.split("#")[0].strip()
+    ]
+
+
+@pytest.mark.parametrize(("page", "command"), commands())
+def test_commands_are_understood(page, command):
+    """make knows the target and its files; Snakemake and plans are run by tests of their own."""
+    program, *words = command.split()
+    assert program in ("make", "snakemake"), command
+    for file in re.findall(r"config/[\w.]+", command):
+        assert (ROOT / file).is_file(), file
+    if program == "make":
+        dry = subprocess.run(
+            f"make --dry-run --always-make {command.removeprefix('make')}", shell=True, cwd=ROOT,
+            text=True, capture_output=True, check=False,
+        )  # fmt: skip
+        assert dry.returncode == 0, dry.stderr
+    else:
+        said = subprocess.run([sys.executable, "-m", "snakemake", "--help"], text=True,
+                              capture_output=True, check=True).stdout  # fmt: skip
+        for option in (word for word in words if word.startswith("--")):
+            assert option in said, option
+
+
+def test_the_readme_s_own_study_is_a_study():
+    from miatlas.study.reading import read
+
+    whole = next(b for b in re.findall(r"^```yaml\n(.*?)^```", text(README), re.M | re.S)
+                 if "study:" in b)  # fmt: skip
+    study = read(yaml.safe_load(whole))
+    assert study["cohorts"]["mine"]["models"] == 32
