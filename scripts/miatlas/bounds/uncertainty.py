@@ -16,8 +16,7 @@ import numpy as np
 import pandas as pd
 
 from miatlas.audits.references import priorities
-from miatlas.bounds import conformal, disclosures, factors
-from miatlas.bounds.advantage import by_cross_validation
+from miatlas.bounds import advantage, conformal, disclosures, factors
 from miatlas.bounds.dirichlet import fit, log_confidences, of_confidence, summarise
 from miatlas.bounds.limits import NAMES
 from miatlas.bounds.reliability import Reliability
@@ -39,8 +38,9 @@ def measure(
 
     `signals`: an `answered.Signals`, read in slices that take about `memory_mb` MiB. By `coverage`
     the threshold of the decision sets is the mean of the models' own, by their held-out examples;
-    `bounds_table` has the rest. Three columns are the cohort's: threshold, ece_in, ece_out (the
-    mean of the models' expected calibration errors on members and on others).
+    `bounds_table` has the rest. Some columns are the cohort's: threshold, ece_in, ece_out (the
+    mean of the models' expected calibration errors on members and on others), and <d>_mean_low and
+    <d>_mean_high, the 95 % limits of the mean of <d>_achieved (`advantage.of_mean`).
     """
     models, examples = signals.shape
     classes = signals.dimensions("logits")[-1]
@@ -49,7 +49,7 @@ def measure(
     thresholds = np.full(models, threshold)
     if coverage is not None:
         thresholds = conformal_thresholds(signals, slices, coverage)
-    reliability, tables = Reliability(models), []
+    reliability, tables, by_model = Reliability(models), [], {}
     for where in slices:
         logits = untouched(signals.read("logits", where))
         masks = signals.read("member", where), signals.read("evaluated", where)
@@ -57,11 +57,24 @@ def measure(
         reliability.add(logits, *masks, labels)
         indices = np.arange(where.start, where.stop)
         settings = {"thresholds": thresholds, "draws": draws, "folds": folds, "seed": seed}
-        tables.append(bounds_table(logits, *masks, labels, indices, **settings))
+        part, added = bounds_table(logits, *masks, labels, indices, **settings)
+        tables.append(part)
+        by_model = {name: by_model.get(name, 0.0) + sums for name, sums in added.items()}
     table = pd.concat([part for part in tables if len(part)] or tables[:1], ignore_index=True)
     errors = {f"ece_{kind}": reliability.error(kind) for kind in ("in", "out")}
     mean = round(float(thresholds.mean()), 12)  # of many times 0.2 it need not be 0.2
-    return table.assign(threshold=mean, **errors), reliability.table()
+    spread = _spread(table, by_model)
+    return table.assign(threshold=mean, **errors, **spread), reliability.table()
+
+
+def _spread(table, by_model):
+    """Return the limits of the means of what is achieved."""
+    found = {}
+    for name, sums in by_model.items():
+        achieved = table[f"{name}_achieved"].dropna().to_numpy(np.float64)
+        limits = advantage.of_mean(achieved, sums)
+        found |= {f"{name}_mean_{side}": x for side, x in zip(("low", "high"), limits, strict=True)}
+    return found
 
 
 def untouched(logits: np.ndarray) -> np.ndarray:
@@ -83,8 +96,10 @@ def conformal_thresholds(signals, slices, coverage: float) -> np.ndarray:
 def bounds_table(
     logits, member, evaluated, labels, examples, *,
     thresholds: np.ndarray, draws: int = 128, folds: int = 8, seed: int = 0,
-) -> pd.DataFrame:  # fmt: skip
+) -> tuple[pd.DataFrame, dict]:  # fmt: skip
     """Return a row for each example of a slice that has two IN and two OUT models.
+
+    And what each model adds to the sums over them of what is achieved: disclosure -> (M,).
 
     logits (M, n, C) of the untouched query; member, evaluated bool (M, n): a model is IN or OUT
     where it is evaluated, and nothing otherwise; labels (n,); examples (n,), their indices in the
@@ -111,13 +126,16 @@ def bounds_table(
     generators = (rng(seed, "decision sets", example) for example in examples)
     limits["ds"] = disclosures.decision_set(*laws, threshold, generators, draws)
     floors = _floors(log_p, inside, outside, labels, examples, seed)
-    achieved = by_cross_validation(log_p, own, inside, outside, thresholds[:, None], folds)
+    achieved = advantage.by_cross_validation(
+        log_p, own, inside, outside, thresholds[:, None], folds
+    )
+    by_model = {name: found.pop("by_model") for name, found in achieved.items()}
     columns = {"example": examples, "label": labels} | facts
     for name, limit in limits.items():
         found = _columns(limit) | floors.get(name, {}) | achieved.get(name, {})
         columns |= {f"{name}_{key}": column for key, column in found.items()}
     table = pd.DataFrame(columns)
-    return table.astype({c: np.float32 for c in table.select_dtypes("float64")})
+    return table.astype({c: np.float32 for c in table.select_dtypes("float64")}), by_model
 
 
 def _fitted(log_p, inside, outside, labels):

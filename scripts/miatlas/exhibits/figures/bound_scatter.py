@@ -27,6 +27,7 @@ def draw(
     """Return the figure and its numbers: cohort, disclosure, example, x, achieved, low, high.
 
     A row of panels for each cohort, a panel for each disclosure; darker cells hold more examples.
+    Examples whose bound is not estimated are counted in the panel.
     achieved: TPR - FPR of the likelihood-ratio test at 0, by models that it was not fitted to:
     negative half the time where there is nothing to find. Dots: means of `groups` equal parts of
     the examples by their bound, with 95 % intervals; no mean should be above the diagonal.
@@ -43,6 +44,8 @@ def draw(
         for axes, name in zip(row, names, strict=True)
     ]
     cells_drawn = [_panel(axes, own, cells, groups) for axes, own in panels]
+    for row, cohort in zip(grid, tables, strict=True):
+        _say_missing(row, evidence.bounds[cohort], against)
     most = max((drawn.get_array().max() for drawn in cells_drawn if drawn is not None), default=1)
     for drawn in cells_drawn:
         if drawn is not None:
@@ -57,7 +60,7 @@ def _table(evidence, cohort, against):
         keys = {"x": against, "achieved": "achieved", "low": "low", "high": "high"}
         columns = {key: bounds[f"{name}_{column}"] for key, column in keys.items()}
         place = {"cohort": cohort, "disclosure": name, "example": bounds["example"]}
-        parts.append(pd.DataFrame({**place, **columns}).dropna(subset=["achieved"]))
+        parts.append(pd.DataFrame({**place, **columns}).dropna(subset=["x", "achieved"]))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -74,6 +77,13 @@ def _panel(axes, own, cells, groups):
     x, mean, error = _means(own, groups)
     axes.errorbar(x, mean, 1.96 * error, linewidth=1.2, zorder=3, **look)
     return drawn
+
+
+def _say_missing(row, bounds, against):
+    for axes, name in zip(row, disclosed.NAMES, strict=True):
+        if lost := int(bounds[f"{name}_{against}"].isna().sum()):
+            text = f"not estimated: {lost:,} of {len(bounds):,}"
+            axes.text(0.97, 0.03, text, transform=axes.transAxes, ha="right", fontsize=6.5)
 
 
 def _means(own, groups):

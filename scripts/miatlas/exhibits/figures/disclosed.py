@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from miatlas.bounds.limits import Divergences
-from miatlas.exhibits.evidence import Evidence
+from miatlas.exhibits.evidence import Estimate, Evidence
 
 NAMES = {
     "cv": "CV: confidence vector", "tlc": "TLC: true-label confidence", "ds": "DS: decision set",
@@ -18,6 +18,7 @@ LOOKS = {
     "tlc": {"color": "#D55E00", "marker": "s"},
     "ds": {"color": "#009E73", "marker": "D"},
 }
+MISSING = 0.05  # of the examples not estimated: more, and their mean is not either
 BOUND = {"linestyle": (0, (4, 1.6)), "linewidth": 1.1}
 
 
@@ -77,10 +78,37 @@ def bounds_of(evidence: Evidence, cohort: str) -> pd.DataFrame:
     return table
 
 
+def mean(table: pd.DataFrame, column: str) -> float:
+    """Return the mean over the examples; nan where more than MISSING of them are not estimated."""
+    values = table[column].to_numpy(np.float64)
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) >= (1.0 - MISSING) * len(values) else float("nan")
+
+
+def achieved(table: pd.DataFrame, name: str) -> Estimate:
+    """Return the advantage of the cross-validated test at log-ratio 0, the mean over the examples.
+
+    Its interval is of the population: examples and models both drawn (`advantage.of_mean`).
+    """
+    low, high = (float(table[f"{name}_mean_{side}"].iloc[0]) for side in ("low", "high"))
+    return Estimate(float(table[f"{name}_achieved"].mean()), low, high)
+
+
+def say_untold(axes, names) -> None:
+    """Write into a panel which disclosures' limits are not estimated, if any."""
+    if names:
+        text = f"{', '.join(name.upper() for name in names)}: limit not estimated"
+        axes.text(0.97, 0.97, text, transform=axes.transAxes, ha="right", va="top", fontsize=6.5)
+
+
 def pooled(table: pd.DataFrame, name: str) -> tuple[Divergences, float]:
-    """Return the divergences and the optimum of the whole pool: the means over its examples."""
-    parts = (table[f"{name}_{part}"].to_numpy(np.float64).mean() for part in Divergences._fields)
-    return Divergences(*parts), float(table[f"{name}_optimum"].mean())
+    """Return the divergences and the optimum of the whole pool: the means over its examples.
+
+    Estimates of single examples may be below 0, or an affinity above 1: means are cut, not they.
+    """
+    *kl, affinity = (mean(table, f"{name}_{part}") for part in Divergences._fields)
+    law = Divergences(*np.maximum(kl, 0.0), np.minimum(affinity, 1.0))
+    return law, np.maximum(mean(table, f"{name}_optimum"), 0.0)
 
 
 def factors_of(table: pd.DataFrame) -> dict[str, float]:

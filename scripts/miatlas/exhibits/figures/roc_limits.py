@@ -31,7 +31,8 @@ def draw(
     kind is curve, limit or private. A panel for each audit. Curves are of all targets under one
     threshold; limits, in the same colour, follow from the means over the examples of the
     divergences between their fitted laws (`bounds.limits`).
-    `disclosures` as in `uncertainty_cohorts`. `epsilons`: limits of (ε, δ)-privacy.
+    `disclosures`: cv, tlc, ds -> the label of the attack on it; lira_cv, lira_tlc and lira_ds need
+    not be named. `epsilons`: limits of (ε, δ)-privacy.
     """
     known = disclosed.disclosures_of(evidence.names, disclosures)
     pairs = [pair for pair in evidence.pairs() if pair[1] in known]
@@ -81,6 +82,8 @@ def _panel(axes, table, scale):
             linewidth=1.5,
         )  # fmt: skip
         axes.plot(limit["fpr"], limit["tpr"], color=look["color"], **disclosed.BOUND)
+    untold = table[(table["kind"] == "limit") & table["tpr"].isna()]
+    disclosed.say_untold(axes, untold["disclosure"].unique())
     for _, own in table[table["kind"] == "private"].groupby("epsilon"):
         axes.plot(own["fpr"], own["tpr"], **PRIVATE)
     if scale == "log":

@@ -1,15 +1,14 @@
 """Achieved advantage and bounds in families of cohorts, each moving a factor (zhu2025 Fig. 3)."""
 
-from typing import Literal
-
+import numpy as np
 import pandas as pd
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-from miatlas.exhibits.evidence import Evidence, estimate
+from miatlas.exhibits.evidence import Evidence
 from miatlas.exhibits.figures import common, disclosed
 from miatlas.exhibits.texts import in_figure
 
-READS = ("metrics", "bounds")
+READS = ("bounds",)
 SYMBOLS = {"calibration": "\\Delta", "aleatoric": "A", "epistemic": "E"}
 KEYS = {"name", "levels", "factor", "logarithmic"}
 FLOOR = {"linestyle": (0, (1, 1.4)), "linewidth": 1.0, "alpha": 0.8}
@@ -19,30 +18,27 @@ def draw(
     evidence: Evidence,
     *,
     families: list[dict],
-    disclosures: dict = {},
-    over: Literal["mean", "pooled"] = "mean",
     floor: bool = True,
 ):
     """Return the figure and its numbers, a row for each family, cohort and disclosure.
 
     `families`: mappings with `name` (the x axis), `levels` (cohort -> its place on it, a number or
     a word), and perhaps `factor` (aleatoric, calibration or epistemic: the cohort's measured mean,
-    written below the level) and `logarithmic` (the axis). `disclosures`: cv, tlc, ds -> the label
-    of the attack on it; lira_cv, lira_tlc and lira_ds need not be named. achieved: the largest
-    TPR - FPR of that attack, with its interval, as in `exhibits.estimate`; bound: the mean of the
-    examples' tightest bounds; `floor`: draw the mean of what fits to as many models claim where
-    there is nothing.
+    written below the level) and `logarithmic` (the axis). achieved: TPR - FPR of the
+    likelihood-ratio test at 0, by models that it was not fitted to, the mean over the examples with
+    its interval (`disclosed.achieved`); bound: the mean of the examples' tightest bounds, nan and
+    said so where it is not estimated; `floor`: draw the mean of what fits to as many models claim
+    where there is nothing.
     """
-    results = disclosed.results_of(evidence, disclosures)
     families = [_checked(family) for family in families]
-    tables = [_table(evidence, family, results, over) for family in families]
+    tables = [_table(evidence, family) for family in families]
     figure = common.figure(max(common.COLUMN, min(2.4 * len(tables), 9.0)), 3.0)
     grid = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
     for axes, family, table in zip(grid, families, tables, strict=True):
         _panel(axes, table, floor)
         _axis(axes, family, table)
     grid[0].set_ylabel("advantage")
-    low = min(table["low"].min() for table in tables)
+    low = min(np.nanmin([table["low"].min(), table["achieved"].min()]) for table in tables)
     grid[0].set_ylim(min(-0.02, low - 0.02), 1.02)
     data = pd.concat(tables, ignore_index=True)
     ncols = 3 if len(tables) > 2 else 2  # what fits above the panels
@@ -58,25 +54,19 @@ def _checked(family):
     return family
 
 
-def _table(evidence, family, results, over):
+def _table(evidence, family):
     rows, words = [], [level for level in family["levels"].values() if isinstance(level, str)]
     for place, (cohort, level) in enumerate(family["levels"].items()):
         bounds = disclosed.bounds_of(evidence, cohort)
-        if cohort not in results:
-            raise ValueError(f"families: no attack on a disclosure has targets of {cohort!r}")
         for name in disclosed.NAMES:
-            result = results[cohort].get(name)
-            if result is None:
-                continue
-            found = estimate(result, "advantage", over=over)
+            found = disclosed.achieved(bounds, name)
             place_of = {"family": family["name"], "cohort": cohort, "level": level}
-            of_bounds = {key: bounds[f"{name}_{key}"].mean() for key in ("bound", "optimum")}
+            of_bounds = {k: disclosed.mean(bounds, f"{name}_{k}") for k in ("bound", "optimum")}
             floor = bounds[f"{name}_floor"].mean() if f"{name}_floor" in bounds else float("nan")
             rows.append({
                 **place_of, "x": place if words else level, "disclosure": name,
-                "audit": result["audit"], "label": result["label"], "achieved": found.value,
-                "low": found.low, "high": found.high, **of_bounds, "floor": floor,
-                **disclosed.factors_of(bounds),
+                "achieved": found.value, "low": found.low, "high": found.high, **of_bounds,
+                "floor": floor, **disclosed.factors_of(bounds),
             })  # fmt: skip
     return pd.DataFrame(rows).sort_values("x", kind="stable", ignore_index=True)
 
@@ -93,6 +83,7 @@ def _panel(axes, table, floor):
         axes.errorbar(
             known["x"], known["achieved"], errors, fmt="none", ecolor=look["color"], elinewidth=0.8
         )
+    disclosed.say_untold(axes, table.loc[table["bound"].isna(), "disclosure"].unique())
 
 
 def _axis(axes, family, table):
@@ -113,7 +104,7 @@ def _axis(axes, family, table):
 
 
 def _keys(data, floor):
-    kinds = [disclosed.key("achieved by the attack"), disclosed.key("bound", **disclosed.BOUND)]
+    kinds = [disclosed.key("achieved"), disclosed.key("bound", **disclosed.BOUND)]
     kinds += [disclosed.key("claimed of noise", **FLOOR)] if floor else []
     present = [name for name in disclosed.NAMES if name in set(data["disclosure"])]
     return disclosed.keys_of(present) + kinds

@@ -111,6 +111,7 @@ def _panel(axes, table, factor, point):
         every = max(len(own) // 6, 1)
         axes.plot(own["value"], own["optimum"], linewidth=1.5, markevery=every, **look)
         axes.plot(own["value"], own["bound"], color=look["color"], **disclosed.BOUND)
+    disclosed.say_untold(axes, table.loc[table["optimum"].isna(), "disclosure"].unique())
     others = ", ".join(f"${SYMBOLS[f]} = {x:g}$" for f, x in point.items() if f != factor)
     axes.set_title(others, fontsize=8)
     axes.set(xlabel=XLABELS[factor], ylim=(-0.02, 1.02), xlim=(0, table["value"].max() * 1.02))

@@ -30,10 +30,11 @@ def tabulate(
     """Return the numbers and the table shown, a row for each disclosure.
 
     `pair`: two cohorts of one set of models, both attacked on the same targets; differences are the
-    second's less the first's. Achieved: the `quantity`, means over the targets, the difference with
-    Student's 95 % interval of paired differences; largest: the mean over the examples of the
+    second's less the first's. Achieved: the `quantity`, the advantage of the cross-validated test
+    at log-ratio 0, mean over the examples, or the attack's AUC, mean over the targets; the
+    difference with Student's 95 % interval of paired differences. Largest: the mean over the examples of the
     largest advantage between the fitted laws, with the interval of its paired difference.
-    `disclosures` as in the figure `uncertainty_cohorts`. Raises ValueError if the targets or the
+    `disclosures` as in the figure `roc_limits`. Raises ValueError if the targets or the
     examples of the two are not the same.
     """
     if len(pair) != 2:
@@ -48,7 +49,8 @@ def tabulate(
         own = [results[cohort].get(name) for cohort in pair]
         if None in own:
             continue
-        found = {"achieved": _achieved(own, quantity), "largest": _largest(bounds, name)}
+        found = {"achieved": _achieved(own, bounds, name, quantity),
+                 "largest": _by_example(bounds, f"{name}_optimum")}  # fmt: skip
         columns = ((f"{k}_{key}", x) for k, values in found.items() for key, x in values.items())
         numbers.append({"disclosure": name, **dict(columns)})
         cells = _cells(found["achieved"], QUANTITIES[quantity], titles)
@@ -68,10 +70,12 @@ def _cells(values, what, titles):
     return both | {f"difference ({what})": f"{values['difference']:+.3f} {interval}"}
 
 
-def _achieved(results, quantity):
+def _achieved(results, bounds, name, quantity):
     one, other = ({t["target"]: _value(t[quantity]) for t in r["targets"]} for r in results)
     if one.keys() != other.keys():
         raise ValueError("pair: the two were not attacked on the same targets")
+    if quantity == "advantage":
+        return _by_example(bounds, f"{name}_achieved")
     return _paired(np.array(list(one.values())), np.array([other[target] for target in one]))
 
 
@@ -80,8 +84,8 @@ def _value(quantity) -> float:
     return quantity["value"] if isinstance(quantity, dict) else quantity
 
 
-def _largest(bounds, name):
-    one, other = (table.set_index("example")[f"{name}_optimum"] for table in bounds)
+def _by_example(bounds, column):
+    one, other = (table.set_index("example")[column] for table in bounds)
     if not one.index.equals(other.index):
         raise ValueError("pair: the bounds of the two are not of the same examples")
     return _paired(one.to_numpy(np.float64), other.to_numpy(np.float64))
@@ -89,6 +93,7 @@ def _largest(bounds, name):
 
 def _paired(first, second):
     """Return the means, and the mean of second - first with Student's 95 % limits."""
+    first, second = (x[~np.isnan(first) & ~np.isnan(second)] for x in (first, second))
     gaps = second - first
     half = np.nan
     if len(gaps) > 1:

@@ -1,11 +1,10 @@
 """What moves the advantage, cohort by cohort: factors, calibration, bounds, achieved (zhu2025)."""
 
-from typing import Literal
+import math
 
-import numpy as np
 import pandas as pd
 
-from miatlas.exhibits.evidence import Evidence, estimate, percent
+from miatlas.exhibits.evidence import Evidence, percent
 from miatlas.exhibits.figures import disclosed
 from miatlas.exhibits.tables import common
 from miatlas.leakage import privacy
@@ -13,16 +12,17 @@ from miatlas.leakage import privacy
 READS = ("metrics", "bounds", "scores")
 NOTE = (
     "A, E: means over the examples; Δ: of the mean confidences; ECE: expected calibration error on"
-    " what models were not trained on, and on what they were. Achieved: largest TPR - FPR of the"
-    " likelihood-ratio attack; bound: mean over the examples of the tightest one; noise: what"
-    " fits to as many models claim for equal laws (largest advantage; part of every bound)."
+    " what models were not trained on, and on what they were. Achieved: TPR - FPR of the"
+    " likelihood-ratio test at 0, by models that it was not fitted to, the mean over the examples,"
+    " with its 95 % interval (of this population: examples and models drawn); bound: mean over"
+    " the examples of the tightest one; noise: what fits to as many models claim for equal laws"
+    " (largest advantage; part of every bound)."
 )
 EPSILON = (
     "ε ≥: what (ε, 0)-differential privacy of the training would have to exceed, with 95 %"
     " confidence, by the calls of the attack at log-ratio 0 on all targets, which no judged model"
     " has chosen; Clopper-Pearson limits, as if calls were independent."
 )
-NOISE = "The largest TPR - FPR of one target without any signal is, in the mean, up to"
 ADAPTIVE = (
     "DS with thresholds chosen for coverage: the attack reads each model's own, the bound is of one"
     " threshold for all, the mean of theirs or a fixed one."
@@ -33,15 +33,15 @@ def tabulate(
     evidence: Evidence,
     *,
     disclosures: dict = {},
-    over: Literal["mean", "pooled"] = "mean",
     cohort_names: dict = {},
 ):
     """Return the numbers and the table shown, a row for each cohort of the bounds.
 
-    `disclosures` as in the figure `uncertainty_cohorts`, `over` as in `exhibits.estimate`. Where no
-    attack on a disclosure has targets of the cohort, its achieved advantage is a dash. The numbers
-    have the largest advantage between the fitted laws (optimum) as well, the lower limit of ε
-    (`epsilon`), and the share of examples with a fit that did not converge.
+    achieved: as in the figure `uncertainty_cohorts`; ε is of the attack on the disclosure
+    (`disclosures` as in the figure `roc_limits`), a dash where none has targets of the cohort. The
+    numbers have the largest advantage between the fitted laws (optimum) as well, the lower limit of
+    ε (`epsilon`), and the share of examples with a fit that did not converge. A mean bound of which
+    more than `disclosed.MISSING` of the examples are not estimated is not estimated either.
     """
     results = disclosed.results_of(evidence, disclosures)
     if not evidence.bounds:
@@ -52,18 +52,16 @@ def tabulate(
         row = {"cohort": cohort, "examples": len(bounds), **_facts(bounds)}
         cells = {"Cohort": cohort_names.get(cohort, cohort), **_shown(row)}
         for name in disclosed.NAMES:
-            row |= _bounds(bounds, name)
-            result = results.get(cohort, {}).get(name)
-            found = estimate(result, "advantage", over=over) if result else None
-            row |= _achieved(evidence, name, result, found) if found else {}
+            found, result = disclosed.achieved(bounds, name), results.get(cohort, {}).get(name)
+            row |= _bounds(bounds, name) | common.values(f"{name}_achieved", found)
+            if result:
+                scores = evidence.scores[result["audit"], result["label"]]
+                row[f"{name}_epsilon"] = _epsilon(**scores)
             cells |= _cells(row, name, found)
         numbers.append(row)
         shown.append(cells)
     shown = pd.DataFrame(shown)
-    shown.attrs["notes"] = [
-        NOTE,
-        *_further_notes(evidence, over, results, shown["Cohort"], numbers),
-    ]
+    shown.attrs["notes"] = [NOTE, *_further_notes(evidence, results, shown["Cohort"], numbers)]
     return pd.DataFrame(numbers), shown
 
 
@@ -85,12 +83,8 @@ def _shown(row):
 
 def _bounds(bounds, name):
     keys = [key for key in ("bound", "optimum", "floor") if f"{name}_{key}" in bounds]
-    return {f"{name}_{key}": float(bounds[f"{name}_{key}"].mean()) for key in keys}
-
-
-def _achieved(evidence, name, result, found):
-    scores = evidence.scores[result["audit"], result["label"]]
-    return common.values(f"{name}_achieved", found) | {f"{name}_epsilon": _epsilon(**scores)}
+    means = {f"{name}_{key}": disclosed.mean(bounds, f"{name}_{key}") for key in keys}
+    return means | {f"{name}_not_estimated": float(bounds[f"{name}_bound"].isna().mean())}
 
 
 def _epsilon(scores, member, evaluated, targets) -> float:  # (T, N) three times, (T,)
@@ -104,45 +98,34 @@ def _epsilon(scores, member, evaluated, targets) -> float:  # (T, N) three times
     return float(privacy.epsilon_at_least(*counts))
 
 
-def _of_noise(evidence) -> float:
-    """Return the mean of the largest TPR - FPR without a signal, for the fewest examples.
-
-    Smirnov's law of m members' and n others' scores: P(D > d) = exp(-2 d² m n / (m + n)), whose
-    mean is sqrt(π (1/m + 1/n) / 8); less where scores are tied.
-    """
-    counts = [
-        (
-            1 / (one["member"] & one["evaluated"]).sum(1)
-            + 1 / (~one["member"] & one["evaluated"]).sum(1)
-        )
-        for one in evidence.scores.values()
-    ]
-    return float(np.sqrt(np.pi / 8 * max(each.max() for each in counts)))
-
-
 def _cells(row, name, found):
-    short = name.upper()
-    bound = f"{row[f'{name}_bound']:.3f}"
+    short, epsilon = name.upper(), row.get(f"{name}_epsilon")
+    known = not math.isnan(row[f"{name}_bound"])
+    bound = f"{row[f'{name}_bound']:.3f}" if known else "not estimated"
     if f"{name}_floor" in row:
         bound += f" ({row[f'{name}_floor']:.3f})"
     return {
-        f"{short} achieved": common.number(found) if found else common.NONE,
-        f"{short} ε ≥": f"{row[f'{name}_epsilon']:.2f}" if found else common.NONE,
+        f"{short} achieved": common.NONE if math.isnan(found.value) else common.number(found),
+        f"{short} ε ≥": common.NONE if epsilon is None else f"{epsilon:.2f}",
         f"{short} bound" + (" (noise)" if f"{name}_floor" in row else ""): bound,
     }
 
 
-def _further_notes(evidence, over, results, names, numbers):
-    notes = []
-    if evidence.scores:
-        largest = f"{_of_noise(evidence):.3f}: so much where examples are fewest."
-        notes = [*common.notes(evidence.metrics, over, []), f"{NOISE} {largest}", EPSILON]
+def _further_notes(evidence, results, names, numbers):
+    notes = [EPSILON] if evidence.scores else []
     used = [own["ds"]["options"] for own in results.values() if "ds" in own]
     if any(options.get("threshold") == "adaptive" for options in used):
         notes.append(ADAPTIVE)
-    lost = [
-        f"{name} {percent(round(row['unconverged'], 4))}"
-        for name, row in zip(names, numbers, strict=True)
-        if row["unconverged"] > 0
-    ]
-    return notes + ([f"Examples with a fit that did not converge: {', '.join(lost)}."] * bool(lost))
+    said = {"unconverged": "Examples with a fit that did not converge"}
+    said |= {
+        f"{name}_not_estimated": f"Examples whose {name.upper()} bound draws cannot tell"
+        for name in disclosed.NAMES
+    }
+    for key, what in said.items():
+        lost = [
+            f"{name} {percent(round(row[key], 4))}"
+            for name, row in zip(names, numbers, strict=True)
+            if row[key] > 0
+        ]
+        notes += [f"{what}: {', '.join(lost)}."] * bool(lost)
+    return notes
