@@ -32,7 +32,8 @@ def tabulate(
     `pair`: two cohorts of one set of models, both attacked on the same targets; differences are the
     second's less the first's. Achieved: the `quantity`, the advantage of the cross-validated test
     at log-ratio 0, mean over the examples, or the attack's AUC, mean over the targets; the
-    difference with Student's 95 % interval of paired differences. Largest: the mean over the examples of the
+    difference with Student's 95 % interval of paired differences. Largest: the mean over the
+    examples of the
     largest advantage between the fitted laws, with the interval of its paired difference.
     `disclosures` as in the figure `roc_limits`. Raises ValueError if the targets or the
     examples of the two are not the same.
