@@ -25,7 +25,8 @@ remember(KNOWN, Path(".snakemake/file_digests.json"))
 
 try:
     reading.check_files(workflow.configfiles)
-    STUDY = reading.read(config)
+    # Files of the user's own may stand beside the study's.
+    STUDY = reading.read(config, [Path(path).parent for path in workflow.configfiles])
     if missing := reading.missing(STUDY):
         raise ValueError("\n".join(missing))
 except ValueError as error:
@@ -59,7 +60,7 @@ def digest(script, *modules, of=None, more=None):
     def code(wildcards):
         named = of(STUDY, **wildcards) if of else {}
         others = more(STUDY, **wildcards) if more else []
-        named_modules = [module.format(**named) for module in modules]
+        named_modules = [named_file(module, named) for module in modules]
         return digest_of(SCRIPTS, script, *named_modules, *others)
 
     return code
@@ -68,6 +69,13 @@ def digest(script, *modules, of=None, more=None):
 def content(files):
     """Give a rule the digest of what a user brought: files that `files` of miatlas.jobs names."""
     return declared(lambda wildcards: of_files(*files(STUDY, **wildcards)))
+
+
+def named_file(module, named):
+    """The file of a plug-in: below the library's folder, or the user's own, as it is named."""
+    folder, name = module.partition("{")[0], module.format(**named)
+    own = name.removeprefix(folder).removesuffix(".py")
+    return os.path.abspath(own) if own.endswith(".py") else name
 
 
 def growing(amount):
@@ -120,6 +128,14 @@ def made_of(kind, suffix, distilled):
         )
 
     return files
+
+
+@declared
+def sized_like(wildcards):
+    """The membership of the models whose number of examples a cohort's own take, if it does so."""
+    other = STUDY["cohorts"][wildcards.cohort]["design"].get("size_of")
+    blocks = contents.blocks(STUDY, other) if other else []
+    return [f"<results>/cohorts/{other}/membership/{block}.h5" for block in blocks]
 
 
 def answers(wildcards):
@@ -197,11 +213,15 @@ def accuracies(cohort):
 
 def benchmarks(exhibit):
     """What the jobs behind an exhibit's results have cost."""
+    released = contents.released(STUDY)
     jobs_of_blocks = [
         f"<benchmarks>/{rule}/{cohort}/{block}.tsv"
         for cohort in contents.cohorts_shown(STUDY, exhibit)
         for block in contents.blocks(STUDY, cohort)
-        for rule in ("train_models", "query_models")
+        for rule in (
+            "accept_models" if cohort in released else "train_models",
+            "query_models",
+        )
     ]
     shown = contents.shown(STUDY, exhibit)
     return jobs_of_blocks + [f"<benchmarks>/score_attack/{a}/{l}.tsv" for a, l in shown]

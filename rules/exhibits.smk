@@ -74,7 +74,7 @@ rule describe_run:
             "<results>/populations/{population}.h5", population=STUDY["populations"]
         ),
         histories=[
-            file for cohort in contents.trained(STUDY) for file in histories(cohort)
+            file for cohort in contents.kept(STUDY) for file in histories(cohort)
         ],
     output:
         html=report(

@@ -27,6 +27,7 @@ rule draw_membership:
     input:
         roles=rules.assign_roles.output.roles,
         targets=made_of("membership", "h5", distilled=False),
+        like=sized_like,
     output:
         membership=ensure(
             "<results>/cohorts/{cohort}/membership/{block}.h5", non_empty=True
@@ -35,6 +36,8 @@ rule draw_membership:
         "<logs>/draw_membership/{cohort}/{block}.log",
     benchmark:
         "<benchmarks>/draw_membership/{cohort}/{block}.tsv"
+    wildcard_constraints:
+        cohort=either(contents.trained(STUDY)),
     priority: 90
     conda:
         "../envs/analysis.yaml"
@@ -47,3 +50,30 @@ rule draw_membership:
         ),
     script:
         "../scripts/draw_membership.py"
+
+
+rule accept_members:
+    input:
+        roles=rules.assign_roles.output.roles,
+        population=population_of,
+        members=lookup("cohorts/{cohort}/members", within=STUDY),
+        nonmembers=lookup("cohorts/{cohort}/nonmembers", within=STUDY),
+    output:
+        membership=ensure(
+            "<results>/cohorts/{cohort}/membership/{block}.h5", non_empty=True
+        ),
+    log:
+        "<logs>/accept_members/{cohort}/{block}.log",
+    benchmark:
+        "<benchmarks>/accept_members/{cohort}/{block}.tsv"
+    wildcard_constraints:
+        cohort=either(contents.released(STUDY)),
+    priority: 90
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        settings=settings(jobs.list_settings),
+        content=content(jobs.list_files),
+        code=digest("accept_members.py"),
+    script:
+        "../scripts/accept_members.py"

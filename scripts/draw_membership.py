@@ -14,17 +14,25 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-def main(*, roles: str, membership: str, settings: dict, targets: list[str] = ()) -> None:
+def main(
+    *,
+    roles: str,
+    membership: str,
+    settings: dict,
+    targets: list[str] = (),
+    like: list[str] = (),
+) -> None:
     """Write member and evaluated, both (K, N) bool, with the nominal size of a training set.
 
-    `targets`: the membership of another cohort's blocks, for designs that start from it.
+    The membership of another cohort's blocks: `targets`, for designs that start from it, or
+    `like`, for those that take their size from it.
     """
     role = read_h5(roles, ["role"])["role"]
     pool = np.flatnonzero(role == POOL)
     draws = Draws(settings["seed"], settings["cohort"], settings["population"])
     options = {key: value for key, value in settings["design"].items() if key != "name"}
     design = import_module(f"miatlas.designs.{settings['design']['name']}")
-    others = [of(targets, pool)] if targets else []
+    others = [of(files, pool) for files in (targets, like) if files]
     drawn = design.draw(pool, range(*settings["models"]), draws, *others, **options)
     arrays = {}
     for name in ("member", "evaluated"):
@@ -46,6 +54,7 @@ if __name__ == "__main__":
         main(
             roles=snakemake.input.roles,
             targets=list(snakemake.input.get("targets", [])),
+            like=list(snakemake.input.get("like", [])),
             **snakemake.output,
             settings=snakemake.params.settings,
         )

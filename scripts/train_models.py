@@ -1,7 +1,6 @@
 """Train the models of one block together."""
 
 from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +16,7 @@ from miatlas.running.progress import Progress
 from miatlas.running.seeds import rng, torch_seed
 from miatlas.running.store import attributes, read_h5, write_weights
 from miatlas.signals.answers import Signals
+from miatlas.training import networks, own_training
 from miatlas.training import trainer as training
 from miatlas.training.batches import Data, Model
 from miatlas.training.ensemble import stacks
@@ -48,23 +48,22 @@ def main(
     if teachers:
         data.taught = answers(teachers, device)
     recipe, numbers = settings["recipe"], range(*settings["models"])
-    architecture = import_module(f"miatlas.training.architectures.{recipe['architecture']['name']}")
+    architecture = networks.architecture(recipe["architecture"])
     make = maker(architecture, data, shape, classes, settings)
     member = read_h5(membership, ["member"])["member"].astype(bool)
     models = [model(settings, m, row) for m, row in zip(numbers, member, strict=True)]
     where = f"{settings['cohort']} models {numbers[0]}-{numbers[-1]}"
+    size = int(attributes(membership)["size"])
     stacked = stacks(recipe["engine"], architecture, shape, device)
-    with Progress(where, recipe["epochs"] * (1 if stacked else len(models))) as progress:
+    epochs = recipe["epochs"] or 1  # of a user's own training nothing is known but its end
+    with Progress(where, epochs * (1 if stacked and recipe["epochs"] else len(models))) as progress:
         try:
-            trained, rows = training.train(
-                make,
-                recipe,
-                data,
-                models,
-                int(attributes(membership)["size"]),
-                stacked,
-                progress,
-            )
+            if recipe["epochs"] is None:
+                trained, rows = own_training.train(
+                    architecture, make, data, models, classes, progress
+                )
+            else:
+                trained, rows = training.train(make, recipe, data, models, size, stacked, progress)
         except training.Diverged as error:
             raise training.Diverged(f"cohort {settings['cohort']}: {error}") from None
     write_csv(history, pd.DataFrame(rows))

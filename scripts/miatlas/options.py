@@ -74,6 +74,12 @@ def required(source: Path, function: str) -> tuple[str, ...]:
     return names[: len(names) - defaults]
 
 
+@cache
+def functions(source: Path) -> tuple[str, ...]:
+    """Return the names of the functions that a module defines."""
+    return tuple(node.name for node in _tree(source).body if isinstance(node, ast.FunctionDef))
+
+
 def spelled(source: Path, function: str) -> dict[str, tuple[str, str]]:
     """Return the options of `function` as they are written: name -> (type with checks, default)."""
     arguments = _definition(source, function).args

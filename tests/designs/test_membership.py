@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from miatlas.designs import (
+    balanced,
     canaries,
     disjoint,
     half,
@@ -19,7 +20,7 @@ from miatlas.designs import (
     role_assignment,
     six_way,
 )
-from miatlas.designs.base import Draws
+from miatlas.designs.base import Draws, Membership
 from miatlas.designs.roles import HELD_OUT, POOL, ROLES, TEST
 
 POOL_SIZE = 101
@@ -28,6 +29,7 @@ DESIGNS = {
     "canaries": partial(canaries.draw, group=4),
     "paired": paired.draw,
     "iid": partial(iid.draw, size=30),
+    "balanced": partial(balanced.draw, size=30),
     "target side": partial(disjoint.draw, side="target"),
     "shadow side": partial(disjoint.draw, side="shadow", size=20),
     "target of six": partial(six_way.draw, side="target"),
@@ -149,6 +151,41 @@ def test_iid_draws_its_size_without_replacement(seed, n, share):
     drawn = iid.draw(pool(n), range(5), draws(seed), size=size)
     assert (drawn.member.sum(1) == size).all()
     assert drawn.size == size
+
+
+@given(SEED, SIZE, st.floats(0.05, 1), st.integers(2, 9))
+@settings(max_examples=60, deadline=None)
+def test_balanced_has_rows_of_one_size_and_columns_of_one_count(seed, n, share, group):
+    size = max(1, round(share * n))
+    member = balanced.draw(pool(n), range(2 * group), draws(seed), size=size, group=group).member
+    assert (member.sum(1) == size).all()
+    for rows in (member[:group], member[group:]):
+        counts = rows.sum(0)
+        assert set(counts) <= {group * size // n, -(-group * size // n)}
+
+
+def test_balanced_draws_examples_equally_often_in_every_model_and_groups_by_themselves():
+    member = balanced.draw(pool(60), range(3000), draws(), size=20, group=6).member
+    by_place = member.reshape(-1, 6, 60).mean(0)
+    assert abs(by_place - 1 / 3).max() < 5 * np.sqrt(2 / 9 / 500)
+    together = (member[0::6] & member[1::6]).sum(1).mean()
+    assert abs(together - 60 * 1 / 3 * 1 / 5) < 1  # of 6 models 2 hold an example: 1 in 5 is next
+    apart = (member[0:-6:6] & member[6::6]).sum(1).mean()
+    assert abs(apart - 60 / 9) < 0.5
+
+
+@pytest.mark.parametrize("design", [iid, balanced], ids=["iid", "balanced"])
+def test_a_cohort_takes_the_size_and_the_examples_of_another(design):
+    """Of a released model only some of the pool may be known as member or not."""
+    known = np.arange(POOL_SIZE) % 4 > 0
+    member = known & (np.arange(POOL_SIZE) % 3 == 0)
+    like = Membership(member[None], known[None], int(member.sum()))
+    drawn = design.draw(pool(), range(8), draws(), like, size_of="target")
+    assert (drawn.member.sum(1) == member.sum()).all()
+    assert not drawn.member[:, ~known].any()
+    assert np.array_equal(drawn.evaluated, np.broadcast_to(known, (8, POOL_SIZE)))
+    assert drawn.size == member.sum()
+    assert (drawn.member[0] != drawn.member[1]).any()
 
 
 def test_iid_draws_examples_equally_often_and_models_independently():
@@ -353,6 +390,10 @@ def test_more_examples_than_there_are_are_refused(design, message):
         ("canaries", {"group": 4}, 6, "groups of 4"),
         ("paired", {}, 8, None), ("paired", {}, 7, "7 models are not pairs"),
         ("iid", {"size": 3}, 7, None), ("six_way", {"side": "target", "per_target": 1}, 1, None),
+        ("balanced", {"size": 3, "group": 8}, 16, None),
+        ("balanced", {"size_of": "x", "group": 8}, 12, "12 models are not whole groups of 8"),
+        ("iid", {}, 7, "either a size, or size_of"),
+        ("balanced", {"size": 3, "size_of": "x", "group": 8}, 8, "either a size, or size_of"),
         ("six_way", {"side": "shadow", "per_target": 3}, 7, "not whole targets of 3"),
         ("leave_one_out", {"of": "x", "examples": 6, "seeds": 2}, 16, None),
         ("leave_one_out", {"of": "x", "examples": 6, "seeds": 2}, 12, "whole targets of"),

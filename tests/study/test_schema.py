@@ -41,6 +41,7 @@ def test_an_editor_accepts_every_study_and_every_file_read_on_top_of_one(editor,
 
 
 MINE = {"signals": "mine.h5"}
+RELEASED = {"population": "digits", "recipe": "plain", "weights": "model.pt"}
 FAULTS = {
     "an unknown key": {"sede": 1},
     "a negative seed": {"seed": -1},
@@ -73,6 +74,11 @@ FAULTS = {
     "a precision": {"recipes.plain.precision": "float16"},
     "smoothing that is true": {"recipes.plain.label_smoothing": True},
     "a key of a cohort": {"cohorts.one.blok": 4},
+    "a key of a released cohort": {"cohorts.mine": RELEASED | {"weight": "model.pt"}},
+    "a design of a released cohort": {"cohorts.mine": RELEASED | {"design": {"name": "paired"}}},
+    "a list of members that is a number": {"cohorts.mine": RELEASED | {"members": 3}},
+    "what is to be done at chance": {"cohorts.mine": RELEASED | {"at_chance": "stay"}},
+    "an architecture of a file that is none": {"recipes.plain.architecture": {"file": "network"}},
     "a design without its mapping": {"cohorts.one.design": "half"},
     "a design": {"cohorts.one.design.name": "halves"},
     "a group of none": {"cohorts.one.design.group": 0},
@@ -114,6 +120,22 @@ def test_an_editor_refuses_what_the_reader_refuses(editor, changes):
         change(study, path, value)
     assert not editor.is_valid(study)
     with pytest.raises(ValueError, match=r"\A.*\Z"):
+        reading.read(study)
+
+
+def test_an_editor_accepts_released_models_and_a_network_of_ones_own(editor, tmp_path):
+    study = yaml.safe_load(TINY)
+    (tmp_path / "network.py").write_text(
+        "def build(shape, classes, *, width: int = 3):\n    pass\n"
+    )
+    own = {"file": str(tmp_path / "network.py"), "width": 4}
+    change(study, "recipes.mine", study["recipes"]["plain"] | {"architecture": own})
+    for released in (RELEASED, RELEASED | {"weights": ["a.pt", "b.pt"], "members": "members.txt"}):
+        change(study, "cohorts.mine", released | {"recipe": "mine", "at_chance": "go_on"})
+        assert [error.message for error in editor.iter_errors(study)] == []
+        reading.read(study)
+    change(study, "recipes.mine.architecture.width", "wide")
+    with pytest.raises(ValueError, match="option 'width' is 'wide'"):
         reading.read(study)
 
 

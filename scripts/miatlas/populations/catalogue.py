@@ -8,6 +8,7 @@ and the file in dataset_location.tgz. Where none is known, the shape alone is ch
 """
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -159,7 +160,8 @@ def required_files(source: str, options: dict, data_root: Path | str) -> list[tu
     root = Path(data_root)
     if "path" in options:  # the user's own file; an absolute path stays as it is
         checksum = options.get("sha256")
-        return [(root / options["path"], f"sha256:{checksum}" if checksum else "")]
+        path = Path(os.path.normpath(root / options["path"]))
+        return [(path, f"sha256:{checksum}" if checksum else "")]
     return [(_found(root, file), file.checksum) for file in SOURCES[source].files]
 
 

@@ -18,7 +18,10 @@ READ: dict[str, tuple] = {}
 
 @cache
 def digest(root: Path, *files: str) -> str:
-    """Return a short hex digest of `files` below `root` and of all they import below it."""
+    """Return a short hex digest of `files` below `root` and of all they import below it.
+
+    A file elsewhere, by its absolute path, counts with those beside it that it imports.
+    """
     found: dict[Path, str] = {}
     waiting = [root / file for file in files]
     while waiting:
@@ -26,7 +29,19 @@ def digest(root: Path, *files: str) -> str:
         if path not in found:
             names, found[path] = read(path)
             waiting += [path for name in names for path in _modules(root).get(name, ())]
-    return _hex("".join(f"{path.relative_to(root)} {found[path]}\n" for path in sorted(found)))[:16]
+            waiting += [] if path.is_relative_to(root) else _neighbours(path, names)
+    named = sorted((_name(path, root), code) for path, code in found.items())
+    return _hex("".join(f"{name} {code}\n" for name, code in named))[:16]
+
+
+def _name(path, root):
+    """A file elsewhere goes by its own name: its folder may be moved."""
+    return str(path.relative_to(root)) if path.is_relative_to(root) else path.name
+
+
+def _neighbours(path, names):
+    files = (path.parent / f"{name.replace('.', '/')}.py" for name in names)
+    return [file for file in files if file.is_file()]
 
 
 @cache

@@ -1,7 +1,5 @@
 """Trained models as their files hold them, ready to be asked."""
 
-from importlib import import_module
-
 import numpy as np
 import torch
 
@@ -9,6 +7,7 @@ from miatlas.running import devices
 from miatlas.running.store import attributes, read_h5, read_weights
 from miatlas.training.ensemble import Ensemble, stacks
 from miatlas.training.inputs import standardised
+from miatlas.training.networks import architecture, builder
 
 
 def load(population: str, weights: str, settings: dict):
@@ -19,13 +18,15 @@ def load(population: str, weights: str, settings: dict):
     """
     device = devices.take()
     x, labels = examples(population, device)
-    architecture = import_module(
-        f"miatlas.training.architectures.{settings['architecture']['name']}"
-    )
-    options = {key: value for key, value in settings["architecture"].items() if key != "name"}
-    network = architecture.build(tuple(x.shape[1:]), int(labels.max()) + 1, **options)
+    shape = tuple(x.shape[1:])
+    network = builder(settings["architecture"], shape, int(labels.max()) + 1)()
     group = Ensemble.from_weights(network, read_weights(weights), device)
-    return group, x, labels, stacks(settings["engine"], architecture, tuple(x.shape[1:]), device)
+    return (
+        group,
+        x,
+        labels,
+        stacks(settings["engine"], architecture(settings["architecture"]), shape, device),
+    )
 
 
 def examples(population: str, device) -> tuple[torch.Tensor, np.ndarray]:

@@ -81,6 +81,45 @@ class AskedAgain(Section):
     bounds: Bounds | None = Field(None, description="How bounds are computed.")
 
 
+class ReleasedCohort(Section):
+    """Models that exist: their weights, and who their members are. They are asked, not trained."""
+
+    population: str = Field(description="The name of a population: members and non-members.")
+    recipe: str = Field(description="The name of a recipe, of which the architecture is theirs.")
+    weights: list[str] | str = Field(
+        description="The path of their weights, or a list with one for each model: safetensors, a"
+        " state dict of torch.save, estimators of skops."
+    )
+    members: list[str] | str | None = Field(
+        None,
+        description="The path of a list of members, or a list with one for each model: a text with"
+        " an index a line, or .npy (default: what the population says).",
+    )
+    nonmembers: str | None = Field(
+        None, description="The path of a list of non-members (default: all that are no members)."
+    )
+    models: Count | None = Field(
+        None, description="How many models there are (default: one in each file of weights)."
+    )
+    at_chance: Literal["stop", "go_on"] = Field(
+        "stop", description="What to do where a model knows no more of its members than chance."
+    )
+    held_out: Share = Field(
+        0.0, description="The share of examples outside the official test set that is held out."
+    )
+    test: Share = Field(
+        0.0, description="The share of examples outside the official test set that joins it."
+    )
+    queries: Queries = Field(Queries(), description="What models are asked of every example.")
+    probes: dict = Field(
+        {}, description="Options of scripts/miatlas/signals/probes, by name; asked if needed."
+    )
+    bounds: Bounds = Field(Bounds(), description="How bounds are computed.")
+    models_of: str | None = Field(
+        None, description="The cohort whose models these are, asked otherwise."
+    )
+
+
 class ExternalCohort(Section):
     """A cohort that other software trained and queried."""
 

@@ -4,7 +4,7 @@ from importlib import import_module
 
 from miatlas.designs.relations import made_for_each_target
 from miatlas.study import demands, example_kinds
-from miatlas.study.contents import made_of, maker, trained
+from miatlas.study.contents import kept, made_of, maker
 from miatlas.study.plugins import one_of
 
 DEFAULT_TARGETS = 10
@@ -21,9 +21,10 @@ def _check_cohort(study, cohort, where):
     one_of(cohort["population"], list(study["populations"]), f"{where}.population")
     one_of(cohort["recipe"], list(study["recipes"]), f"{where}.recipe")
     design, models = cohort["design"], cohort["models"]
-    drawn = import_module(f"miatlas.designs.{design['name']}")
-    if wrong := drawn.complaint(models, design):
-        raise ValueError(f"{where}.models: {wrong}, as the design {design['name']} demands")
+    if "weights" not in cohort:
+        drawn = import_module(f"miatlas.designs.{design['name']}")
+        if wrong := drawn.complaint(models, design):
+            raise ValueError(f"{where}.models: {wrong}, as the design {design['name']} demands")
     if models % cohort["block"]:
         raise ValueError(
             f"{where}.block: {models} models are not whole blocks of {cohort['block']}"
@@ -52,7 +53,7 @@ def _check_made_of(study, cohort, where):
     if cohort["models_of"]:
         raise ValueError(f"{where}.models_of: {cohort['models_of']} is itself made of another")
     key = f"{where}.teacher.cohort" if cohort["teacher"] else f"{where}.design.of"
-    one_of(other, trained(study), key)
+    one_of(other, kept(study), key)
     if cohort["teacher"] and cohort["design"].get("of"):
         raise ValueError(f"{where}: a cohort is either distilled or retrained, not both")
     original, k = study["cohorts"][other], made_for_each_target(cohort)
@@ -64,6 +65,18 @@ def _check_made_of(study, cohort, where):
             f" {original['models']} models of {other}"
         )
     _check_same_examples(original, cohort, where)
+
+
+def _check_size_of(study, cohort, where):
+    """A cohort that draws as many examples as another's models have knows the same examples."""
+    other = cohort.get("design", {}).get("size_of")
+    if other is not None:
+        one_of(other, [n for n in kept(study) if not _sized(study, n)], f"{where}.design.size_of")
+        _check_same_examples(study["cohorts"][other], cohort, where)
+
+
+def _sized(study, name):
+    return study["cohorts"][name]["design"].get("size_of") or made_of(study["cohorts"][name])
 
 
 def _check_audit(study, audit, where):
@@ -152,6 +165,7 @@ CHECKS = (
     ("populations", _check_population),
     ("cohorts", _check_cohort),
     ("cohorts", _check_made_of),
+    ("cohorts", _check_size_of),
     ("audits", _check_audit),
     ("exhibits", _check_exhibit),
 )

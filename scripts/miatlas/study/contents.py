@@ -6,11 +6,21 @@ from miatlas.study import demands
 
 def trained(study: dict) -> list[str]:
     """Return the cohorts that the workflow trains."""
+    return [name for name in kept(study) if "weights" not in study["cohorts"][name]]
+
+
+def released(study: dict) -> list[str]:
+    """Return the cohorts whose weights come from outside."""
+    return [name for name in kept(study) if "weights" in study["cohorts"][name]]
+
+
+def kept(study: dict) -> list[str]:
+    """Return the cohorts whose models the workflow keeps: trained here, or released."""
     return [name for name in queried(study) if maker(study, name) == name]
 
 
 def queried(study: dict) -> list[str]:
-    """Return the cohorts whose models the workflow asks: those that it trains, also once again."""
+    """Return the cohorts whose models the workflow asks: those that it keeps, also once again."""
     return [name for name, entry in study["cohorts"].items() if "signals" not in entry]
 
 
@@ -48,10 +58,10 @@ def shown(study: dict, exhibit: str) -> list[tuple[str, str]]:
 
 
 def cohorts_shown(study: dict, exhibit: str) -> list[str]:
-    """Return the cohorts that an exhibit's audits are made of, those that the workflow trains."""
+    """Return the cohorts that an exhibit's audits are made of, those whose models it keeps."""
     audits = [study["audits"][name] for name in study["exhibits"][exhibit]["audits"]]
     names = {audit[side] for audit in audits for side in ("target", "shadow", "reference")}
-    return sorted(names & set(trained(study)))
+    return sorted(names & set(kept(study)))
 
 
 def probed(study: dict, audit: str, label: str, side: str) -> list[tuple[str, int]]:

@@ -8,7 +8,7 @@ that names the place, the key and what is allowed.
 import os.path
 from collections.abc import Mapping
 
-from miatlas.options import constant
+from miatlas.options import constant, functions
 from miatlas.study import attack_modules, cohorts, plugins, sections
 from miatlas.study.checking import MAPPING, checked
 from miatlas.study.plugins import Modules, one_of
@@ -54,20 +54,47 @@ def recipe(given, where: str) -> dict:
         "schedule": plugins.SCHEDULES,
         "augmentation": plugins.AUGMENTATIONS,
     }
-    return entry | {key: _named(entry[key], kind, f"{where}.{key}") for key, kind in kinds.items()}
+    entry |= {key: _named(entry[key], kind, f"{where}.{key}") for key, kind in kinds.items()}
+    name = entry["architecture"]["name"]
+    own = plugins.is_file(name) and "train" in functions(plugins.ARCHITECTURES.source(name))
+    if entry["epochs"] is None and not own:
+        raise ValueError(
+            f"{where}: option 'epochs' is required"
+            + (f", or a function train(x, labels, seed, device) in {name}" if own is False else "")
+        )
+    return entry
 
 
 def cohort(given, where: str) -> dict:
-    """A cohort that the workflow trains, or an external one: a signals file."""
+    """A cohort that the workflow trains, a released one, or an external one: a signals file."""
     if isinstance(given, Mapping) and given.get("signals") is not None:
         entry = checked(_other_than(cohorts.Cohort, given), cohorts.ExternalCohort, where)
         design = {"design": {"name": "paired"}} if entry.pop("paired") else {}
         return entry | design | {"signals": at_home(entry["signals"], f"{where}.signals")}
-    entry = checked(_other_than(cohorts.ExternalCohort, given), cohorts.Cohort, where)
+    given = _other_than(cohorts.ExternalCohort, given)
+    if isinstance(given, Mapping) and given.get("weights") is not None:
+        return _released(given, where)
+    entry = checked(_other_than(cohorts.ReleasedCohort, given), cohorts.Cohort, where)
     entry["design"] = _named(entry["design"], plugins.DESIGNS, f"{where}.design")
     entry["probes"] = _probes(entry["probes"], f"{where}.probes")
     entry["block"] = entry["block"] or entry["models"]
     return entry
+
+
+def _released(given, where):
+    """A released cohort: as one that is trained, of a design that nobody draws."""
+    entry = checked(_other_than(cohorts.Cohort, given), cohorts.ReleasedCohort, where)
+    for key in ("weights", "members", "nonmembers"):
+        files = [entry[key]] if isinstance(entry[key], str) else entry[key] or []
+        entry[key] = [at_home(file, f"{where}.{key}") for file in files]
+    models = entry["models"] or len(entry["weights"])
+    if models < 1 or len(entry["members"]) not in (0, 1, models):
+        raise ValueError(
+            f"{where}.members: {len(entry['members'])} lists of {models} models; there is to be"
+            " one list for all, or one for each"
+        )
+    same = {"design": {"name": "released"}, "models": models, "block": models, "teacher": None}
+    return entry | same | {"probes": _probes(entry["probes"], f"{where}.probes")}
 
 
 def _other_than(section, given):
@@ -166,12 +193,22 @@ def _split(given, section, where):
 
 
 def _named(given, kind: Modules, where):
-    """Return a plug-in's name with its options, completed."""
+    """Return a plug-in's name with its options, completed; its name may be a file of one's own."""
+    if given.get("file") is not None:
+        given = {**given, "name": own_file(given["file"], where)}
+        del given["file"]
     if given.get("name") is None:
         raise ValueError(f"{where}: needs a name, one of {', '.join(kind.names())}")
     name = kind.known(given["name"], where)
     options = {key: value for key, value in given.items() if key != "name"}
     return {"name": name, **_options(options, kind, name, f"{where} ({name})")}
+
+
+def own_file(path, where: str) -> str:
+    """Return the path of a plug-in of one's own as a name: it ends in .py."""
+    if not isinstance(path, str) or not path.endswith(".py"):
+        raise ValueError(f"{where}.file: {path!r} is not the path of a Python file (.py)")
+    return at_home(path, f"{where}.file")
 
 
 def _options(given, kind: Modules, name, where, beside=()):

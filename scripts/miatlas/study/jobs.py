@@ -48,6 +48,34 @@ def role_settings(study: dict, cohort: str) -> dict:
     }
 
 
+def list_settings(study: dict, cohort: str, block: str) -> dict:
+    """What the membership of released models depends on, beside the lists."""
+    return {"cohort": cohort, "models": study["cohorts"][cohort]["models"]}
+
+
+def list_files(study: dict, cohort: str, block: str) -> list[str]:
+    """The lists of members of released models, which their user brings."""
+    entry = study["cohorts"][cohort]
+    return [*entry["members"], *entry["nonmembers"]]
+
+
+def released_files(study: dict, cohort: str, block: str) -> list[str]:
+    """The weights of released models, which their user brings."""
+    return study["cohorts"][cohort]["weights"]
+
+
+def released_settings(study: dict, cohort: str, block: str) -> dict:
+    """What the accepted weights of released models depend on, beside their files."""
+    entry = study["cohorts"][cohort]
+    recipe = study["recipes"][entry["recipe"]]
+    return {
+        "cohort": cohort,
+        "models": entry["models"],
+        "architecture": recipe["architecture"],
+        "at_chance": entry["at_chance"],
+    }
+
+
 def membership_settings(study: dict, cohort: str, block: str) -> dict:
     """What the membership of a block depends on."""
     entry = study["cohorts"][cohort]
@@ -212,9 +240,12 @@ def described(study: dict, cohort: str) -> str:
         return "models of other software" + (", in pairs" if "design" in entry else "")
     whose = f" (those of {entry['models_of']})" if entry["models_of"] else ""
     warm = entry["queries"]["temperature"]
+    made = f", design {entry['design']['name']}"
+    if "weights" in entry:
+        made = f", released as {', '.join(Path(file).name for file in entry['weights'][:3])}"
     return (
-        f"{entry['models']} models{whose} of recipe {entry['recipe']} on {entry['population']},"
-        f" design {entry['design']['name']}, queries per example: {entry['queries']['count']}"
+        f"{entry['models']} models{whose} of recipe {entry['recipe']} on {entry['population']}"
+        f"{made}, queries per example: {entry['queries']['count']}"
         + (f", temperature {warm:g}" if warm != 1.0 else "")
     )
 

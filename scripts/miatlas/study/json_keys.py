@@ -12,6 +12,11 @@ from miatlas.study.checking import Section
 from miatlas.study.plugins import Modules
 
 NULL = {"type": "null"}
+OWN = {  # a plug-in that is a file of one's own, with its options
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": {"type": "string", "pattern": r"\.py$"}},
+}
 
 
 def options_object(kind: Modules, name: str) -> dict:
@@ -58,7 +63,8 @@ def _chosen(field):
         return {}
     name = {"enum": kind.names()}
     if dict in (field.annotation, *get_args(field.annotation)):
-        return with_options({"name": name}, "name", kind)
+        known = with_options({"name": name}, "name", kind)
+        return {"anyOf": [known, OWN]} if kind.own else known
     return {"enum": [*kind.names(), None]}
 
 

@@ -81,12 +81,13 @@ def _only(name):
 
 def _cohort(properties):
     """Return the schema of a cohort: one trained here, or one of the sorts that a key tells."""
-    external = properties_of(cohorts.ExternalCohort)
-    cases = {"signals": cohorts.ExternalCohort, "models_of": cohorts.AskedAgain}
-    return object_of({**external, **properties}) | {
+    cases = {"signals": cohorts.ExternalCohort, "weights": cohorts.ReleasedCohort,
+             "models_of": cohorts.AskedAgain}  # fmt: skip
+    others = [properties_of(section) for section in cases.values()]
+    return object_of({**others[0], **others[1], **properties}) | {
         "allOf": [
             {
-                "if": {"required": [key], "properties": {key: {"type": "string"}}},
+                "if": {"required": [key], "properties": {key: {"type": ["string", "array"]}}},
                 "then": narrow(dict.fromkeys(section.model_fields, True)),
             }
             for key, section in cases.items()

@@ -3,7 +3,7 @@
 The one place that turns a name into the file it stands for.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -19,14 +19,15 @@ class Modules:
 
     folder: str
     function: str  # which each of them defines, with the options as its keyword-only parameters
+    own: bool = field(default=False, kw_only=True)  # whether one may be a file of the user's own
 
     def names(self) -> list[str]:
         """Return the names of all there are."""
         return implementing(self.folder, self.function)
 
     def source(self, name: str) -> Path:
-        """Return the file that a name stands for."""
-        return LIBRARY / self.folder / f"{name}.py"
+        """Return the file that a name stands for, which may be the path of one's own."""
+        return Path(name) if is_file(name) else LIBRARY / self.folder / f"{name}.py"
 
     def called(self, name: str) -> str:
         """Return the name of the function that declares the options."""
@@ -42,7 +43,11 @@ class Modules:
 
     def known(self, name, where: str) -> str:
         """Return the name if it is one's; otherwise say what there is, or what its file lacks."""
-        if not str(name).isidentifier() or not self.source(name).is_file():
+        if is_file(name) and self.own and not self.source(name).is_file():
+            raise ValueError(f"{where}: there is no file {name}")
+        if not (is_file(name) and self.own) and not (
+            str(name).isidentifier() and self.source(name).is_file()
+        ):
             return one_of(name, self.names(), where)
         try:
             declared(self.source(name), self.called(name))
@@ -79,7 +84,7 @@ class Functions(Modules):
 
 SOURCES = Modules("populations", "load")
 DESIGNS = Modules("designs", "draw")
-ARCHITECTURES = Modules("training/architectures", "build")
+ARCHITECTURES = Modules("training/architectures", "build", own=True)
 OPTIMIZERS = Functions("training/optimization", "", ("sgd", "adam", "adamw"))
 SCHEDULES = Functions("training/optimization", "", ("constant", "cosine", "quarter_cosine", "step"))
 AUGMENTATIONS = Functions(
@@ -91,6 +96,11 @@ PROBES = Modules("signals/probes", "measure")
 ATTACKS = Modules("attacks", "score")
 FIGURES = Modules("exhibits/figures", "draw")
 TABLES = Modules("exhibits/tables", "tabulate")
+
+
+def is_file(name) -> bool:
+    """Say whether a plug-in is named by the path of a file of one's own."""
+    return str(name).endswith(".py")
 
 
 @cache

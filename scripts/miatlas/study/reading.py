@@ -4,6 +4,7 @@ Nothing here imports torch, and nothing runs: what is wrong with a study is said
 fault, before the first job starts.
 """
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
@@ -27,12 +28,15 @@ def check_files(paths: Iterable[Path | str]) -> None:
             raise ValueError(said)
 
 
-def read(config: Mapping) -> dict:
+def read(config: Mapping, homes: list[Path] = ()) -> dict:
     """Return the study with every default filled in; raise ValueError naming the key at fault.
 
     An entry that is null is not there: that is how a file read on top of another takes it away.
+    Files are looked for beside the study's own, in the folders `homes`, the last one first.
     """
-    study = checked(deepcopy(dict(config)), sections.Study, "configuration")
+    root = config.get("data_root", sections.Study.model_fields["data_root"].default)
+    config = _beside(deepcopy(dict(config)), homes, root)
+    study = checked(config, sections.Study, "configuration")
     _check_name(study["study"], "study")
     study["data_root"] = entries.at_home(study["data_root"], "data_root")
     for kind in KINDS:
@@ -48,6 +52,30 @@ def read(config: Mapping) -> dict:
         for name, entry in study[kind].items():
             check(study, entry, f"{kind}.{name}")
     return study
+
+
+FILES = ("file", "weights", "members", "nonmembers", "signals")  # keys of paths, and `path` of data
+
+
+def _beside(given, homes, root):
+    """Return what is given, with the paths of files that stand beside the study's own."""
+    if not isinstance(given, Mapping):
+        return given
+    result = {key: _beside(value, homes, root) for key, value in given.items()}
+    for key in set(FILES) & set(result):
+        result[key] = _found(result[key], homes, ".")
+    if "path" in result:
+        result["path"] = _found(result["path"], homes, root)
+    return result
+
+
+def _found(path, homes, root):
+    """Return a path as seen from `root`, where it is a file in one of the folders."""
+    if isinstance(path, list):
+        return [_found(each, homes, root) for each in path]
+    places = [Path(home) / path for home in reversed(homes)] if isinstance(path, str) else []
+    there = next((place for place in places if place.exists()), None)
+    return path if there is None else os.path.relpath(there, os.path.expanduser(str(root)))
 
 
 def _asked_again(given, name):
@@ -94,4 +122,11 @@ def missing(study: dict) -> list[str]:
         for name, entry in study["cohorts"].items()
         if "signals" in entry and not Path(entry["signals"]).is_file()
     ]
-    return data + signals
+    released = [
+        f"cohorts.{name}.{key}: there is no file {file}"
+        for name, entry in study["cohorts"].items()
+        for key in ("weights", "members", "nonmembers")
+        for file in entry.get(key, ())
+        if not Path(file).is_file()
+    ]
+    return data + signals + released

@@ -43,7 +43,7 @@ SECTIONS = {  # heading, sections below it, kinds of plug-in whose options stand
     ),
     "cohorts": (
         (cohorts.Cohort, cohorts.Queries, cohorts.Bounds, cohorts.Teacher,
-         cohorts.AskedAgain, cohorts.ExternalCohort),
+         cohorts.AskedAgain, cohorts.ReleasedCohort, cohorts.ExternalCohort),
         {"design": plugins.DESIGNS, "probes": plugins.PROBES},
     ),
     "attacks": ((sections.Attack,), {"Options of an attack, beside those keys": plugins.ATTACKS}),

@@ -79,9 +79,13 @@ class Recipe(Section):
 
     architecture: Annotated[dict, plugins.ARCHITECTURES] = Field(
         description="The network: the name of a module of scripts/miatlas/training/architectures,"
-        " with its options."
+        " or the file of one's own (file: network.py), with its options."
     )
-    epochs: Count = Field(description="How often the training set is passed through.")
+    epochs: Count | None = Field(
+        None,
+        description="How often the training set is passed through (default: the architecture is a"
+        " file whose own train() does all of it, or an estimator, which fits itself).",
+    )
     batch_size: Count = Field(128, description="Examples to a step.")
     optimizer: Annotated[dict, plugins.OPTIMIZERS] = Field(
         {"name": "sgd"}, description="The optimiser's name, with its options."

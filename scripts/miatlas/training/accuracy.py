@@ -55,7 +55,10 @@ def remark(found: dict) -> str | None:
 
     found: of `measured`. It may be that the list of members is another model's.
     """
-    if found["train_accuracy"] > found["test_accuracy"] or found["train_loss"] < found["test_loss"]:
+    if (
+        found["train_accuracy"] > found["test_accuracy"]
+        and found["train_loss"] < found["test_loss"]
+    ):
         return None
     return (
         f"its members are no easier to it than the others (accuracy {found['train_accuracy']:.1%}"

@@ -17,7 +17,7 @@ import torch
 
 from miatlas.running.foreign_files import check_archive, little_memory, one_line
 
-WRAPPERS = ("module", "_orig_mod")  # DataParallel and averaged models; torch.compile
+WRAPPERS = ("module", "_orig_mod", "network", "model", "net")  # DataParallel, torch.compile, ...
 BESIDE = {"n_averaged"}  # what torch's averaged models keep beside their weights
 DEPTH = 3  # of dictionaries in dictionaries, where a checkpoint holds more than its weights
 

@@ -1,0 +1,128 @@
+"""Take over the weights of released models, once they are seen to be what they are said to be."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import torch
+
+from miatlas.running import devices
+from miatlas.running.allocator import keep_freed_memory
+from miatlas.running.files import write_csv
+from miatlas.running.logs import logged
+from miatlas.running.store import read_h5, write_weights
+from miatlas.signals.trained_models import examples
+from miatlas.training import outputs, weight_files
+from miatlas.training.accuracy import at_chance, measured, other_order, remark
+from miatlas.training.ensemble import Ensemble
+from miatlas.training.networks import builder
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(
+    *,
+    population: str,
+    membership: str,
+    released: list[str],
+    weights: str,
+    history: str,
+    settings: dict,
+    threads: int = 1,
+) -> None:
+    """Write the stacked weights of the files `released`, and each model's accuracy as its history.
+
+    Accuracy comes first: on members and on non-members. A model that knows no more of its members
+    than chance stops the audit, with what to look at.
+    """
+    keep_freed_memory()
+    torch.set_num_threads(threads)
+    device = devices.take()
+    x, labels = examples(population, device)
+    masks = read_h5(membership, ["member", "evaluated"])
+    member, other = masks["member"], masks["evaluated"] & ~masks["member"]
+    group = load(released, x, labels, settings, device)
+    rows = []
+    for k in range(group.models):
+        logits = answered(group.part(slice(k, k + 1)), x, f"{released[k % len(released)]}: model")
+        found = measured(logits, labels, member[k], other[k])
+        print(told(settings, k, found, member[k], other[k]))
+        if settings["at_chance"] == "stop":
+            check_accuracy(logits.argmax(1)[member[k]], labels[member[k]], settings, k)
+        loss, accuracy = found["train_loss"], found["train_accuracy"]
+        rows.append({"model": k, "epoch": 0, "loss": loss, "accuracy": accuracy, **found})
+    write_csv(history, pd.DataFrame(rows))
+    write_weights(weights, {n: t.cpu().numpy() for n, t in group.weights().items()}, settings)
+
+
+def load(files, x, labels, settings, device) -> Ensemble:
+    """Return the models of the files, the first of them tried on a few examples."""
+    network = builder(settings["architecture"], tuple(x.shape[1:]), int(labels.max()) + 1)()
+    own = isinstance(network, outputs.AsLogits)
+    tensors = weight_files.released(files, network.network if own else network)
+    if own:
+        tensors = {f"network.{name}": tensor for name, tensor in tensors.items()}
+    group = Ensemble.from_weights(network, tensors, device)
+    if group.models != settings["models"]:
+        raise ValueError(
+            f"cohorts.{settings['cohort']}.models: {settings['models']}, but the weights are of"
+            f" {group.models} models"
+        )
+    one = group.part(slice(0, 1))
+    try:
+        outputs.check(lambda rows: one.answer(rows)[0], x)
+    except ValueError as error:
+        raise ValueError(f"{settings['architecture']['name']}: the network {error}") from error
+    return group
+
+
+def answered(one: Ensemble, x, who: str) -> np.ndarray:
+    """Return the logits (N, C) of one model, which are to be logits, and finite."""
+    logits = torch.cat([one.answer(x[where])[0].float() for where in one.slices(len(x), x)]).cpu()
+    if not torch.isfinite(logits).all():
+        raise ValueError(f"{who} answers numbers that are not finite")
+    try:
+        outputs.check_logits(logits)
+    except ValueError as error:
+        raise ValueError(f"{who} {error}") from None
+    return logits.numpy()
+
+
+def told(settings, k, found, member, other) -> str:
+    """Say how right a model is, and what is odd about it."""
+    words = (
+        f"{settings['cohort']}: model {k} is right about {found['train_accuracy']:.1%} of its"
+        f" {member.sum():,} members and {found['test_accuracy']:.1%} of {other.sum():,} non-members"
+    )
+    odd = remark(found)
+    return f"{words}\nremark: {odd}" if odd else words
+
+
+def check_accuracy(answers, labels, settings, k) -> None:
+    """Refuse a model whose answers about its members have nothing to do with their labels."""
+    chance = at_chance(answers, labels)
+    if chance is None:
+        return
+    order = other_order(answers, labels)
+    pairs = ", ".join(f"{answer} for label {label}" for label, answer in (order or {}).items())
+    hint = f"the order of the classes (it answers {pairs}); " if order else ""
+    raise ValueError(
+        f"cohorts.{settings['cohort']}: model {k} is right about"
+        f" {(answers == labels).mean():.1%} of its members, and by chance would be about"
+        f" {chance:.1%}: look at {hint}how examples are"
+        " prepared (scale, mean, deviation, standardise, size, order of columns), at the order of"
+        " the labels and of the members (if it is to be so: at_chance: go_on)"
+    )
+
+
+if __name__ == "__main__":
+    with logged(snakemake.log[0]):
+        files = dict(snakemake.input)
+        main(
+            released=list(files.pop("released")),
+            **files,
+            **snakemake.output,
+            settings=snakemake.params.settings,
+            threads=snakemake.threads,
+        )
