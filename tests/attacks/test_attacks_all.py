@@ -22,7 +22,7 @@ from miatlas.audits import references
 from miatlas.leakage.metrics import evaluate
 from miatlas.signals.statistics import logit_scaled_confidence
 from miatlas.study import attack_modules
-from miatlas.study.checking import checked, section_of
+from miatlas.study.checking import checked
 
 THIRD = 2  # models of a third cohort
 FOLDER = Path(miatlas.attacks.__path__[0])
@@ -168,7 +168,7 @@ def scores(name, given, data, target, pieces=1, order=None, n=None, lesson=dict,
 
 def completed(name, given):
     """Return the options of an attack, all of them."""
-    return checked(given, section_of(options.declared(FOLDER / f"{name}.py", "score")), name)
+    return checked(given, options.declared(FOLDER / f"{name}.py", "score"), name)
 
 
 def permuted(models, order, pairs):

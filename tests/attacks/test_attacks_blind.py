@@ -25,7 +25,7 @@ from miatlas.signals.probes.distances import nearest
 from miatlas.signals.statistics import logit_scaled_confidence
 from miatlas.study import attack_list as registry
 from miatlas.study import demands
-from miatlas.study.checking import checked, section_of
+from miatlas.study.checking import checked
 
 CLASSES, HELD_OUT, TARGETS = 4, 60, 3
 QUICK = {  # options that make a test of an attack quicker, or its effect larger
@@ -122,7 +122,7 @@ WORLDS = {
 
 def chosen(name):
     declared = options.declared(Path(import_module(f"miatlas.attacks.{name}").__file__), "score")
-    return checked(QUICK.get(name, {}), section_of(declared), name)
+    return checked(QUICK.get(name, {}), declared, name)
 
 
 def possible(world):

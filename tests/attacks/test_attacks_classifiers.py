@@ -15,7 +15,7 @@ from miatlas import options
 from miatlas.attacks import salem, shokri
 from miatlas.attacks.shared import classifiers
 from miatlas.leakage.roc import auc, roc
-from miatlas.study.checking import checked, section_of
+from miatlas.study.checking import checked
 
 BY_MODEL = ("refs_logits", "refs_in", "refs_out")
 
@@ -36,7 +36,7 @@ def arrays(n=60, models=12, k=4, classes=4, shift=1.0, seed=0):
 
 def run(attack, a, pieces=1, **given):
     """The lessons are about the evaluated examples, as in a `half` design."""
-    chosen = checked(given, section_of(options.declared(Path(attack.__file__), "score")), "test")
+    chosen = checked(given, options.declared(Path(attack.__file__), "score"), "test")
     indices = np.array_split(np.arange(len(a["labels"])), pieces)
     cuts = [{n: v[:, i] if n in BY_MODEL else v[i] for n, v in a.items()} for i in indices]
     fit = fitted(attack, cuts, chosen)
@@ -298,7 +298,7 @@ def test_wrong_options_are_refused(name, given, message):
     attack = {"shokri": shokri, "salem": salem}[name]
     declared = options.declared(Path(attack.__file__), "score")
     with pytest.raises(ValueError, match=message):
-        checked(given, section_of(declared), name)
+        checked(given, declared, name)
 
 
 def test_reading_the_modules_does_not_read_scikit_learn():

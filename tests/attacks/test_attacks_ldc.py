@@ -15,13 +15,13 @@ from miatlas.attacks import ldc
 from miatlas.attacks.shared import neighbours, perceptron
 from miatlas.attacks.shared.neighbours import Neighbourhood
 from miatlas.leakage.roc import auc, roc
-from miatlas.study.checking import checked, section_of
+from miatlas.study.checking import checked
 
 DECLARED = options.declared(Path(ldc.__file__), "score")
 
 
 def chosen(**given):
-    return checked({"epochs": 5} | given, section_of(DECLARED), "ldc")
+    return checked({"epochs": 5} | given, DECLARED, "ldc")
 
 
 def loss(phi):

@@ -10,7 +10,7 @@ from fits import fitted, scored
 from miatlas import options
 from miatlas.attacks import rmia
 from miatlas.attacks.shared import likelihoods
-from miatlas.study.checking import checked, section_of
+from miatlas.study.checking import checked
 
 SOURCE = Path(rmia.__file__)
 DECLARED = options.declared(SOURCE, "score")
@@ -36,7 +36,7 @@ def arrays(seed=0, n=40, held_out=25, models=10, classes=3):
 
 
 def run(data, pieces=1, **given):
-    chosen = checked(given, section_of(DECLARED), "rmia")
+    chosen = checked(given, DECLARED, "rmia")
     names = rmia.ATTACK.read(chosen)
     n = len(data["examples"])
     cuts = []
@@ -65,7 +65,7 @@ def slow_confidence(z, y, chosen):
 
 def slow(data, **given):
     """All pairs, with p(x) model by model."""
-    chosen = checked(given, section_of(DECLARED), "rmia")
+    chosen = checked(given, DECLARED, "rmia")
 
     def ratio(i, part):
         y = data["held_out_labels" if part else "labels"][i]
@@ -135,7 +135,7 @@ def test_slices_may_come_in_any_order_of_examples():
 
 def test_needs_name_what_is_read():
     def needs(**given):
-        return rmia.ATTACK.read(checked(given, section_of(DECLARED), "rmia"))
+        return rmia.ATTACK.read(checked(given, DECLARED, "rmia"))
 
     assert {"target_logits", "refs_held_out_logits", "held_out_labels", "refs_in"} <= needs()
     plain = needs(temperature=1.0, mode="offline")
@@ -156,7 +156,7 @@ def test_needs_name_what_is_read():
 )  # fmt: skip
 def test_wrong_options_are_refused(name, value, complaint):
     with pytest.raises(ValueError, match=f"{name}.*{complaint}"):
-        checked({name: value}, section_of(DECLARED), "rmia")
+        checked({name: value}, DECLARED, "rmia")
 
 
 def test_answers_without_any_confidence_give_numbers():

@@ -22,7 +22,7 @@ from miatlas.signals import answers as answered
 from miatlas.signals.answers import Signals
 from miatlas.signals.statistics import logit_scaled_confidence
 from miatlas.study import jobs, reading
-from miatlas.study.checking import checked, section_of
+from miatlas.study.checking import checked
 
 CASES = [
     ("loss", {}), ("hinge", {}), ("entropy", {}), ("lira_online", {}),
@@ -62,7 +62,7 @@ def run(name, given, target, shadow=None, memory_mb=64, design="half", targets=3
     of_target = Signals(target)
     of_shadow = of_target if shadow is None else Signals(shadow)
     audit = audits.audit(of_target, of_shadow, design=design, targets=targets, seed=0, **keys)
-    return scoring.score(module, checked(given, section_of(declared), name), audit, memory_mb)
+    return scoring.score(module, checked(given, declared, name), audit, memory_mb)
 
 
 def attack(*read, score, **more):
@@ -144,7 +144,7 @@ def test_memory_follows_the_setting_and_not_the_number_of_examples(
     monkeypatch.setattr(answered, "PART", 1000)
     module, peaks = import_module(f"miatlas.attacks.{name}"), {}
     declared = options.declared(Path(module.__file__), "score")
-    chosen = checked(given, section_of(declared), name)
+    chosen = checked(given, declared, name)
     for examples in (20000, 60000):
         role = (np.arange(examples) < 100).astype(np.uint8)
         write(tmp_path / "s.h5", halves(32, examples) & (role == 0), queries=1, role=role)
@@ -164,7 +164,7 @@ def test_memory_follows_the_setting_and_not_the_number_of_examples(
 def test_scores_come_into_a_file_as_into_memory(file, tmp_path, name, given):
     module = import_module(f"miatlas.attacks.{name}")
     declared = options.declared(Path(module.__file__), "score")
-    chosen = checked(given, section_of(declared), name)
+    chosen = checked(given, declared, name)
     signals = Signals(file)
     audit = audits.audit(signals, signals, design="half", targets=3, seed=0)
     with new_h5(tmp_path / "scores.h5", {}) as opened:

@@ -14,7 +14,7 @@ from miatlas.exhibits.evidence import Evidence
 from miatlas.exhibits.tables import attacks_compared
 from miatlas.leakage import metrics
 from miatlas.options import declared
-from miatlas.study.checking import checked, section_of
+from miatlas.study.checking import checked
 
 ROOT = Path(__file__).parents[2]
 ATTACKS = ROOT / "scripts" / "miatlas" / "attacks"
@@ -28,7 +28,7 @@ class Scaled(Evidence):
 
 
 def used(name, **given):
-    options = checked(given, section_of(declared(ATTACKS / f"{name}.py", "score")), name)
+    options = checked(given, declared(ATTACKS / f"{name}.py", "score"), name)
     return uses(load(name).ATTACK, options)
 
 

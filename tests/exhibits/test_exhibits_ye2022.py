@@ -16,7 +16,7 @@ from miatlas.exhibits.figures import alpha_scatter, auc_by_count, thresholds
 from miatlas.exhibits.tables import agreement, auc_by_cohort
 from miatlas.leakage import metrics
 from miatlas.options import declared
-from miatlas.study.checking import checked, section_of
+from miatlas.study.checking import checked
 
 STUDENTS = 5
 STYLE = Path(__file__).parents[2] / "config" / "miatlas.mplstyle"
@@ -365,6 +365,6 @@ def test_options_are_declared():
         for module in listed:
             options = declared(Path(module.__file__), function)
             given = {"students": 5} if module is thresholds else {}
-            assert checked(given, section_of(options), "here").keys() == options.keys()
+            assert checked(given, options, "here").keys() == options.keys()
     with pytest.raises(ValueError, match="level"):
-        checked({"level": 1.5}, section_of(declared(Path(agreement.__file__), "tabulate")), "here")
+        checked({"level": 1.5}, declared(Path(agreement.__file__), "tabulate"), "here")

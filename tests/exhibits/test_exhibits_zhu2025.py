@@ -23,7 +23,7 @@ from miatlas.exhibits.figures import (
 from miatlas.exhibits.tables import asked_again, uncertainty
 from miatlas.leakage import metrics, privacy
 from miatlas.options import declared
-from miatlas.study.checking import checked, section_of
+from miatlas.study.checking import checked
 
 ROOT = Path(__file__).parents[2]
 LABELS = {"cv": "lira_cv", "tlc": "lira_tlc", "ds": "lira_ds"}
@@ -437,9 +437,9 @@ def test_options_are_declared():
     ):
         options = declared(Path(module.__file__), "draw")
         given = {"families": []} if "families" in options else {}
-        assert checked(given, section_of(options), "here").keys() == options.keys()
+        assert checked(given, options, "here").keys() == options.keys()
     options = declared(Path(uncertainty.__file__), "tabulate")
-    assert checked({}, section_of(options), "here").keys() == options.keys()
+    assert checked({}, options, "here").keys() == options.keys()
     for wrong in ({"points": 0}, {"threshold": 2.0}, {"x": 1}):
         with pytest.raises(ValueError, match="here"):
-            checked(wrong, section_of(declared(Path(uncertainty_theory.__file__), "draw")), "here")
+            checked(wrong, declared(Path(uncertainty_theory.__file__), "draw"), "here")

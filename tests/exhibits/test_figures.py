@@ -22,7 +22,7 @@ from miatlas.exhibits.figures import (
 )
 from miatlas.leakage import metrics
 from miatlas.options import declared
-from miatlas.study.checking import checked, section_of
+from miatlas.study.checking import checked
 
 ROOT = Path(__file__).parents[2]
 STYLE = ROOT / "config" / "miatlas.mplstyle"
@@ -346,7 +346,7 @@ def test_options_are_declared():
     figures = ROOT / "scripts" / "miatlas" / "exhibits" / "figures"
     for module in (roc, roc_linear_log, tpr_by_references, roc_by_references, histograms):
         options = declared(Path(module.__file__), "draw")
-        assert checked({}, section_of(options), "here").keys() == options.keys()
+        assert checked({}, options, "here").keys() == options.keys()
     for name, wrong in (("roc", {"band": "sd"}), ("histograms", {"share": 0.7}), ("roc", {"x": 1})):
         with pytest.raises(ValueError, match="here"):
-            checked(wrong, section_of(declared(figures / f"{name}.py", "draw")), "here")
+            checked(wrong, declared(figures / f"{name}.py", "draw"), "here")

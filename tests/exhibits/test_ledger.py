@@ -31,7 +31,7 @@ from miatlas.exhibits.verdicts import (
 from miatlas.leakage import metrics
 from miatlas.options import declared
 from miatlas.study import reading
-from miatlas.study.checking import checked, section_of
+from miatlas.study.checking import checked
 
 NAN = math.nan
 
@@ -411,11 +411,11 @@ def test_both_readings_of_a_paper_are_shown_and_counted_apart():
 
 def test_options_are_declared():
     options = declared(Path(ledger.__file__), "tabulate")
-    assert checked({"published": "ye2022"}, section_of(options), "here")["over"] == "mean"
+    assert checked({"published": "ye2022"}, options, "here")["over"] == "mean"
     with pytest.raises(ValueError, match="'published' is required"):
-        checked({}, section_of(options), "here")
+        checked({}, options, "here")
     with pytest.raises(ValueError, match="tables"):
-        checked({"published": "ye2022", "tables": [2]}, section_of(options), "here")
+        checked({"published": "ye2022", "tables": [2]}, options, "here")
     assert ledger.READS == ("metrics", "published", "scale", "scores", "costs")
 
 

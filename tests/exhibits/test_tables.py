@@ -16,7 +16,7 @@ from miatlas.exhibits.tables import ablation, common, summary
 from miatlas.leakage import metrics
 from miatlas.options import declared
 from miatlas.running import files
-from miatlas.study.checking import checked, section_of
+from miatlas.study.checking import checked
 
 
 def evidence_of(runs, targets=5, examples=400):
@@ -171,11 +171,11 @@ def test_tiny_tables():
 def test_options_are_declared():
     for module in (summary, ablation):
         options = declared(Path(module.__file__), "tabulate")
-        assert checked({}, section_of(options), "here").keys() == options.keys()
+        assert checked({}, options, "here").keys() == options.keys()
         with pytest.raises(ValueError, match="levels"):
-            checked({"levels": "0.1"}, section_of(options), "here")
+            checked({"levels": "0.1"}, options, "here")
     with pytest.raises(ValueError, match="rows"):
-        checked({"rows": [1]}, section_of(declared(Path(ablation.__file__), "tabulate")), "here")
+        checked({"rows": [1]}, declared(Path(ablation.__file__), "tabulate"), "here")
 
 
 def test_a_page_has_a_paragraph_of_what_there_is_to_say(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from torchvision import datasets
 
 from miatlas import options
 from miatlas.populations import catalogue
-from miatlas.study.checking import checked, section_of
+from miatlas.study.checking import checked
 
 FOLDER = Path(catalogue.__file__).parent
 SHARED = {"__init__", "base", "catalogue", "tabular", "image_folder", "torchvision_sets"}
@@ -25,7 +25,7 @@ def test_every_source_has_a_module_with_checked_options_and_every_module_an_entr
     for source in modules:
         declared = options.declared(FOLDER / f"{source}.py", "load")
         needed = {"path": "a.npz"} if source in ("npz", "hdf5") else {}
-        assert set(checked(needed, section_of(declared), source)) == set(declared)
+        assert set(checked(needed, declared, source)) == set(declared)
         assert options.inputs(FOLDER / f"{source}.py", "load") == ("data_root",)
 
 

@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 from miatlas import options
 from miatlas.signals import probes
 from miatlas.signals.probes import confidence, distances, gradients, noise
-from miatlas.study.checking import checked, section_of
+from miatlas.study.checking import checked
 from miatlas.training import ensemble
 from miatlas.training.architectures import cnn, mlp, resnet, wide_resnet
 
@@ -60,7 +60,7 @@ def loss(single, x, label):
 
 def measure(name, *arguments, **given):
     """Call a probe with options as the workflow completes them."""
-    chosen = checked(given, section_of(options.declared(FOLDER / f"{name}.py", "measure")), name)
+    chosen = checked(given, options.declared(FOLDER / f"{name}.py", "measure"), name)
     return MEASURES[name].measure(*arguments, **chosen)
 
 

@@ -13,7 +13,7 @@ from miatlas import options
 from miatlas.leakage import metrics
 from miatlas.leakage.levels import LEVELS, Level
 from miatlas.options import REQUIRED, between, declared, inputs, nonnegative, positive
-from miatlas.study.checking import checked, options_of, section_of
+from miatlas.study.checking import checked
 
 SOURCE = '''
 """A module that must not be imported."""
@@ -107,7 +107,7 @@ def test_options_are_the_keyword_only_parameters_with_their_defaults(source):
 
 @pytest.mark.parametrize(("name", "value"), RIGHT)
 def test_right_values_are_taken_as_they_are(source, name, value):
-    taken = checked({"needed": 1, name: value}, options_of(source, "choose"), "here")[name]
+    taken = checked({"needed": 1, name: value}, declared(source, "choose"), "here")[name]
     assert taken == value
     whole = isinstance(value, int) and name in ("share", "rate", "part")
     assert type(taken) is (float if whole else type(value))  # 1 and 1.0 are one setting
@@ -118,11 +118,11 @@ def test_wrong_values_are_refused_with_the_place_the_key_and_what_is_allowed(
     source, name, value, message
 ):
     with pytest.raises(ValueError, match=f"recipes.a: option '{name}' is .*, but it {message}"):
-        checked({"needed": 1, name: value}, options_of(source, "choose"), "recipes.a")
+        checked({"needed": 1, name: value}, declared(source, "choose"), "recipes.a")
 
 
 def test_unknown_and_missing_keys_are_refused(source):
-    found = options_of(source, "choose")
+    found = declared(source, "choose")
     message = r"here: unknown option 'cuont' .did you mean 'count'..; allowed: needed, count, share"
     with pytest.raises(ValueError, match=message):
         checked({"needed": 1, "cuont": 3}, found, "here")
@@ -130,20 +130,20 @@ def test_unknown_and_missing_keys_are_refused(source):
         with pytest.raises(ValueError, match="here: option 'needed' is required"):
             checked(without, found, "here")
     with pytest.raises(ValueError, match="here: unknown option 'a'; allowed: none"):
-        checked({"a": 3}, section_of({}), "here")
+        checked({"a": 3}, {}, "here")
     with pytest.raises(ValueError, match=r"module\.py: no function 'chose'"):
-        options_of(source, "chose")
+        declared(source, "chose")
 
 
 def test_defaults_are_not_shared(source):
-    found = options_of(source, "choose")
+    found = declared(source, "choose")
     checked({"needed": 1}, found, "here")["widths"].append(7)
     assert checked({"needed": 1}, found, "here")["widths"] == [128, 64]
 
 
 def accepts(kind, value):
     try:
-        checked({"key": value}, section_of({"key": options.Option(kind, REQUIRED)}), "here")
+        checked({"key": value}, {"key": options.Option(kind, REQUIRED)}, "here")
     except ValueError:
         return False
     return True
@@ -186,4 +186,4 @@ DECLARING = [
 def test_every_default_of_the_library_is_one_of_its_own_kind(path, function):
     for name, option in declared(path, function).items():
         if option.default is not REQUIRED:
-            assert checked({}, section_of({name: option}), "here") == {name: option.default}
+            assert checked({}, {name: option}, "here") == {name: option.default}

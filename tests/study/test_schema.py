@@ -1,6 +1,9 @@
 """What editors check studies by: fresh, accepting what is there, refusing what our reader does."""
 
 import json
+import os
+import subprocess
+import sys
 from copy import deepcopy
 from pathlib import Path
 
@@ -167,7 +170,7 @@ def test_options_of_every_plug_in_are_in_the_schema_and_on_the_page():
                  plugins.PROBES, plugins.ATTACKS, plugins.FIGURES, plugins.TABLES):  # fmt: skip
         for name in kind.names():
             assert f"**{name}**" in page
-            for option in kind.options(name).model_fields:
+            for option in kind.options(name):
                 assert f'"{option}": ' in text
                 assert f"| `{option}` |" in page
 
@@ -177,3 +180,18 @@ def test_an_options_meaning_is_what_the_docstring_says_of_it():
     assert meaning(text, "a") == "the first, of all."
     assert meaning(text, "b") == "`b` the second; Also `a` again, and `b`."
     assert meaning(text, "d") == ""
+
+
+def test_a_schema_is_written_without_importing_what_is_slow():
+    """All options of all plug-ins are read, and a study with most of them, as Snakemake starts."""
+    code = (
+        "import sys, yaml; from miatlas.study import json_schema, reading; "
+        "json_schema.study_schema(); reading.read(yaml.safe_load(open('config/config.yaml'))); "
+        "print(*{'torch', 'pandas', 'matplotlib', 'sklearn', 'h5py'} & set(sys.modules))"
+    )
+    environment = {**os.environ, "PYTHONPATH": "scripts"}
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        cwd=CONFIG.parent, env=environment,
+    )  # fmt: skip
+    assert run.stdout == "\n"

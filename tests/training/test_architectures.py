@@ -11,7 +11,7 @@ from torchvision import models
 from torchvision.transforms import functional
 
 from miatlas.options import constant, declared
-from miatlas.study.checking import checked, section_of
+from miatlas.study.checking import checked
 from miatlas.training import architectures
 from miatlas.training.architectures import fast_resnet
 from miatlas.training.architectures.base import Mean, PooledConvolution
@@ -384,7 +384,7 @@ def test_stacked_is_one_by_one(name, training):
 def test_default_options_pass_their_own_checks(path):
     options = declared(path, "build")
     defaults = {key: option.default for key, option in options.items()}
-    assert checked({}, section_of(options), path.stem) == defaults
+    assert checked({}, options, path.stem) == defaults
 
 
 @deep_ones_slowly

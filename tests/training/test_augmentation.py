@@ -11,7 +11,7 @@ import torch
 from scipy import ndimage, stats
 
 from miatlas.options import declared
-from miatlas.study.checking import checked, section_of
+from miatlas.study.checking import checked
 from miatlas.training.augmentation import KINDS, apply, augment, concatenate, draw, queries, query
 
 SHAPES = [(3, 32, 32), (1, 8, 8), (2, 9, 12)]
@@ -235,10 +235,10 @@ def test_impossible_queries(count, shape, options, message):
 
 def test_declared_defaults_pass_their_own_checks():
     source = Path(find_spec("miatlas.augmentation").origin)
-    assert checked({}, section_of(declared(source, "draw")), "draw") == {
+    assert checked({}, declared(source, "draw"), "draw") == {
         "shift": 4, "cutout": 16, "rotation": 15.0,
     }  # fmt: skip
-    assert checked({}, section_of(declared(source, "queries")), "queries") == {
+    assert checked({}, declared(source, "queries"), "queries") == {
         "mirror": True,
         "shift": 4,
     }

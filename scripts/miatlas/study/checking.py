@@ -5,16 +5,16 @@ The line names the place, the key and what is allowed.
 
 import math
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from datetime import date
 from difflib import get_close_matches
 from functools import cache
-from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model, model_validator
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
-from miatlas.options import REQUIRED, Option, Range, declared
+from miatlas.options import REQUIRED, Option, Range
 
 MAPPING = "must be a mapping of keys to values, not"
 FIRST = {"extra_forbidden": 0, "invalid_key": 0, "missing": 1}  # what is said before all else
@@ -44,36 +44,45 @@ class Section(BaseModel):
 
 
 @cache
-def options_of(source: Path, function: str) -> type[Section]:
-    """Return the section that the options of `function` in the file `source` make up."""
-    return section_of(declared(source, function), f"{source.stem}_{function}")
+def adapter(kind) -> TypeAdapter:
+    """Return what checks values of a kind; making one for each is faster than a model for all."""
+    return TypeAdapter(kind, config=ConfigDict(strict=True, allow_inf_nan=False))
 
 
-def section_of(options: dict[str, Option], name: str = "options") -> type[Section]:
-    """Return the section that declared options make up."""
-    fields = {
-        key: (option.type, ... if option.default is REQUIRED else option.default)
-        for key, option in options.items()
-    }
-    return create_model(name, __base__=Section, **fields)
-
-
-def checked(given: Any, section: type[Section], where: str, beside: Iterable[str] = ()) -> dict:
+def checked(
+    given: Any, keys: type[Section] | dict[str, Option], where: str, beside: Iterable[str] = ()
+) -> dict:
     """Return `given` completed with the defaults; refuse unknown keys and wrong values.
 
-    `beside`: keys that are allowed in the same place, and are not in `given`. Raises ValueError
-    with one line that names the place, the key and what is allowed.
+    `keys`: a section, or options as they are declared. `beside`: keys that are allowed in the same
+    place, and are not in `given`. Raises ValueError with one line that names the place, the key and
+    what is allowed.
     """
     if not isinstance(given, Mapping):
         raise ValueError(f"{where}: {MAPPING} {given!r}")
-    unknown = [key for key in given if key not in section.model_fields]
+    names = keys if isinstance(keys, dict) else keys.model_fields
+    unknown = [key for key in given if key not in names]
     if unknown:
-        allowed = [*beside, *section.model_fields]
-        raise ValueError(f"{where}: {_unknown(unknown[0], allowed, given[unknown[0]])}")
+        raise ValueError(f"{where}: {_unknown(unknown[0], [*beside, *names], given[unknown[0]])}")
+    if isinstance(keys, dict):
+        return {key: _value(given.get(key), key, option, where) for key, option in keys.items()}
     try:
-        return section.model_validate(dict(given)).model_dump()
+        return keys.model_validate(dict(given)).model_dump()
     except ValidationError as error:
-        raise ValueError(_refusal(error.errors(include_url=False), section, given, where)) from None
+        raise ValueError(_refusal(error.errors(include_url=False), keys, given, where)) from None
+
+
+def _value(given, key, option, where):
+    """Return the value of an option, its default where none is given."""
+    if given is None and option.default is REQUIRED:
+        raise ValueError(f"{where}: option {key!r} is required")
+    value = deepcopy(option.default) if given is None else given
+    try:
+        return adapter(option.type).validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        said = _complaint(option.type, first, first["loc"])
+        raise ValueError(f"{where}: option {key!r} is {value!r}, but it {said}") from None
 
 
 def _refusal(errors, section, given, where):

@@ -220,7 +220,7 @@ def _options(given, kind: Modules, name, where, beside=()):
     if not isinstance(given, Mapping):
         raise ValueError(f"{where}: {MAPPING} {given!r}")
     own = kind.options(name)
-    gone = {key for key, value in given.items() if value is None and key not in own.model_fields}
+    gone = {key for key, value in given.items() if value is None and key not in own}
     gone = gone and {key for key in gone if kind.takes(key)}
     kept = {key: _without_nulls(value) for key, value in given.items() if key not in gone}
     return checked(kept, own, where, beside)

@@ -7,8 +7,8 @@ import json
 import re
 from typing import Any, get_args
 
-from miatlas.options import docstring
-from miatlas.study.checking import Section
+from miatlas.options import REQUIRED, docstring
+from miatlas.study.checking import Section, adapter
 from miatlas.study.plugins import Modules
 
 NULL = {"type": "null"}
@@ -26,7 +26,10 @@ def options_object(kind: Modules, name: str) -> dict:
 
 def option_properties(kind: Modules, name: str) -> dict[str, dict]:
     """Return the schema of every option of a plug-in, with what its docstring says of it."""
-    properties = properties_of(kind.options(name))
+    properties = {}
+    for key, option in kind.options(name).items():
+        default = {} if option.default is REQUIRED else {"default": option.default}
+        properties[key] = _nullable(default | _plain(adapter(option.type).json_schema()))
     source = kind.source(name)
     text = f"{docstring(source)} {docstring(source, kind.called(name))}"
     for key, schema in properties.items():

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from miatlas.options import declared
-from miatlas.study.checking import Section, meant, options_of
+from miatlas.options import Option, declared
+from miatlas.study.checking import meant
 
 LIBRARY = Path(__file__).parents[1]
 
@@ -33,13 +33,13 @@ class Modules:
         """Return the name of the function that declares the options."""
         return self.function
 
-    def options(self, name: str) -> type[Section]:
+    def options(self, name: str) -> dict[str, Option]:
         """Return the options of one; raise ValueError if its file is faulty."""
-        return options_of(self.source(name), self.called(name))
+        return declared(self.source(name), self.called(name))
 
     def takes(self, option) -> bool:
         """Say whether any of them has an option of that name."""
-        return any(option in declared(self.source(n), self.called(n)) for n in self.names())
+        return any(option in self.options(name) for name in self.names())
 
     def known(self, name, where: str) -> str:
         """Return the name if it is one's; otherwise say what there is, or what its file lacks."""
@@ -50,7 +50,7 @@ class Modules:
         ):
             return one_of(name, self.names(), where)
         try:
-            declared(self.source(name), self.called(name))
+            self.options(name)
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from None
         return name

@@ -3,7 +3,7 @@
 import json
 import re
 
-from miatlas.options import docstring
+from miatlas.options import REQUIRED, docstring
 from miatlas.study import cohorts, plugins, sections
 from miatlas.study.checking import Section
 from miatlas.study.json_keys import option_properties, properties_of
@@ -80,9 +80,9 @@ def _section(section: type[Section], heading=""):
 def _plugins(title, kind: Modules):
     parts = [f"### {title}\n"]
     for name in kind.names():
-        fields = kind.options(name).model_fields
-        needed = {key for key, field in fields.items() if field.is_required()}
-        table = _table(option_properties(kind, name), needed) if fields else ""
+        options = kind.options(name)
+        needed = {key for key, option in options.items() if option.default is REQUIRED}
+        table = _table(option_properties(kind, name), needed) if options else ""
         parts.append(f"**{name}**{_about(kind, name)}\n\n{table}".rstrip() + "\n")
     return "\n".join(parts)
 
