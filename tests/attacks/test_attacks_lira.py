@@ -8,8 +8,9 @@ from scipy.special import ndtr
 from scipy.stats import norm
 
 from miatlas.attacks import lira_offline, lira_online
+from miatlas.leakage.hindsight import tpr_at_fpr
 from miatlas.leakage.intervals import clopper_pearson
-from miatlas.leakage.roc import auc, roc, tpr_at_fpr
+from miatlas.leakage.roc import auc, roc
 
 DEFAULTS = {
     "queries": None, "variance": "per_example", "location": "mean", "statistic": "logit",

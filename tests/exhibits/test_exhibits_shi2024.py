@@ -297,6 +297,9 @@ def test_hardness_is_the_reference_models_membership_score(cut):
             least = min(s for s in scores if (scores[~member] >= s).mean() <= 0.05)
             expected = (run["scores"][group & run["member"]] >= least).mean()
         assert row.tpr == pytest.approx(expected)
+        if cut == "own":
+            assert row.low < row.tpr < row.high
+            continue
         hits = round(row.tpr * row.members)
         exact = stats.binomtest(hits, row.members).proportion_ci(method="exact")
         assert (row.low, row.high) == pytest.approx((exact.low, exact.high), abs=1e-6)

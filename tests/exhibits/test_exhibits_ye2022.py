@@ -285,7 +285,8 @@ def test_sweep_has_a_line_for_each_name_and_a_panel_for_each_quantity():
     _, each = result_of("m", "r4", 0.4, 4, references=4)
     row = data[data["label"] == "r4"].iloc[0]
     low, high = stats.t.interval(0.95, 3, np.mean(each), stats.sem(each))
-    assert (row["value"], row["low"], row["high"]) == pytest.approx((np.mean(each), low, high))
+    found = (row["value"], row["examples_low"], row["examples_high"])
+    assert found == pytest.approx((np.mean(each), low, high))
     titles = [axes.get_xlabel() for axes in figure.axes]
     assert titles == ["reference models", "population points per class"]
     drawn = next(line for line in figure.axes[0].lines if line.get_label() == "R")
@@ -317,7 +318,10 @@ def test_table_has_a_row_for_each_target_cohort():
     for row in numbers.itertuples():
         each = made[row.audit, row.label][1]
         low, high = stats.t.interval(0.95, 3, np.mean(each), stats.sem(each))
-        assert (row.auc, row.auc_low, row.auc_high) == pytest.approx((np.mean(each), low, high))
+        found = (row.auc, row.auc_examples_low, row.auc_examples_high)
+        assert found == pytest.approx((np.mean(each), low, high))
+        interval = evidence.result(row.audit, row.label)["mean"]["auc"]["this_population"]
+        assert {"low": row.auc_low, "high": row.auc_high} == interval
         assert row.auc_deviation == pytest.approx(np.std(each, ddof=1))
     assert numbers["train_accuracy"].tolist()[:3] == pytest.approx([0.99] * 3)
     assert np.isnan(numbers["test_accuracy"].iloc[3])

@@ -20,7 +20,7 @@ from miatlas.exhibits.figures import (
     roc_linear_log,
     tpr_by_references,
 )
-from miatlas.leakage import metrics
+from miatlas.leakage import metrics, vulnerability
 from miatlas.options import declared
 from miatlas.study.checking import checked
 
@@ -171,28 +171,35 @@ def sweep_of(counts=(4, 16, None), shape=(4, 300)):
     return evidence_of(runs, shape)
 
 
-def test_tpr_by_references_is_the_mean_with_students_interval():
+def test_tpr_by_references_is_the_mean_with_both_its_intervals():
     evidence, raw = sweep_of()
-    _, data = tpr_by_references.draw(evidence, level=0.01)
+    _, data = tpr_by_references.draw(evidence, level=0.1)
     assert data["references"].tolist() == [4, 16, 62] * 2
     for row in data.itertuples():
-        each = [slow_tpr(*one, 0.01) for one in zip(*raw["mlp", row.label], strict=True)]
+        each = [slow_tpr(*one, 0.1) for one in zip(*raw["mlp", row.label], strict=True)]
         low, high = stats.t.interval(0.95, 3, np.mean(each), stats.sem(each))
         expected = (np.mean(each), max(low, 0), min(high, 1))
-        assert (row.value, row.low, row.high) == pytest.approx(expected)
+        assert (row.value, row.examples_low, row.examples_high) == pytest.approx(expected)
+        [entry] = [
+            entry
+            for entry in evidence.result(row.audit, row.label)["mean"]["tpr_at_fpr"]
+            if entry["level"] == 0.1
+        ]
+        assert {"low": row.low, "high": row.high} == entry["tpr"]["this_population"]
     assert not data["below_resolution"].any()
 
 
-def test_tpr_by_references_pooled_has_clopper_pearson():
+def test_tpr_by_references_pooled_has_the_interval_of_the_pooled_metrics():
     evidence, raw = sweep_of()
     figure, data = tpr_by_references.draw(evidence, level=0.01, over="pooled")
     row = data.iloc[0]
     scores, member = (array.ravel() for array in raw["mlp", row["label"]])
     value = slow_tpr(scores, member, 0.01)
-    hits = round(value * member.sum())
-    interval = stats.binomtest(hits, member.sum()).proportion_ci(method="exact")
+    pooled = evidence.result(row["audit"], row["label"])["pooled"]["tpr_at_fpr"]
+    [entry] = [entry for entry in pooled if entry["level"] == 0.01]
     assert row["value"] == pytest.approx(value)
-    assert (row["low"], row["high"]) == pytest.approx((interval.low, interval.high))
+    assert (row["low"], row["high"]) == (entry["low"], entry["high"])
+    assert row["low"] < row["value"] < row["high"]
     top = figure.axes[0].get_ylim()[1]
     assert top > 100 * data["high"].max()
 
@@ -240,12 +247,12 @@ def test_references_used(models, same, used):
     assert references_used({"references": 8, "models": models, **cohorts}) == 8
 
 
-def test_interval_of_equal_values_is_that_of_the_counts():
+def test_interval_of_equal_values_is_that_of_a_single_target():
     result = evidence_of({("mlp", "loss"): (-9.0, {})})[0].metrics[0]
     read = estimate(result, "tpr", 0.01)
-    interval = stats.binomtest(0, 600).proportion_ci(method="exact")
+    own = [one for row in result["targets"] for one in row["tpr_at_fpr"] if one["level"] == 0.01]
     assert (read.value, read.low) == (0, 0)
-    assert read.high == pytest.approx(interval.high)
+    assert read.high == max(one["high"] for one in own) > 0
 
 
 def test_four_examples_follow_the_rule():
@@ -289,7 +296,7 @@ def test_only_the_pool_is_shown():
 def test_distribution_of_the_example_at_the_quantile():
     evidence = signals_of(64, 200)
     _, data = distributions.draw(evidence, quantile=1.0)
-    score = metrics.privacy_score(evidence.signals["phi"], evidence.signals["member"])
+    score = vulnerability.privacy_score(evidence.signals["phi"], evidence.signals["member"])
     example = int(np.argmax(score))
     phi = evidence.signals["phi"][:, example].astype(float)
     values = phi[evidence.signals["member"][:, example]]

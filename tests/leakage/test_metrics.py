@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
-from miatlas.leakage import metrics
+from miatlas.leakage import metrics, vulnerability
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_per_example_vulnerability_is_the_area_over_targets():
     member, evaluated = generator.random((9, 40)) < 0.5, generator.random((9, 40)) < 0.7
     scores = generator.normal(size=(9, 40)).round(1)
     member[:, 0] = True
-    found = metrics.per_example(scores, member, evaluated)
+    found = vulnerability.per_example(scores, member, evaluated)
     for i in range(40):
         m, s = member[evaluated[:, i], i], scores[evaluated[:, i], i]
         if m.any() and not m.all():
@@ -112,13 +112,35 @@ def test_privacy_score_is_the_distance_in_deviations():
     member = generator.random((12, 30)) < 0.5
     member[:, 0], member[0, 0] = False, True  # one IN model: no deviation
     phi = generator.normal(size=(12, 30)).astype(np.float32)
-    found = metrics.privacy_score(phi, member)
+    found = vulnerability.privacy_score(phi, member)
     for i in range(1, 30):
         a, b = phi[member[:, i], i].astype(float), phi[~member[:, i], i].astype(float)
         expected = abs(a.mean() - b.mean()) / (a.std(ddof=1) + b.std(ddof=1))
         assert found[i] == pytest.approx(expected)
     assert np.isnan(found[0])
     planted = np.where(np.arange(4000)[:, None] % 2, 3.0, 0.0) + generator.normal(size=(4000, 1))
-    assert metrics.privacy_score(planted, np.arange(4000)[:, None] % 2 == 1) == pytest.approx(
+    assert vulnerability.privacy_score(planted, np.arange(4000)[:, None] % 2 == 1) == pytest.approx(
         1.5, 0.05
     )
+
+
+def test_intervals_are_left_out_where_they_do_not_cover():
+    """Fewer than ten false positives are allowed: no t over targets of what they decide."""
+    generator = np.random.default_rng(2)
+    member = np.tile(np.arange(1200) < 200, (3, 1))  # 1,000 non-members
+    scores = generator.normal(size=(3, 1200)) + member
+    result = metrics.evaluate(scores, member, np.ones_like(member), np.arange(3), (0.009, 0.01))
+    few, enough = result["mean"]["tpr_at_fpr"]
+    assert (few["allowed"], enough["allowed"]) == (9, 10)
+    assert few["tpr"]["these_examples"] is None
+    assert enough["tpr"]["these_examples"] is not None
+    for found in (few, enough):  # which knows of the bias
+        assert found["tpr"]["this_population"] is not None
+    best = result["mean"]["balanced_accuracy"]
+    assert best["these_examples"] is None  # on noise it would not hold a half
+    levels = (0.0045, 0.005)  # of the 2,000 non-members of the two others
+    result = metrics.evaluate(scores, member, np.ones_like(member), np.arange(3), levels)
+    few, enough = result["mean"]["transferred"]["rates"]
+    assert few["tpr"]["this_population"] is few["tpr"]["these_examples"] is None
+    assert enough["tpr"]["this_population"] is not None
+    assert few["realised_fpr"]["this_population"] is not None

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import ndtr
+from scipy.special import logit, ndtr
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from miatlas.leakage import metrics
+from miatlas.leakage.hindsight import tpr_at_fpr
 from miatlas.leakage.intervals import clopper_pearson, delong
-from miatlas.leakage.roc import advantage, auc, balanced_accuracy, outline, roc, tpr_at_fpr
+from miatlas.leakage.roc import advantage, auc, balanced_accuracy, outline, roc
 
 games = st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2, max_size=40).filter(
     lambda pairs: len({member for _, member in pairs}) == 2
@@ -87,14 +88,15 @@ def test_delong_agrees_with_its_definition_over_all_pairs(shift, decimals):
     variance = wins.mean(axis=1).var(ddof=1) / 30 + wins.mean(axis=0).var(ddof=1) / 45
     found = auc(roc(scores, member))
     assert found["value"] == pytest.approx(wins.mean())
-    reach = 1.959963984540054 * np.sqrt(variance)
-    assert found["low"] == pytest.approx(max(wins.mean() - reach, 0))
-    assert found["high"] == pytest.approx(min(wins.mean() + reach, 1))
+    reach = 1.959963984540054 * np.sqrt(variance) / (wins.mean() * (1 - wins.mean()))
+    assert logit(found["low"]) == pytest.approx(logit(wins.mean()) - reach)
+    assert logit(found["high"]) == pytest.approx(logit(wins.mean()) + reach)
 
 
-def test_delong_covers_the_truth_as_often_as_it_says():
-    truth = ndtr(1 / np.sqrt(2))
-    found = [auc(roc(*simulated(80, 60, seed=s))) for s in range(800)]
+@pytest.mark.parametrize("shift", [1.0, 3.0])
+def test_delong_covers_the_truth_as_often_as_it_says(shift):
+    truth = ndtr(shift / np.sqrt(2))
+    found = [auc(roc(*simulated(80, 60, shift, seed=s))) for s in range(800)]
     covered = np.mean([f["low"] <= truth <= f["high"] for f in found])
     assert 0.92 < covered < 0.975  # 0.95, four standard errors of 800 trials are 0.03
 
@@ -161,7 +163,8 @@ def test_below_the_resolution_the_rate_without_false_positives_is_given():
     entry = tpr_at_fpr(roc(scores, member), 1e-3)
     assert entry["below_resolution"]
     assert (entry["true_positives"], entry["false_positives"]) == (alone, 0)
-    assert (entry["low"], entry["high"]) == clopper_pearson(int(alone), 200)
+    assert entry["low"] < 0.05 < entry["tpr"]  # no non-member tells where the threshold is
+    assert entry["tpr"] < entry["high"] < 1.0
     assert not tpr_at_fpr(roc(scores, member), 1 / 500)["below_resolution"]
 
 

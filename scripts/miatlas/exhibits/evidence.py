@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
-from miatlas.leakage.intervals import clopper_pearson
+from miatlas.leakage.levels import FEW
 
 CONFIDENCE = 0.95
+NAN = float("nan")
 CURVE_COLUMNS = ["audit", "label", "target", "false_positives", "true_positives", "fpr", "tpr"]
 
 
@@ -75,60 +75,80 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its 95 % interval (nan where there is none) and where it was read.
+    """A number with its 95 % intervals (nan where there is none) and where it was read.
 
-    realised_fpr: the false-positive rate attained (nan but for a TPR). below_resolution: the level
-    asked for is below what the number of non-members resolves; value is the TPR without any false
-    positive.
+    low, high: for this population, of examples and of models; examples_low, examples_high: for
+    these examples, other models trained on them. realised_fpr: the false-positive rate attained
+    (nan but for a TPR). below_resolution: the level asked for is below what the number of
+    non-members resolves; value is the TPR without any false positive. few: the level allows fewer
+    than ten false positives, at which the best threshold in hindsight flatters.
     """
 
     value: float
     low: float
     high: float
-    realised_fpr: float = float("nan")
+    realised_fpr: float = NAN
     below_resolution: bool = False
+    examples_low: float = NAN
+    examples_high: float = NAN
+    few: bool = False
 
 
-def estimate(result: dict, quantity: str, level: float | None = None, over="mean") -> Estimate:
+def estimate(
+    result: dict, quantity: str, level: float | None = None, over="mean", threshold="hindsight"
+) -> Estimate:
     """Return "auc", "balanced_accuracy", "advantage" or, at an FPR `level`, "tpr" of a result.
 
-    over="pooled": of all targets' scores under one threshold, with the interval that the metrics
-    give (Clopper-Pearson for a TPR, none for the balanced accuracy). over="mean": the mean over the
-    targets with Student's t interval of that mean, cut to [0, 1]. Where the targets' values do not
-    differ at all, t says nothing: a TPR then has the Clopper-Pearson interval of the summed
-    counts. A single target is its own pool. Raises ValueError for a level that was not evaluated.
+    over="mean": the mean over the targets; over="pooled": of all targets' scores under one
+    threshold. A single target is its own pool. threshold="transferred": at the thresholds of the
+    other targets, always the mean; all nan where there are none. The intervals are those that the
+    metrics give (`miatlas.leakage`). Raises ValueError for a level that was not evaluated.
     """
-    single = over == "pooled" or len(result["targets"]) == 1
-    entries = [result["pooled"]] if single else result["targets"]
-    read = [_read(entry, quantity, level) for entry in entries]
-    value = float(np.mean([r["value"] for r in read]))
-    if single:
-        low, high = read[0].get("low", np.nan), read[0].get("high", np.nan)
-    else:
-        low, high = _interval_of_mean(read, entries)
-    fpr = float(np.mean([r.get("realised_fpr", np.nan) for r in read]))
-    return Estimate(value, low, high, fpr, any(r.get("below_resolution", False) for r in read))
-
-
-def _read(entry, quantity, level):
-    if quantity != "tpr":
+    if threshold == "transferred":
+        return _transferred(result["mean"]["transferred"], quantity, level)
+    if over == "pooled" or len(result["targets"]) == 1:
+        entry = result["pooled"]
+        if quantity == "tpr":
+            row = _at_level(entry["tpr_at_fpr"], level)
+            return Estimate(row["tpr"], row["low"], row["high"], row["realised_fpr"], **_flags(row))
+        own = entry.get(f"{quantity}_interval") or entry[quantity]
         value = entry[quantity]
-        return value if isinstance(value, dict) else {"value": value}
-    for row in entry["tpr_at_fpr"]:
+        value = value["value"] if isinstance(value, dict) else value
+        return Estimate(value, own["low"], own["high"])
+    if quantity == "tpr":
+        row = _at_level(result["mean"]["tpr_at_fpr"], level)
+        return _of_mean(row["tpr"], row["realised_fpr"]["mean"], **_flags(row))
+    return _of_mean(result["mean"][quantity])
+
+
+def _transferred(mean, quantity, level):
+    if mean is None:
+        return Estimate(NAN, NAN, NAN)
+    if quantity != "tpr":
+        return _of_mean(mean["best"][quantity])
+    row = _at_level(mean["rates"], level)
+    return _of_mean(row["tpr"], row["realised_fpr"]["mean"])
+
+
+def _of_mean(entry, fpr=NAN, **flags):
+    limits = {"low": NAN, "high": NAN}
+    population, examples = (
+        entry[key] or limits for key in ("this_population", "these_examples")
+    )  # None where no interval holds what it says
+    examples = {f"examples_{key}": value for key, value in examples.items()}
+    return Estimate(entry["mean"], **population, realised_fpr=fpr, **examples, **flags)
+
+
+def _flags(row):
+    return {"below_resolution": row["below_resolution"], "few": row["allowed"] < FEW}
+
+
+def _at_level(rows, level):
+    for row in rows:
         if np.isclose(row["level"], level, rtol=1e-9, atol=0):
-            return {"value": row["tpr"], **row}
-    levels = ", ".join(f"{row['level']:g}" for row in entry["tpr_at_fpr"])
+            return row
+    levels = ", ".join(f"{row['level']:g}" for row in rows)
     raise ValueError(f"no TPR was evaluated at the FPR {level:g}; there is: {levels}")
-
-
-def _interval_of_mean(read, entries):
-    values = np.array([r["value"] for r in read])
-    deviation, n = values.std(ddof=1), len(values)
-    if deviation == 0 and "true_positives" in read[0]:
-        hits = sum(r["true_positives"] for r in read)
-        return clopper_pearson(hits, sum(entry["members"] for entry in entries))
-    half = stdtrit(n - 1, (1 + CONFIDENCE) / 2) * deviation / np.sqrt(n)
-    return max(values.mean() - half, 0.0), min(values.mean() + half, 1.0)
 
 
 def references_used(result: dict) -> int:

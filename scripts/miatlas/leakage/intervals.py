@@ -1,7 +1,7 @@
 """Confidence intervals for the metrics, two-sided, 95 % unless asked otherwise."""
 
 import numpy as np
-from scipy.special import betaincinv, ndtri
+from scipy.special import betaincinv, expit, logit, ndtri, stdtrit
 
 
 def clopper_pearson(successes: int, trials: int, level: float = 0.95) -> tuple[float, float]:
@@ -12,10 +12,29 @@ def clopper_pearson(successes: int, trials: int, level: float = 0.95) -> tuple[f
     return float(low), float(high)
 
 
+def difference(
+    first: float, of_first: tuple[float, float], second: float, of_second: tuple[float, float]
+) -> tuple[float, float]:
+    """Return the interval of first - second from the intervals of two independent estimates.
+
+    Reaches add up in squares, each on its own side (Newcombe 1998, method 10; Zou and Donner 2008).
+    """
+    low = np.hypot(first - of_first[0], of_second[1] - second)
+    high = np.hypot(of_first[1] - first, second - of_second[0])
+    return float(first - second - low), float(first - second + high)
+
+
+def student(deviation: float, count: int, level: float = 0.95) -> float:
+    """Return the reach of Student's interval of a mean of `count` ≥ 2 values."""
+    return float(stdtrit(count - 1, (1.0 + level) / 2.0)) * deviation / float(np.sqrt(count))
+
+
 def delong(
     true_positives: np.ndarray, false_positives: np.ndarray, level: float = 0.95
 ) -> tuple[float, float]:
-    """Return DeLong's interval of the AUC of one ROC curve, clipped to [0, 1].
+    """Return DeLong's interval of the AUC of one ROC curve, symmetric in the logit of the AUC.
+
+    (Near 1 the symmetric one covers 90 %; Pepe 2003, section 5.2.5, takes the logit.)
 
     Takes the counts (K,) at the curve's points from (0, 0) to (members, nonmembers), tied scores
     one step. Variance of the two-sample U statistic by its structural components (DeLong et al.
@@ -39,5 +58,5 @@ def delong(
         return (exact, 1.0) if auc else (0.0, 1.0 - exact)
     variance = (here @ (beaten - auc) ** 2) / (members - 1) / members
     variance += (there @ (beating - auc) ** 2) / (nonmembers - 1) / nonmembers
-    reach = -float(ndtri(tail)) * float(np.sqrt(variance))
-    return max(auc - reach, 0.0), min(auc + reach, 1.0)
+    reach = -float(ndtri(tail)) * float(np.sqrt(variance)) / (auc * (1.0 - auc))
+    return float(expit(logit(auc) - reach)), float(expit(logit(auc) + reach))

@@ -1,10 +1,8 @@
-"""What an attack achieved: ROC tables, AUC, advantage, TPR at low FPR, vulnerability per example.
+"""What an attack achieved: AUC, advantage, TPR at low FPR; by its best threshold, and by others'.
 
 Shapes: scores float [T, N] (higher = member), member and evaluated bool [T, N], targets int [T].
-Only evaluated entries are ever looked at. Every target is a game of its own, with its own counts
-and intervals; "pooled" is one game over the scores of all of them. The pooled intervals treat all
-(target, example) pairs as independent, which they are not quite: the spread over targets is the
-more honest error bar.
+Only evaluated entries are ever looked at. Every target is a game of its own; "pooled" is one game
+over the scores of all of them. All intervals are 95 %, and a coverage page measures each of them.
 """
 
 from collections.abc import Iterator
@@ -12,33 +10,44 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from miatlas.leakage import hindsight, means, thresholds
 from miatlas.leakage.levels import LEVELS
-from miatlas.leakage.roc import (
-    Roc,
-    advantage,
-    along,
-    auc,
-    balanced_accuracy,
-    outline,
-    roc,
-    tpr_at_fpr,
-)
+from miatlas.leakage.roc import Roc, advantage, along, auc, balanced_accuracy, outline, roc
 
 POOLED = "pooled"
 
 
 def evaluate(scores, member, evaluated, targets, levels=LEVELS) -> dict:
-    """Return all metrics, JSON-able: {"targets": [one each], "mean": ..., "pooled": ...}.
+    """Return all metrics, JSON-able: {"targets": [one each], "mean", "pooled", "not_transferred"}.
 
-    A target's entry: target, members, nonmembers, auc {value, low, high}, balanced_accuracy,
-    advantage, tpr_at_fpr [{level, realised_fpr, tpr, low, high, true_positives, false_positives,
-    below_resolution}]. "mean" has the same keys with {mean, std} over the targets (std with ddof 1,
-    None for a single target; below_resolution if any is). Raises ValueError on NaN scores, on
-    shapes that do not fit, and on a target without members or without non-members.
+    A target's entry speaks of this model, its intervals of *this population* of examples:
+    - target, members, nonmembers, auc {value, low, high} (DeLong);
+    - balanced_accuracy and advantage, the best in hindsight, and their `_interval` {low, high,
+      noise_mean, noise_high}: what noise reaches with so many examples, on average and at most
+      (95 %);
+    - tpr_at_fpr [`hindsight.tpr_at_fpr` at each level];
+    - transferred {rates: [one a level], best}: see `thresholds.judged`. None with one target;
+      "not_transferred" says why, and is None otherwise.
+    "mean" has the same keys with {mean, std, n, these_examples, this_population} over the targets
+    (`targets.over_targets`); its transferred precision is that of the mean rates. The maximum
+    TPR - FPR has no interval for these examples: of noise it would not hold 0. "pooled" is an entry
+    as a target's, without transferred; its intervals speak of the population, models and examples
+    both drawn. Raises ValueError on NaN scores, on shapes that do not fit, and on a target without
+    members or without non-members.
     """
-    named_curves = curves(scores, member, evaluated, targets)
-    *rows, pooled = [summary(target, curve, levels) for target, curve in named_curves]
-    return {"targets": rows, "mean": mean_over(rows), "pooled": pooled}
+    *own, pooled = (curve for _, curve in curves(scores, member, evaluated, targets))
+    rows = [summary(int(t), curve, levels) for t, curve in zip(targets, own, strict=True)]
+    games, whole = means.Games(scores, member, evaluated, own), summary(POOLED, pooled, levels)
+    mean = {**means.of_hindsight(rows, games), "transferred": None}
+    if len(rows) == 1:
+        reason = thresholds.ONE_TARGET
+        return {"targets": rows, "mean": mean, "pooled": whole, "not_transferred": reason}
+    at = thresholds.of_others(scores, member, evaluated, levels)
+    for row, curve, taken in zip(rows, own, at, strict=True):
+        row["transferred"] = thresholds.judged(curve, taken, levels)
+    mean["transferred"] = means.of_transferred(rows, games, at)
+    whole = means.of_population(whole, games.whole(pooled), scores.shape)
+    return {"targets": rows, "mean": mean, "pooled": whole, "not_transferred": None}
 
 
 def curves(scores, member, evaluated, targets) -> Iterator[tuple[int | str, Roc]]:
@@ -50,32 +59,22 @@ def curves(scores, member, evaluated, targets) -> Iterator[tuple[int | str, Roc]
 
 
 def summary(target: int | str, curve: Roc, levels=LEVELS) -> dict:
-    """Return the entry of one target, as `evaluate` describes it."""
+    """Return the entry of one target, as `evaluate` describes it, without transferred rates."""
+    noise = hindsight.noise_reaches(curve.members, curve.nonmembers)
+    low, high = hindsight.advantage_interval(curve)
+    interval = {"low": low, "high": high} | {f"noise_{key}": x for key, x in noise.items()}
     return {
         "target": target,
         "members": curve.members,
         "nonmembers": curve.nonmembers,
         "auc": auc(curve),
         "balanced_accuracy": balanced_accuracy(curve),
+        "balanced_accuracy_interval": {key: (1.0 + x) / 2.0 for key, x in interval.items()},
         "advantage": advantage(curve),
-        "tpr_at_fpr": [tpr_at_fpr(curve, level) for level in levels],
+        "advantage_interval": interval,
+        "tpr_at_fpr": [hindsight.tpr_at_fpr(curve, level) for level in levels],
+        "transferred": None,
     }
-
-
-def mean_over(rows: list[dict]) -> dict:
-    """Return {mean, std} over the targets of every number in their entries."""
-    keys = ("members", "nonmembers", "balanced_accuracy", "advantage")
-    result = {key: _mean_std([row[key] for row in rows]) for key in keys}
-    result["auc"] = _mean_std([row["auc"]["value"] for row in rows])
-    result["tpr_at_fpr"] = [
-        {
-            "level": same_level[0]["level"],
-            **{k: _mean_std([entry[k] for entry in same_level]) for k in ("realised_fpr", "tpr")},
-            "below_resolution": any(entry["below_resolution"] for entry in same_level),
-        }
-        for same_level in zip(*(row["tpr_at_fpr"] for row in rows), strict=True)
-    ]
-    return result
 
 
 def roc_table(scores, member, evaluated, targets) -> pd.DataFrame:
@@ -108,33 +107,6 @@ def precision_recall_table(scores, member, evaluated, targets) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def per_example(scores, member, evaluated) -> np.ndarray:  # (T, N) three times -> (N,)
-    """Return each example's vulnerability: the AUC over the targets (ye2022 §5).
-
-    The share of (member target, non-member target) pairs of one example in which the member's score
-    is higher, ties counting half. NaN where the example was not evaluated in one of each kind.
-    """
-    inside, outside = member & evaluated, ~member & evaluated
-    wins = np.zeros(scores.shape[1])
-    for row, is_member in zip(scores, inside, strict=True):
-        won = (row > scores) + 0.5 * (row == scores)
-        wins += is_member * (won * outside).sum(axis=0)
-    pairs = inside.sum(axis=0) * outside.sum(axis=0)
-    return np.divide(wins, pairs, out=np.full(len(wins), np.nan), where=pairs > 0)
-
-
-def privacy_score(phi: np.ndarray, member: np.ndarray) -> np.ndarray:  # (M, N), (M, N) -> (N,)
-    """Return |mu_in - mu_out| / (s_in + s_out) of each example (carlini2022 §VII-B).
-
-    Means and unbiased deviations of the statistic phi over the models that trained on the example
-    and over those that did not. NaN where one side has fewer than two models or nothing varies.
-    """
-    mu_in, s_in = _mean_deviation(phi, member)
-    mu_out, s_out = _mean_deviation(phi, ~member)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.abs(mu_in - mu_out) / (s_in + s_out)
-
-
 def _curve(name: str, scores, member, evaluated) -> Roc:
     try:
         return roc(scores[evaluated].astype(np.float64), member[evaluated])
@@ -150,20 +122,6 @@ def _table(target: int | str, curve: Roc, points: np.ndarray, **columns) -> pd.D
     }
     chosen = {name: column[points] for name, column in columns.items()}
     return pd.DataFrame({"target": [str(target)] * len(points), **chosen})
-
-
-def _mean_std(values: list[float]) -> dict:
-    spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    return {"mean": float(np.mean(values)), "std": spread}
-
-
-def _mean_deviation(phi, mask):
-    phi = np.where(mask, phi, 0.0).astype(np.float64)
-    count = mask.sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = phi.sum(axis=0) / count
-        squares = (np.where(mask, phi - mean, 0.0) ** 2).sum(axis=0)
-        return mean, np.sqrt(np.where(count > 1, squares, np.nan) / (count - 1))
 
 
 def _check_shapes(scores, member, evaluated, targets) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from miatlas.leakage.intervals import clopper_pearson, delong
+from miatlas.leakage.intervals import delong
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,11 @@ def roc(scores: np.ndarray, member: np.ndarray) -> Roc:
         kind = "non-members" if member.any() else "members"
         raise ValueError(f"among the {scores.size} evaluated examples there are no {kind}")
     order = np.argsort(scores)[::-1]
-    scores, member = scores[order], member[order]
+    return of_sorted(scores[order], member[order])
+
+
+def of_sorted(scores: np.ndarray, member: np.ndarray) -> Roc:
+    """Return the ROC curve of scores (n,) that are in descending order already."""
     last = np.append(scores[1:] != scores[:-1], True)  # the last one of each tied group
     true_positives = np.cumsum(member)[last]
     false_positives = np.cumsum(~member)[last]
@@ -80,32 +84,18 @@ def advantage(curve: Roc) -> float:
     return float((curve.tpr - curve.fpr).max())
 
 
-def tpr_at_fpr(curve: Roc, level: float, strict: bool = False) -> dict:
-    """Return the largest TPR at FPR ≤ level, where it was attained, and its 95 % interval.
+def best_point(curve: Roc) -> int:
+    """Return the index of the point with the largest TPR - FPR, the first of equals."""
+    return int((curve.tpr - curve.fpr).argmax())
 
-    `realised_fpr` is the FPR of that point, `below_resolution` says that the level is below
-    1/nonmembers, so that no false positive at all is allowed. The Clopper-Pearson interval is
-    that of the TPR, the threshold being given. `strict` asks for FPR < level, as the public script
-    of 2021 reads it.
-    """
-    product = level * curve.nonmembers
-    budget = int(np.floor(product * (1.0 + 1e-12)))  # 0.29 * 100 is below 29
-    if strict and budget >= product * (1.0 - 1e-12):
-        budget = max(budget - 1, 0)
-    point = int(np.searchsorted(curve.false_positives, budget, side="right")) - 1
-    true_positives = int(curve.true_positives[point])
-    false_positives = int(curve.false_positives[point])
-    low, high = clopper_pearson(true_positives, curve.members)
-    return {
-        "level": level,
-        "realised_fpr": false_positives / curve.nonmembers,
-        "tpr": true_positives / curve.members,
-        "low": low,
-        "high": high,
-        "true_positives": true_positives,
-        "false_positives": false_positives,
-        "below_resolution": budget == 0,
-    }
+
+def allowed_false_positives(level: float, nonmembers: int, strict: bool = False) -> int:
+    """Return the largest count of false positives with FPR ≤ level, or < level if `strict`."""
+    product = level * nonmembers
+    allowed = int(np.floor(product * (1.0 + 1e-12)))  # 0.29 * 100 is below 29
+    if strict and allowed >= product * (1.0 - 1e-12):
+        allowed = max(allowed - 1, 0)
+    return allowed
 
 
 def outline(curve: Roc, points: int = 2000, exact: int = 200) -> np.ndarray:

@@ -24,13 +24,15 @@ def draw(
 
     Attacks that are shown under one name are one line. An attack stands at its option `per_class`,
     or else at the number of references it was asked to use; `over` as in `exhibits.estimate`.
-    Columns: quantity, line, audit, label, count, value, low, high.
+    Columns: quantity, line, audit, label, count, value, low, high (this population, drawn),
+    examples_low, examples_high (these examples).
     """
     lines = _lines(evidence, audit_names)
     order = sorted(lines, key=lambda place: list(QUANTITIES).index(place[0]))
     table = pd.DataFrame([lines[place][count] for place in order for count in sorted(lines[place])])
     values = [asdict(estimate(evidence.result(*pair), "auc", over=over)) for pair in table["pair"]]
-    data = pd.concat([table, pd.DataFrame(values)[["value", "low", "high"]]], axis=1)
+    read = ["value", "low", "high", "examples_low", "examples_high"]
+    data = pd.concat([table, pd.DataFrame(values)[read]], axis=1)
     data = data.drop(columns="pair")
     panels = [quantity for quantity in QUANTITIES if (data["quantity"] == quantity).any()]
     figure = common.figure(common.PAGE / 2 * len(panels), 2.7)

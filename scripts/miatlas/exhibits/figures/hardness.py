@@ -9,8 +9,9 @@ from miatlas.exhibits.evidence import Evidence, percent
 from miatlas.exhibits.figures import common, panels
 from miatlas.exhibits.scored_pairs import by_target_cohort, judged
 from miatlas.exhibits.texts import in_figure
+from miatlas.leakage.hindsight import tpr_at_fpr
 from miatlas.leakage.intervals import clopper_pearson
-from miatlas.leakage.roc import roc, tpr_at_fpr
+from miatlas.leakage.roc import roc
 from miatlas.options import between, positive
 
 READS = ("metrics", "scores")
@@ -34,8 +35,9 @@ def draw(
 
     An example is easy to predict where the reference model's membership score, `membership` minus
     `calibrated` (two labels), is above `threshold` (`thresholds`: target cohort -> its own). TPR at
-    an FPR of `level`, all targets together, with Clopper-Pearson intervals: of the group's own
-    members and non-members, or with the threshold of all examples (`cut`: common). `hidden`:
+    an FPR of `level`, all targets together, of the group's own members and non-members, or with the
+    threshold of all examples (`cut`: common); intervals take pairs of target and example as
+    independent: where the search for a threshold is the group's own, they know of it. `hidden`:
     labels without a bar. Empty bars: the non-members are too few for `level`, the TPR is that at no
     false positive. Columns: cohort, audit, label, name, group, members, nonmembers, tpr, low,
     high, below_resolution.

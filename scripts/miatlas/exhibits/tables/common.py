@@ -7,9 +7,12 @@ from miatlas.exhibits.evidence import Estimate, percent
 BELOW = "†"
 NONE = "–"
 NOTES = {
-    "mean": "Mean over the targets, with the 95 % interval of that mean.",
-    "pooled": "One threshold for all targets together, with 95 % intervals where there are any.",
-    "single": "One target, with 95 % intervals where there are any.",
+    "mean": "Mean over the targets; 95 % intervals for this population: other models, and other"
+    " examples of the kind. The CSV file has those for these examples, too (examples_low, _high).",
+    "pooled": "One threshold for all targets together; 95 % intervals for this population: other"
+    " models, other examples of the kind.",
+    "single": "One target; 95 % intervals for this population: this model, other examples of the"
+    " kind.",
     BELOW: f"{BELOW} FPR below what the number of non-members resolves: TPR at no false positive.",
 }
 
@@ -50,6 +53,8 @@ def values(prefix: str, estimate: Estimate, fpr: bool = False) -> dict:
         prefix: estimate.value,
         f"{prefix}_low": estimate.low,
         f"{prefix}_high": estimate.high,
+        f"{prefix}_examples_low": estimate.examples_low,
+        f"{prefix}_examples_high": estimate.examples_high,
     }
     if fpr:
         columns[f"{prefix}_realised_fpr"] = estimate.realised_fpr
