@@ -452,3 +452,40 @@ def test_noise_reveals_nothing_and_a_signal_much(tmp_path, name, given, design):
     assert np.abs(np.array(areas[0.0]) - 0.5).max() < 4.5 * deviation
     assert abs(np.mean(areas[0.0]) - 0.5) < 4 * deviation / np.sqrt(8)
     assert np.mean(areas[4.0]) > 0.7
+
+
+@pytest.mark.parametrize("memory_mb", [64, 0.001])
+@pytest.mark.parametrize(
+    ("inside", "name", "words"),
+    [
+        (False, "lira_online", r"0 IN and \d+ OUT for target 0 .evaluated 0 leaves .* no IN"),
+        (
+            True,
+            "lira_online",
+            r"\d+ IN and 0 OUT for target 0 .evaluated 0 leaves an example out.$",
+        ),
+        (
+            True,
+            "lira_offline",
+            r"\d+ IN and 0 OUT for target 0 .evaluated 0 leaves an example out.$",
+        ),
+    ],
+)
+@pytest.mark.parametrize("example", [0, 137, 299])
+def test_an_example_that_lacks_a_kind_of_model_is_named(
+    tmp_path, memory_mb, inside, name, words, example
+):
+    member = halves()
+    member[:, example] = inside
+    path = tmp_path / "mine.h5"
+    write(path, member)
+    with pytest.raises(ValueError, match=rf"mine\.h5: .*by member, example {example} has {words}"):
+        run(name, {"variance": "global"}, [path], memory_mb=memory_mb)
+    if not inside:  # who asks no IN models may go on
+        run("lira_offline", {"variance": "global"}, [path], memory_mb=memory_mb)
+    spared = np.ones(member.shape, bool)
+    spared[:, example] = False
+    write(path, member, evaluated=spared)
+    assert np.isnan(
+        run(name, {"variance": "global"}, [path], memory_mb=memory_mb)[:, example]
+    ).all()

@@ -127,11 +127,33 @@ class Pieces:
                 if len(examples):
                     marked = self._marked(target, examples, where, self.audit.leave_one_out)
                     counts.append(references.counts(*marked))
+        return {target: self._allowed(target, counts) for target, counts in fewest.items()}
+
+    def _allowed(self, target, counts):
+        """Return k_in, k_out of a target, or name the example that has too few references."""
         wanted, needs_in = self.audit.references, "refs_in" in self.names
-        return {
-            target: references.allowed(*np.min(counts, axis=0), wanted, needs_in)
-            for target, counts in fewest.items()
-        }
+        try:
+            return references.allowed(*np.min(counts, axis=0), wanted, needs_in)
+        except ValueError as error:
+            example, has = self._scarcest(target, needs_in)
+            raise ValueError(
+                f"{self.audit.shadow.paths[0]}: {error}: by member, example {example} has {has[0]}"
+                f" IN and {has[1]} OUT for target {target} (evaluated 0 leaves an example out"
+                f"{', lira_offline and others need no IN' if needs_in and not has[0] else ''})"
+            ) from None
+
+    def _scarcest(self, target, needs_in):
+        """Return the example with the fewest references of a needed kind; its IN and OUT ones."""
+        found = []
+        for where in self.audit.target.slices(self.step):
+            examples = self.audit.evaluated(target, where)
+            if len(examples):
+                masks = self._marked(target, examples, where, self.audit.leave_one_out)
+                numbers = np.array([mask.sum(axis=0) for mask in masks])
+                least = numbers[0 if needs_in else 1 :].min(axis=0)
+                at = int(least.argmin())
+                found.append((int(least[at]), int(examples[at]), numbers[:, at].tolist()))
+        return min(found)[1:]
 
     def _known(self, target, examples, where):
         """Return the members and non-members that each shadow model knows it has."""

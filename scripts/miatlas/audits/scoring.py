@@ -85,7 +85,7 @@ def _check_targets(audit):
             raise ValueError(
                 f"{audit.target.paths[0]}: by its array member, model"
                 f" {audit.targets[enough.argmin()]}, a target, has no {kind} among the examples"
-                " that count for it"
+                " that count for it by its array evaluated (without one: the pool by role)"
             )
 
 
