@@ -6,6 +6,7 @@ Not a rule's script: `make plan STUDY=...` starts it. It asks Snakemake for a dr
 import argparse
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from snakemake.utils import update_config
 
 from miatlas.study import contents, plan, reading
 
+DEMO = Path(__file__).parents[1] / "config/config.yaml"
 NOTES = """
 core-hours: of jobs without a GPU; GPU-hours: of jobs that ask for one (--resources gpu=4).
 An earlier run: of the very same job, though its settings, code or data may have changed since.
@@ -52,7 +54,7 @@ def main(arguments: list[str]) -> int:
 def configured(arguments: list[str]) -> dict:
     """Return the study that the arguments name, the files merged as Snakemake does."""
     parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--configfile", "--configfiles", nargs="+", default=["config/config.yaml"])
+    parser.add_argument("--configfile", "--configfiles", nargs="+", default=[DEMO])
     parser.add_argument("--config", nargs="+", default=[])
     known, _ = parser.parse_known_args(arguments)
     config = {}
@@ -86,7 +88,7 @@ def advice(rule: str, unknown: list[plan.Job]) -> str:
     first = {}
     for output in sorted((job.outputs[0] for job in unknown), key=lambda name: (len(name), name)):
         first.setdefault(Path(output).parent, output)
-    files = " ".join(sorted(first.values()))
+    files = " ".join(map(shlex.quote, sorted(first.values())))
     return f"\n{rule}: no record for {len(unknown)} jobs. Make these, and plan again:\n{files}"
 
 

@@ -1,11 +1,15 @@
 """What `make plan` says of a study that never ran, and of one that did."""
 
 import re
+import shlex
 import subprocess
 import sys
 
+import plan_study
 import pytest
 from projects import Project
+
+from miatlas.study.plan import Job
 
 
 def planned(project: Project, *arguments: str) -> str:
@@ -91,3 +95,14 @@ def test_a_wrong_study_is_refused_as_by_the_workflow(project):
     run = subprocess.run(command, capture_output=True, text=True, cwd=project.root, check=False)
     assert run.returncode != 0
     assert "cohorts.one.recipe" in run.stderr
+
+
+def test_without_a_study_the_demo_is_planned_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert plan_study.configured([])["study"] == "demo"
+
+
+def test_files_to_be_made_are_words_of_a_shell():
+    jobs = [Job("train_models", (f"my 'results'/cohorts/{c}/models/0.safetensors",)) for c in "ab"]
+    _, files = plan_study.advice("train_models", jobs).strip().splitlines()
+    assert shlex.split(files) == [job.outputs[0] for job in jobs]
