@@ -121,6 +121,32 @@ def test_shi2024_is_trained_as_its_text_and_as_its_released_code_says():
     assert {place["audit"] for _, place in places if place.get("reading")} == audits
 
 
+def test_ye2022_is_trained_as_its_text_says_and_cifar10_in_all_ways_it_can_be_read():
+    read = reading.read(merged("ye2022"))
+    assert {recipe["schedule"]["name"] for recipe in read["recipes"].values()} == {"constant"}
+    found = {}
+    for name, cohort in read["cohorts"].items():
+        optimizer = read["recipes"][cohort["recipe"]]["optimizer"]
+        if cohort["population"] != "cifar10":
+            assert (optimizer["name"], optimizer["momentum"]) == ("sgd", 0.0), name
+            assert optimizer["weight_decay"] == 0.0
+        elif not cohort["teacher"]:
+            keys = ("name", "momentum", "weight_decay", "decay_norms_and_biases")
+            found[name] = tuple(optimizer.get(key) for key in keys)
+    table4 = {"": ("sgd", 0.9, 0.002, False), "_decay": ("sgd", 0.9, 0.001, True)}
+    readings = table4 | {"_adam": ("adam", None, 0.0, True)}
+    sizes = (2500, 5000, 10000)
+    assert found == {f"cifar10_{n}{end}": own for n in sizes for end, own in readings.items()}
+    ledger = read["exhibits"]["ye2022_ledger"]
+    table = pd.read_csv(CONFIG / "published" / "ye2022.csv", dtype=str, keep_default_na=False)
+    lines = published.select(table, "ye2022", [])
+    places = published.by_reading(lines, ledger["options"]["rows"], ledger["audits"])
+    others = [place["audit"] for _, place in places if place.get("reading")]
+    assert sorted(others) == sorted(
+        f"cifar10_{n}{end}" for n in sizes for end in ("_decay", "_adam") for _ in range(5)
+    )
+
+
 def test_carlini2022_is_trained_as_its_released_code():
     recipe = reading.read(merged("carlini2022"))["recipes"]["wide_resnet"]
     assert recipe["ema"] == 0.999
