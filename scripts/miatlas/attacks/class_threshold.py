@@ -44,7 +44,7 @@ def summarise(lesson, **_) -> tuple[dict, dict]:
 
 def fit(summaries, **_) -> dict[int, float]:
     """Return tau of each class."""
-    sides = map(normals, zip(*summaries, strict=True))
+    sides = (normals(summary[kind] for summary in summaries) for kind in (0, 1))
     mu_in, mu_out = ({y: mu for y, (mu, _) in side.items()} for side in sides)
     both = mu_in.keys() & mu_out.keys()
     return {y: max((mu_in[y] + mu_out[y]) / 2, np.finfo(float).tiny) for y in both}

@@ -45,7 +45,7 @@ def summarise(lesson) -> tuple[dict, dict]:
 
 def fit(summaries) -> dict[int, tuple[float, ...]]:
     """Return mu_in, s_in, mu_out, s_out of log Mentr of each class."""
-    normal_in, normal_out = map(normals, zip(*summaries, strict=True))
+    normal_in, normal_out = (normals(one[kind] for one in summaries) for kind in (0, 1))
     return {y: normal_in[y] + normal_out[y] for y in normal_in.keys() & normal_out.keys()}
 
 

@@ -54,9 +54,10 @@ class Attack:
     `fit` takes. The module has `summarise(piece, **options)`, `fit` is given its results, and one
     pass over the signals serves all targets; otherwise each target that needs a fit has its own.
 
-    shadow: which kind of cohort the shadow models must be. hardness: what the answers of other
-    models tell it about how hard a guess is, of each class or of each example (carlini2022 Table
-    I).
+    in_order: conditions on the options, one of which makes the first models of a cohort an
+    example's references, not any by lot. shadow: which kind of cohort the shadow models must be.
+    hardness: what the answers of other models tell it about how hard a guess is, of each class or
+    of each example (carlini2022 Table I).
     """
 
     title: str
@@ -68,6 +69,7 @@ class Attack:
     fits: tuple[Mapping[str, Any], ...] = ({},)
     learns: bool = False
     shares_pass: bool = False
+    in_order: tuple[Mapping[str, Any], ...] = ()
     shadow: Literal["any", "distilled", "leave_one_out"] = "any"
     hardness: Literal["none", "class", "example"] = "none"
 
@@ -86,6 +88,10 @@ class Attack:
     def is_fitted(self, options: Mapping | None = None) -> bool:
         """Say whether these options make a `fit`; None: whether any do."""
         return bool(self.fit) and (options is None or any(met(w, options) for w in self.fits))
+
+    def compares_in_order(self, options: Mapping) -> bool:
+        """Say whether under these options an example's references are the first, not any."""
+        return any(met(when, options) for when in self.in_order)
 
 
 def met(when: Mapping[str, Any], options: Mapping[str, Any]) -> bool:

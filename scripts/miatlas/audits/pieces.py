@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from miatlas.audits import references
 from miatlas.audits.attack import ANSWER, MASKS
 from miatlas.audits.audit import Audit
+from miatlas.audits.comparisons import Comparisons, taken
 from miatlas.running.store import SLICE
 
 BYTES = 48  # held for each float32 read: float64 copies, of the target, of IN and of OUT references
@@ -25,10 +25,8 @@ class Pieces:
         self, audit: Audit, names: set[str], queries: int | None, memory_mb: int, learns=False,
         in_order=False,
     ):  # fmt: skip
-        self.audit, self.names, self.queries = audit, names, queries
-        self.in_order = in_order  # the first references of an example are taken, not any by lot
-        # Whoever learns from another cohort takes its models whole: there is nothing to balance.
-        self.first = audit.references if learns and not audit.same else None
+        self.audit, self.queries = audit, queries
+        self.comparisons = Comparisons(audit, "refs_in" in names, learns, in_order)
         self.cohorts = {"target": audit.target, "refs": audit.shadow, "ref": audit.shadow,
                         "reference": audit.reference}  # fmt: skip
         matches = [match.groups() for match in map(ANSWER.fullmatch, sorted(names)) if match]
@@ -36,7 +34,6 @@ class Pieces:
         self.compares = bool({*MASKS} & names)
         step = max(1, int(memory_mb * 2**20 / (BYTES * self._numbers())))
         self.step = step - step % SLICE or step  # no chunk of a file is read twice
-        self.numbers: dict[int, tuple[int, int]] = {}  # of IN and OUT references, by target
         self.about_held_out = {
             (who, what): self._read_held_out(self.cohorts[who], what, self._asked(who))
             for who, held_out, what in matches
@@ -47,7 +44,7 @@ class Pieces:
 
     def of(self, *targets: int):
         """Yield one piece per slice and target, of the target's evaluated examples."""
-        yield from self._pieces(targets, self.audit.evaluated, self._balanced)
+        yield from self._pieces(targets, self.audit.evaluated, self.comparisons.balanced)
 
     def lessons(self, *targets: int):
         """Yield one piece per slice and target, of what the shadow models are evaluated on.
@@ -58,11 +55,11 @@ class Pieces:
         if self.audit.same:
             yield from self.of(*targets)
         else:
-            yield from self._pieces(targets, self._taught, self._known)
+            yield from self._pieces(targets, self.comparisons.taught, self.comparisons.known)
 
     def held_out(self, target: int) -> "Piece":
         """Return a piece without a slice: it can read answers about held-out examples alone."""
-        return Piece(self, target, self.audit.held_out, slice(0, 0), self._known)
+        return Piece(self, target, self.audit.held_out, slice(0, 0), self.comparisons.known)
 
     def _pieces(self, targets, examples, masks):
         """Yield a piece of each slice that has `examples(target, slice)`, with its references."""
@@ -71,9 +68,6 @@ class Pieces:
                 inside = examples(target, where)
                 if len(inside):
                     yield Piece(self, target, inside, where, masks)
-
-    def _taught(self, target, where):
-        return self.audit.taught(self._shadow_rows(target), where)
 
     def answers(self, who, what, target, examples, where):
         """Return what someone's models answer about some examples of a slice."""
@@ -98,76 +92,8 @@ class Pieces:
         if who == "target":
             return target
         if who == "reference":
-            return self.audit.reference_rows(target)[: self.first]
-        return self.audit.single_row(target) if who == "ref" else self._shadow_rows(target)
-
-    def _shadow_rows(self, target):
-        return self.audit.shadow_rows(target)[: self.first]
-
-    def _balanced(self, target, examples, where):
-        """Return as many IN, and as many OUT references of each example as of all others."""
-        self.numbers = self.numbers or self._numbers_of_all()
-        rows = self._shadow_rows(target)
-        priority = (
-            references.in_order(rows, where.start, where.stop)
-            if self.in_order
-            else references.priorities(rows, where.start, where.stop, self.audit.seed)
-        )
-        marked = self._marked(target, examples, where, self.audit.leave_one_out)
-        k_in, k_out = self.numbers[target]
-        asked = priority.take(examples - where.start, axis=1)
-        return references.select(*marked, k_in, k_out, asked)
-
-    def _numbers_of_all(self):
-        """Return how many IN and OUT references each target's examples have, all alike."""
-        fewest = {target: [] for target in self.audit.targets.tolist()}
-        for where in self.audit.target.slices(self.step):
-            for target, counts in fewest.items():
-                examples = self.audit.evaluated(target, where)
-                if len(examples):
-                    marked = self._marked(target, examples, where, self.audit.leave_one_out)
-                    counts.append(references.counts(*marked))
-        return {target: self._allowed(target, counts) for target, counts in fewest.items()}
-
-    def _allowed(self, target, counts):
-        """Return k_in, k_out of a target, or name the example that has too few references."""
-        wanted, needs_in = self.audit.references, "refs_in" in self.names
-        try:
-            return references.allowed(*np.min(counts, axis=0), wanted, needs_in)
-        except ValueError as error:
-            example, has = self._scarcest(target, needs_in)
-            raise ValueError(
-                f"{self.audit.shadow.paths[0]}: {error}: by member, example {example} has {has[0]}"
-                f" IN and {has[1]} OUT for target {target} (evaluated 0 leaves an example out"
-                f"{', lira_offline and others need no IN' if needs_in and not has[0] else ''})"
-            ) from None
-
-    def _scarcest(self, target, needs_in):
-        """Return the example with the fewest references of a needed kind; its IN and OUT ones."""
-        found = []
-        for where in self.audit.target.slices(self.step):
-            examples = self.audit.evaluated(target, where)
-            if len(examples):
-                masks = self._marked(target, examples, where, self.audit.leave_one_out)
-                numbers = np.array([mask.sum(axis=0) for mask in masks])
-                least = numbers[0 if needs_in else 1 :].min(axis=0)
-                at = int(least.argmin())
-                found.append((int(least[at]), int(examples[at]), numbers[:, at].tolist()))
-        return min(found)[1:]
-
-    def _known(self, target, examples, where):
-        """Return the members and non-members that each shadow model knows it has."""
-        return self._marked(target, examples, where, known=True)
-
-    def _marked(self, target, examples, where, known):
-        """Return which shadow models trained on which examples, and which did not: (R, n) bool.
-
-        `known`: only on those that they are evaluated on.
-        """
-        shadow, asked = self.audit.shadow, (self._shadow_rows(target), examples - where.start)
-        member = taken(shadow.held("member", where), *asked)
-        about = taken(shadow.held("evaluated", where), *asked) if known else True
-        return member & about, ~member & about
+            return self.audit.reference_rows(target)[: self.comparisons.first]
+        return self.audit.single_row(target) if who == "ref" else self.comparisons.rows(target)
 
     def _read_held_out(self, cohort, name, models=None):
         """Read some models' answers (R, H, ...) about the held-out examples, or their labels (H,).
@@ -235,12 +161,3 @@ class Piece:
         if held_out:
             return self.pieces.held_out_answers(who, what, self.target)
         return self.pieces.answers(who, what, self.target, self.examples, self.where)
-
-
-def taken(answers: np.ndarray, models, examples: np.ndarray) -> np.ndarray:
-    """Return what some models answer about some examples; one model's number drops the axis."""
-    if np.ndim(models) == 0:
-        return answers[models][examples]
-    if len(examples) == answers.shape[1]:  # all of them, in their order
-        return answers[models]
-    return answers[models].take(examples, axis=1)  # np.ix_ takes nine times as long for two queries

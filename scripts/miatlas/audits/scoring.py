@@ -11,8 +11,6 @@ from miatlas.audits.pieces import Pieces
 from miatlas.running.store import SLICE
 from miatlas.signals.answers import MASKS
 
-PUBLIC_SCRIPT = "tf_privacy_2021"  # the preset that is a script's own way from end to end
-
 
 def score(attack: ModuleType, options: dict, audit: Audit, memory_mb: int, scores=None):
     """Return the scores (T, N) float64 of all targets, NaN where an example is not evaluated.
@@ -27,14 +25,12 @@ def score(attack: ModuleType, options: dict, audit: Audit, memory_mb: int, score
     if scores is None:
         scores = np.full((len(audit.targets), audit.target.shape[1]), np.nan)
     targets, made = audit.targets.tolist(), Fits(attack, options, audit, memory_mb)
-    given = attack.ATTACK.read_by_score(options)
     for group in [targets] if made.share_a_pass else [[target] for target in targets]:
         fitted = None  # before the next ones are made
         fitted = made.of(group)
         for piece in made.pieces.of(*group):
-            arguments = piece.read(given) | fitted[piece.target]
             row = targets.index(piece.target)
-            scores[row, piece.where] = _of_slice(attack, arguments, options, piece)
+            scores[row, piece.where] = _of_slice(attack, options, piece, fitted[piece.target])
     return scores
 
 
@@ -45,8 +41,8 @@ class Fits:
         said, queries = attack.ATTACK, options.get("queries", 1)
         self.attack, self.options, self.names = attack, options, said.read_by_fit(options)
         read = said.read_by_score(options) if said.learns else said.read(options)
-        in_order = options.get("preset") == PUBLIC_SCRIPT
-        self.pieces = Pieces(audit, read, queries, memory_mb, said.learns, in_order)
+        by_order = said.compares_in_order(options)
+        self.pieces = Pieces(audit, read, queries, memory_mb, said.learns, by_order)
         self.slices = self.pieces.of
         if said.learns:
             taught = self.names | {*REFERENCES}
@@ -89,9 +85,10 @@ def _check_targets(audit):
             )
 
 
-def _of_slice(attack, arguments, options, piece):
+def _of_slice(attack, options, piece, fitted):
     """Return the scores of a slice, NaN where an example is not evaluated."""
-    found = np.asarray(attack.score(**arguments, **options))
+    given = piece.read(attack.ATTACK.read_by_score(options))
+    found = np.asarray(attack.score(**given, **fitted, **options))
     _check_scores(attack, found, len(piece.examples))
     scores = np.full(piece.where.stop - piece.where.start, np.nan)
     scores[piece.examples - piece.where.start] = found

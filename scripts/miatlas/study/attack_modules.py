@@ -64,7 +64,8 @@ def _not_taken(attack, score):
         return f": its ATTACK says that score reads {more[0]}, but score takes no {more[0]}"
     if more := sorted(set(taken) - given):
         return f": its score takes {more[0]}, but its ATTACK does not say that it reads it"
-    for when in (*(one.when for one in (*attack.score, *attack.fit)), *attack.fits):
+    read = [one.when for one in (*attack.score, *attack.fit)]
+    for when in (*read, *attack.fits, *attack.in_order):
         if more := sorted(set(when) - options):
             return f": its ATTACK asks for the option {more[0]}, but score has none"
     return None

@@ -20,6 +20,7 @@ FIT = (
     reads("refs_phi", statistic=Not("hinge")),
     reads("refs_logits", "labels", statistic="hinge"),
 )
+IN_ORDER = ({"preset": "tf_privacy_2021"},)  # takes the first models, as the public script does
 FITS = ({"variance": "global"}, {"preset": Not(None)})  # which pool over all examples
 
 ORIENTED = {  # statistics of phi, turned so that higher = member
