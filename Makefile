@@ -22,7 +22,7 @@ ifneq ($(shell test -w "$${XDG_CACHE_HOME:-$$HOME}" && echo writable),writable)
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 
-.PHONY: demo report figures attacks schema slurm plan test test-all test-slurm docs lint bench gpu \
+.PHONY: demo report figures attacks schema slurm plan test test-all test-slurm docs lint bench coverage gpu \
 	gpu-alone clean
 .DEFAULT_GOAL := demo
 
@@ -78,6 +78,10 @@ docs: .venv-docs/installed
 
 bench: .venv/installed
 	.venv/bin/python benchmarks/run.py
+
+# How often each interval that is printed holds the truth: benchmarks/coverage.json, docs/coverage.md.
+coverage: .venv/installed
+	.venv/bin/python benchmarks/coverage.py
 
 # All that a GPU is for, on a machine with one: the engines against its peaks (benchmarks/README.md),
 # then 256 models of the recipe `fast` on CIFAR-10, timed alone, then the paper's wide ResNets beside.

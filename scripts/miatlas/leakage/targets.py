@@ -4,7 +4,7 @@
 (Student's t). *This population*: examples are drawn as well. Targets share examples, so that their
 errors do not average out; the shared part is added (two-way clusters, targets x examples: Cameron,
 Gelbach and Miller 2011). Owen's (2007) pigeonhole bootstrap draws from the same two lists, but
-counts what targets and examples do together three times; it covers 99 % where this covers 95 %.
+counts what targets and examples do together up to three times.
 """
 
 import numpy as np
