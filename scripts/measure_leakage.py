@@ -11,14 +11,17 @@ from miatlas.running.store import attributes, read_h5
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+PUBLIC_SCRIPT = "tf_privacy_2021"  # whose TPR is that of the last point below the level
+
 
 def main(*, scores: str, metrics: str, curves: str, settings: dict) -> None:
     """Write the metrics of every target, their mean and the pooled ones, and the curves."""
     arrays = read_h5(scores, ["scores", "member", "evaluated", "targets"])
     facts = attributes(scores)
     scored = json.loads(facts["settings"])
+    strict = scored["options"].get("preset") == PUBLIC_SCRIPT
     try:
-        result = evaluate(**arrays)
+        result = evaluate(**arrays, strict=strict)
     except ValueError as error:
         raise ValueError(f"{scores}: {error}") from None
     cohorts = [f"{side}_cohort" for side in ("target", "shadow", "reference")]

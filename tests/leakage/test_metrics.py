@@ -2,11 +2,13 @@
 
 import json
 
+import measure_leakage
 import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
 from miatlas.leakage import metrics, vulnerability
+from miatlas.running.store import write_h5
 
 
 @pytest.fixture
@@ -144,3 +146,31 @@ def test_intervals_are_left_out_where_they_do_not_cover():
     assert few["tpr"]["this_population"] is few["tpr"]["these_examples"] is None
     assert enough["tpr"]["this_population"] is not None
     assert few["realised_fpr"]["this_population"] is not None
+
+
+@pytest.mark.parametrize("preset", [None, "tf_privacy_2021"])
+def test_with_the_public_scripts_preset_a_tpr_is_that_of_the_last_point_below_the_level(
+    tmp_path, preset
+):
+    """Of 1,000 non-members, as the script reads it: at most 9 false positives at 1 %, not 10."""
+    generator = np.random.default_rng(2)
+    member = np.tile(np.arange(2000) < 1000, (2, 1))
+    scores = generator.normal(size=member.shape) + 2 * member
+    arrays = {"scores": scores, "member": member, "evaluated": np.ones_like(member),
+              "targets": np.arange(2)}  # fmt: skip
+    settings = {"attack": "lira_online", "options": {"preset": preset}, "references": None}
+    settings |= {f"{side}_cohort": "a" for side in ("target", "shadow", "reference")}
+    write_h5(tmp_path / "s.h5", arrays, {"settings": settings, "models": 4, "at_chance": []})
+    paths = {"metrics": str(tmp_path / "m.json"), "curves": str(tmp_path / "c.csv")}
+    measure_leakage.main(
+        scores=tmp_path / "s.h5", **paths, settings={"audit": "a", "label": "lira"}
+    )
+    result = json.loads((tmp_path / "m.json").read_text())
+    games = [*zip(member, scores, result["targets"], strict=True)]
+    games.append((member.ravel(), scores.ravel(), result["pooled"]))
+    for inside, values, entry in games:
+        fpr, tpr, _ = roc_curve(inside, values, drop_intermediate=False)
+        read = {round(row["level"], 9): row["tpr"] for row in entry["tpr_at_fpr"]}
+        for level in (0.001, 0.01, 0.1):
+            allowed = fpr < level - 1e-12 if preset else fpr <= level + 1e-12
+            assert read[level] == pytest.approx(tpr[allowed][-1])

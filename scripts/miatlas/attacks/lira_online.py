@@ -18,7 +18,6 @@ ATTACK = Attack(
     fit=[reads("refs_in", "refs_out"), *lira.FIT],
     fits=lira.FITS,
     shares_pass=True,
-    in_order=lira.IN_ORDER,
     hardness="example",
 )
 
@@ -43,8 +42,9 @@ def score(
     `variance`: the deviation of each example's own references, or `global`, one for each query,
     pooled over all examples. `location`: the mean or the median of an example's references
     stands for mu. `statistic`: what of an answer is taken for normal: the `logit` phi, its
-    unstable form, the confidence, the loss, or the `hinge` of the logits. `preset`: fit as the
-    public script of 2021 does, whose location and deviation then replace those chosen here.
+    unstable form, the confidence, the loss, or the `hinge` of the logits. `preset`: as the
+    public script of 2021 does from end to end: the first references of each example in the models'
+    order, its location and deviation in place of those chosen here, its TPR below the level.
     """
     options = {"variance": variance, "location": location, "preset": preset}
     phi = lira.observed(statistic, queries, target_phi, target_logits, labels)

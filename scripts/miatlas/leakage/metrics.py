@@ -17,7 +17,7 @@ from miatlas.leakage.roc import Roc, advantage, along, auc, balanced_accuracy, o
 POOLED = "pooled"
 
 
-def evaluate(scores, member, evaluated, targets, levels=LEVELS) -> dict:
+def evaluate(scores, member, evaluated, targets, levels=LEVELS, strict=False) -> dict:
     """Return all metrics, JSON-able: {"targets": [one each], "mean", "pooled", "not_transferred"}.
 
     A target's entry speaks of this model, its intervals of *this population* of examples:
@@ -32,12 +32,16 @@ def evaluate(scores, member, evaluated, targets, levels=LEVELS) -> dict:
     (`targets.over_targets`); its transferred precision is that of the mean rates. The maximum
     TPR - FPR has no interval for these examples: of noise it would not hold 0. "pooled" is an entry
     as a target's, without transferred; its intervals speak of the population, models and examples
-    both drawn. Raises ValueError on NaN scores, on shapes that do not fit, and on a target without
-    members or without non-members.
+    both drawn. `strict`: hindsight TPRs are read below their level, not at it. Raises
+    ValueError on NaN scores, on shapes that do not fit, and on a target without members or
+    without non-members.
     """
     *own, pooled = (curve for _, curve in curves(scores, member, evaluated, targets))
-    rows = [summary(int(t), curve, levels) for t, curve in zip(targets, own, strict=True)]
-    games, whole = means.Games(scores, member, evaluated, own), summary(POOLED, pooled, levels)
+    rows = [summary(int(t), curve, levels, strict) for t, curve in zip(targets, own, strict=True)]
+    games, whole = (
+        means.Games(scores, member, evaluated, own),
+        summary(POOLED, pooled, levels, strict),
+    )
     mean = {**means.of_hindsight(rows, games), "transferred": None}
     if len(rows) == 1:
         reason = thresholds.ONE_TARGET
@@ -58,7 +62,7 @@ def curves(scores, member, evaluated, targets) -> Iterator[tuple[int | str, Roc]
     yield POOLED, _curve("all targets", scores, member, evaluated)
 
 
-def summary(target: int | str, curve: Roc, levels=LEVELS) -> dict:
+def summary(target: int | str, curve: Roc, levels=LEVELS, strict=False) -> dict:
     """Return the entry of one target, as `evaluate` describes it, without transferred rates."""
     noise = hindsight.noise_reaches(curve.members, curve.nonmembers)
     low, high = hindsight.advantage_interval(curve)
@@ -72,7 +76,7 @@ def summary(target: int | str, curve: Roc, levels=LEVELS) -> dict:
         "balanced_accuracy_interval": {key: (1.0 + x) / 2.0 for key, x in interval.items()},
         "advantage": advantage(curve),
         "advantage_interval": interval,
-        "tpr_at_fpr": [hindsight.tpr_at_fpr(curve, level) for level in levels],
+        "tpr_at_fpr": [hindsight.tpr_at_fpr(curve, level, strict) for level in levels],
         "transferred": None,
     }
 
