@@ -18,6 +18,7 @@ ATTACK = Attack(
     fit=[reads("refs_in", "refs_out"), *lira.FIT],
     fits=lira.FITS,
     shares_pass=True,
+    in_order=lira.IN_ORDER,
     hardness="example",
 )
 
