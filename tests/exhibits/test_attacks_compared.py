@@ -98,7 +98,8 @@ def test_a_row_for_each_attack_a_column_for_each_audit():
     numbers, shown = attacks_compared.tabulate(evidence, levels=[0.1], audit_names={"b": "B"})
     headings = ["TPR @ 10 % FPR, a", "TPR @ 10 % FPR, B"]
     headings += ["Balanced accuracy, a", "Balanced accuracy, B"]
-    assert shown.columns.tolist() == ["Attack", *NAMES, *headings]
+    pairs = [name for heading in headings for name in (heading, f"{heading}, transferred")]
+    assert shown.columns.tolist() == ["Attack", *NAMES, *pairs]
     assert shown["Attack"].tolist() == ["LOSS", "LIRA"]
     assert shown.loc[0, list(NAMES)].tolist() == ["○"] * 4
     assert shown.loc[1, list(NAMES)].tolist() == ["●"] * 4
@@ -109,6 +110,8 @@ def test_a_row_for_each_attack_a_column_for_each_audit():
         row = numbers[(numbers["audit"] == audit) & (numbers["label"] == label)].iloc[0]
         mean = evidence.result(audit, label)["mean"]
         assert row["balanced_accuracy"] == pytest.approx(mean["balanced_accuracy"]["mean"])
+        best = mean["transferred"]["best"]["balanced_accuracy"]["mean"]
+        assert row["balanced_accuracy_transferred"] == pytest.approx(best)
         tpr = next(entry["tpr"]["mean"] for entry in mean["tpr_at_fpr"] if entry["level"] == 0.1)
         assert row["tpr_at_0.1"] == pytest.approx(tpr)
         assert row["shadow models"] == (label == "lira")
@@ -127,5 +130,5 @@ def test_small_tables(targets):
     for auc, levels in product((False, True), ([], [0.00001, 0.001])):
         _, shown = attacks_compared.tabulate(evidence, levels=levels, auc=auc)
         assert len(shown) == 1
-        assert shown.shape[1] == 1 + 4 + len(levels) + 1 + auc
+        assert shown.shape[1] == 1 + 4 + (len(levels) + 1) * targets + auc  # two: transferred, too
         assert any(note.startswith("†") for note in shown.attrs["notes"]) == bool(levels)

@@ -365,9 +365,10 @@ def test_summary_by_target_cohort_has_one_heading_for_all_its_audits():
         "adult_reference"
     ]
     _, rates = summary.tabulate(evidence, by="target_cohort", overall=False, levels=[0.01])
-    assert rates.columns.tolist() == ["Attack", "TPR @ 1 % FPR"]
+    assert rates.columns.tolist() == ["Attack", "TPR @ 1 % FPR", "TPR @ 1 % FPR, transferred"]
     _, overall = summary.tabulate(evidence, by="target_cohort", levels=[])
-    assert overall.columns.tolist() == ["Attack", "Balanced accuracy", "AUC"]
+    accuracies = ["Balanced accuracy", "Balanced accuracy, transferred"]
+    assert overall.columns.tolist() == ["Attack", *accuracies, "AUC"]
 
 
 def test_accuracy_is_the_mean_over_models_with_students_interval():

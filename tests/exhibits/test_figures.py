@@ -357,3 +357,18 @@ def test_options_are_declared():
     for name, wrong in (("roc", {"band": "sd"}), ("histograms", {"share": 0.7}), ("roc", {"x": 1})):
         with pytest.raises(ValueError, match="here"):
             checked(wrong, declared(figures / f"{name}.py", "draw"), "here")
+
+
+@pytest.mark.parametrize("module", [roc, roc_linear_log, roc_by_references])
+def test_few_false_positives_are_shaded_up_to_the_tenth(module):
+    evidence = (
+        sweep_of()[0]
+        if module is roc_by_references
+        else evidence_of({("mlp", "loss"): (0.5, {})})[0]
+    )
+    figure, _ = module.draw(evidence)
+    axes = figure.axes[-1]
+    pooled = [evidence.curve(*pair)["false_positives"].iloc[-1] for pair in evidence.pairs()]
+    [shade] = [patch for patch in axes.patches if patch.get_facecolor()[:3] == (0.93,) * 3]
+    assert shade.get_x() == axes.get_xlim()[0]
+    assert shade.get_x() + shade.get_width() == pytest.approx(10 / min(pooled))

@@ -65,8 +65,38 @@ def test_summary_rows_stand_under_their_audit():
     assert shown["Attack"].tolist() == ["MLP", "LOSS", "LIRA", "cnn", "LOSS", "LIRA"]
     assert (shown.iloc[0, 1:] == "").all()
     assert len(numbers) == 4
-    headings = ["TPR @ 0.1 % FPR", "TPR @ 1 % FPR", "Balanced accuracy", "AUC"]
-    assert shown.columns.tolist() == ["Attack", *headings]
+    headings = ["TPR @ 0.1 % FPR", "TPR @ 1 % FPR", "Balanced accuracy"]
+    pairs = [name for heading in headings for name in (heading, f"{heading}, transferred")]
+    assert shown.columns.tolist() == ["Attack", *pairs, "AUC"]
+
+
+def test_what_is_transferred_stands_beside_what_hindsight_finds():
+    evidence, _ = evidence_of({("mlp", "lira"): 1.5})
+    numbers, shown = summary.tabulate(evidence, levels=[0.1])
+    mean = evidence.metrics[0]["mean"]["transferred"]
+    [one] = [entry for entry in mean["rates"] if entry["level"] == 0.1]
+    row, interval = numbers.iloc[0], one["tpr"]["this_population"]
+    assert row["tpr_at_0.1_transferred"] == one["tpr"]["mean"] != row["tpr_at_0.1"]
+    assert row["tpr_at_0.1_transferred_realised_fpr"] == one["realised_fpr"]["mean"]
+    assert row["tpr_at_0.1_transferred_low"] == interval["low"]
+    assert row["balanced_accuracy_transferred"] == mean["best"]["balanced_accuracy"]["mean"]
+    cell = shown["TPR @ 10 % FPR, transferred"][0]
+    assert cell.startswith(f"{100 * one['tpr']['mean']:.1f} % [")
+    assert cell.endswith(f"] at {100 * one['realised_fpr']['mean']:.2g} %")
+    assert any(note.startswith("Transferred:") for note in shown.attrs["notes"])
+    one_target, _ = evidence_of({("mlp", "lira"): 1.5}, targets=1)
+    numbers, shown = summary.tabulate(one_target, levels=[0.1])
+    assert not [name for name in shown.columns if "transferred" in name]
+    assert np.isnan(numbers["tpr_at_0.1_transferred"][0])
+    assert any("at least two" in note for note in shown.attrs["notes"])
+
+
+def test_few_false_positives_are_marked():
+    evidence, _ = evidence_of({("mlp", "lira"): 1.5})  # 200 non-members
+    _, shown = summary.tabulate(evidence, levels=[0.01, 0.1])
+    assert shown["TPR @ 1 % FPR"][0].endswith("‡")
+    assert "‡" not in shown["TPR @ 10 % FPR"][0]
+    assert any(note.startswith("‡") for note in shown.attrs["notes"])
 
 
 def test_one_audit_needs_no_heading():
@@ -85,7 +115,7 @@ def test_unresolved_levels_are_flagged_and_explained():
     assert numbers["tpr_at_0.001"][0] == pytest.approx(np.mean(alone))
     pooled, shown = summary.tabulate(evidence, levels=[0.001], over="pooled")
     assert "†" not in shown["TPR @ 0.1 % FPR"][0]
-    assert len(shown.attrs["notes"]) == 1
+    assert not any(note.startswith("†") for note in shown.attrs["notes"])
     scores, member = (array.ravel() for array in raw["mlp", "lira"])
     assert pooled["tpr_at_0.001"][0] == pytest.approx(slow_tpr(scores, member, 0.001))
 
@@ -191,7 +221,8 @@ def test_a_page_has_a_paragraph_of_what_there_is_to_say(tmp_path, monkeypatch):
         settings = {"table": "summary", "title": "T", "caption": caption, "options": {}}
         make_table.main(**paths, settings=settings)
         said = re.findall("<p>(.*)</p>", paths["html"].read_text())
-        assert said == [f"{caption} {common.NOTES['mean']}".strip() + f" {common.NOTES['†']}"]
+        notes = " ".join(common.NOTES[key] for key in ("mean", "†", "‡", "transferred"))
+        assert said == [f"{caption} {notes}".strip()]
     assert "<p>" not in page("T", {"": pd.DataFrame()})
 
 

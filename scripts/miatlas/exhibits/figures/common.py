@@ -11,6 +11,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from miatlas.exhibits.evidence import Evidence, estimate
 from miatlas.exhibits.texts import in_figure
+from miatlas.leakage.levels import FEW
 
 COLUMN, PAGE = 3.4, 7.0  # widths in inches of one and of two columns of print
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
@@ -162,6 +163,21 @@ def log_axes(axes: Axes, lowest: float) -> None:
         axis.set_major_locator(LogLocator(base=10, numticks=12))
         axis.set_minor_formatter(NullFormatter())
     _finish(axes, [lowest, 1])
+
+
+def mark_few(axes: Axes, evidence: Evidence, curves: list[Series]) -> float:
+    """Shade the FPRs of logarithmic axes at which fewer than ten false positives are allowed.
+
+    Of the pooled curve with the fewest non-members; returns where the shade ends.
+    """
+    end = FEW * max(resolution(evidence.curve(one.audit, one.label)) for one in curves)
+    low, high = axes.get_xlim()
+    if end > low:
+        end = min(end, high)
+        axes.axvspan(low, end, facecolor="0.93", zorder=0)
+        words = f"fewer than\n{FEW} false\npositives"
+        axes.text(1.1 * low, 0.85, words, fontsize=5.5, color="0.4", ha="left", va="top")
+    return end
 
 
 def linear_axes(axes: Axes) -> None:

@@ -19,8 +19,9 @@ def draw(
 ):
     """Return the figure and its numbers: audit, label, name, fpr, tpr, low, high.
 
-    Lines are the pooled curves, bands as in `common.curve_data`. Both axes begin at `floor`, or at
-    the FPR of one false positive where the data resolve no less. `auc`: say it in the legend.
+    Lines are the pooled curves, bands as in `common.curve_data`. Shaded: fewer than ten false
+    positives are allowed. Both axes begin at `floor`, or at the FPR of one false positive where the
+    data resolve no less. `auc`: say it in the legend.
     """
     curves = common.series(evidence, audit_names)
     data = [common.curve_data(evidence, one, band, floor) for one in curves]
@@ -30,5 +31,6 @@ def draw(
         name = common.with_auc(evidence, one) if auc else one.name
         common.draw_curve(axes, points, name, **common.style(index))
     common.log_axes(axes, min(points["fpr"].iloc[0] for points in data))
+    common.mark_few(axes, evidence, curves)
     common.legend(axes)
     return figure, pd.concat(data, ignore_index=True)

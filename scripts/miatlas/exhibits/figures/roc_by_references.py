@@ -29,8 +29,11 @@ def draw(
     for axes, sweep in zip(grid, panels, strict=True):
         tables += _draw_panel(axes, evidence, sweep, band, floor)
     data = pd.concat(tables, ignore_index=True)
+    places = data[["audit", "label", "name"]].drop_duplicates()
+    curves = [common.Series(*place) for place in places.itertuples(index=False)]
     for axes in grid:
         common.log_axes(axes, data["fpr"].min())
+        common.mark_few(axes, evidence, curves)
         axes.legend(loc="lower right", title="shadow models")
     return figure, data
 

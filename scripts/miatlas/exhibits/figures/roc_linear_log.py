@@ -34,6 +34,7 @@ def draw(
     table = pd.concat(data, ignore_index=True)
     common.linear_axes(linear)
     common.log_axes(logarithmic, table["fpr"][table["fpr"] > 0].min())
+    common.mark_few(logarithmic, evidence, curves)
     linear.set_title("(a) linear scale")
     logarithmic.set_title("(b) logarithmic scale")
     entries = linear.get_legend_handles_labels()

@@ -27,10 +27,12 @@ def tabulate(
     """Return the numbers and the table shown, a row for each attack.
 
     Columns: a mark for each of `uses.NAMES`, the TPR at each of `levels` and the balanced accuracy
-    (and the `auc`), each for every audit; a dash where an audit did not run the attack. `levels`,
-    `over` and the notes as in `summary`. The numbers have a row for each attack and audit.
+    (and the `auc`), each for every audit, and beside it at the transferred threshold where an audit
+    has several targets; a dash where an audit did not run the attack. `levels`, `over` and the
+    notes as in `summary`. The numbers have a row for each attack and audit.
     """
     pairs, numbers, shown, everything = evidence.pairs(), [], [], []
+    several = any(result["mean"]["transferred"] for result in evidence.metrics)
     asked = [("tpr", level) for level in levels] + [("balanced_accuracy", None)]
     asked += [("auc", None)] if auc else []
     for label, name in evidence.names.items():
@@ -44,16 +46,24 @@ def tabulate(
         for (quantity, level), audit in product(asked, evidence.audits()):
             column = _heading(quantity, level, audit, evidence.audits(), audit_names)
             cells[column] = common.NONE
+            if several and quantity != "auc":
+                cells[f"{column}, transferred"] = common.NONE
             if audit in rows:
-                found = estimate(evidence.result(audit, label), quantity, level, over)
+                result = evidence.result(audit, label)
+                found = estimate(result, quantity, level, over)
                 prefix = f"tpr_at_{level:g}" if level else quantity
                 rows[audit] |= common.values(prefix, found, fpr=bool(level))
                 cells[column] = (common.number if quantity == "auc" else common.rate)(found)
                 everything.append(found)
+                if several and quantity != "auc":
+                    moved = estimate(result, quantity, level, threshold=common.TRANSFERRED)
+                    rows[audit] |= common.values(f"{prefix}_transferred", moved, fpr=bool(level))
+                    cells[f"{column}, transferred"] = common.transferred_rate(moved)
         numbers += rows.values()
         shown.append(cells)
     shown = pd.DataFrame(shown)
     shown.attrs["notes"] = [MARKS, *common.notes(evidence.metrics, over, everything)]
+    shown.attrs["notes"] += [common.NOTES[common.TRANSFERRED]] if several else []
     return pd.DataFrame(numbers), shown
 
 

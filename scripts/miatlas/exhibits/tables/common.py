@@ -2,9 +2,10 @@
 
 import math
 
-from miatlas.exhibits.evidence import Estimate, percent
+from miatlas.exhibits.evidence import Estimate, estimate, percent
 
-BELOW = "†"
+BELOW, FEW = "†", "‡"
+TRANSFERRED = "transferred"
 NONE = "–"
 NOTES = {
     "mean": "Mean over the targets; 95 % intervals for this population: other models, and other"
@@ -14,6 +15,9 @@ NOTES = {
     "single": "One target; 95 % intervals for this population: this model, other examples of the"
     " kind.",
     BELOW: f"{BELOW} FPR below what the number of non-members resolves: TPR at no false positive.",
+    FEW: f"{FEW} Fewer than ten false positives allowed: the best threshold in hindsight flatters.",
+    TRANSFERRED: "Transferred: at a threshold taken from the other targets, as an attacker has it,"
+    " with the FPR it attains; all else is at the best threshold in hindsight, as papers print it.",
 }
 
 
@@ -26,8 +30,22 @@ def rate(estimate: Estimate) -> str:
     """Return a rate in percent with its interval, flagged where it is below the resolution."""
     numbers = [100 * x for x in (estimate.value, estimate.low, estimate.high)]
     digits = 1 if numbers[0] >= 0.95 else 2
-    flag = f" {BELOW}" if estimate.below_resolution else ""
+    if math.isnan(estimate.value):
+        return NONE
+    flag = f" {BELOW}" if estimate.below_resolution else f" {FEW}" if estimate.few else ""
     return _with_interval(numbers, digits, " %") + flag
+
+
+def side_by_side(result: dict, quantity: str, level, over: str) -> tuple[Estimate, Estimate]:
+    """Return an estimate at the best threshold in hindsight, and at the transferred one."""
+    transferred = estimate(result, quantity, level, threshold=TRANSFERRED)
+    return estimate(result, quantity, level, over), transferred
+
+
+def transferred_rate(estimate: Estimate) -> str:
+    """Return a rate at a transferred threshold, with the FPR attained where it is a TPR."""
+    fpr = "" if math.isnan(estimate.realised_fpr) else f" at {100 * estimate.realised_fpr:.2g} %"
+    return rate(estimate) + fpr
 
 
 def number(estimate: Estimate) -> str:
@@ -43,8 +61,13 @@ def _with_interval(numbers, digits, unit):
 def notes(results: list[dict], over: str, estimates: list[Estimate]) -> list[str]:
     """Return the lines to put below a table: what the intervals are, what the flag means."""
     single = all(len(result["targets"]) == 1 for result in results)
-    flagged = any(estimate.below_resolution for estimate in estimates)
-    return [NOTES["single" if single else over]] + ([NOTES[BELOW]] if flagged else [])
+    flags = {
+        BELOW: any(estimate.below_resolution for estimate in estimates),
+        FEW: any(estimate.few and not estimate.below_resolution for estimate in estimates),
+    }
+    said = [NOTES["single" if single else over], *(NOTES[key] for key, is_ in flags.items() if is_)]
+    reasons = dict.fromkeys(filter(None, (result["not_transferred"] for result in results)))
+    return said + [f"{reason[0].upper()}{reason[1:]}." for reason in reasons]
 
 
 def values(prefix: str, estimate: Estimate, fpr: bool = False) -> dict:

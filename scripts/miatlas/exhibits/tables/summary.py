@@ -24,29 +24,38 @@ def tabulate(
     Where there are several audits, each begins with a row that says only its name; `by`
     target_cohort: those of one target cohort share the rows, and `audit_names` names cohorts.
     `levels`: FPRs, of those evaluated; `overall`: balanced accuracy and AUC as well; `over` as in
-    `exhibits.estimate`. `attrs["notes"]` of the table shown are the lines that belong below it.
+    `exhibits.estimate`. TPR and balanced accuracy stand at the best threshold in hindsight and,
+    where an audit has several targets, beside it at the transferred one. `attrs["notes"]` of the
+    table shown are the lines that belong below it.
     """
     numbers, shown, everything, groups = [], [], [], _groups(evidence, by)
+    several = any(result["mean"]["transferred"] for result in evidence.metrics)
     for group, pairs in groups.items():
         if len(groups) > 1:
             shown.append({"Attack": audit_names.get(group, group)})
         for audit, label in pairs:
             result, name = evidence.result(audit, label), evidence.names[label]
-            tprs = {level: estimate(result, "tpr", level, over) for level in levels}
             row, cells = {"audit": audit, "label": label, "name": name}, {"Attack": name}
-            for level, tpr in tprs.items():
-                row |= common.values(f"tpr_at_{level:g}", tpr, fpr=True)
-                cells[common.heading(level)] = common.rate(tpr)
+            asked = [("tpr", level) for level in levels] + [("balanced_accuracy", None)] * overall
+            for quantity, level in asked:
+                found, transferred = common.side_by_side(result, quantity, level, over)
+                prefix = f"tpr_at_{level:g}" if level else quantity
+                row |= common.values(prefix, found, fpr=bool(level))
+                row |= common.values(f"{prefix}_transferred", transferred, fpr=bool(level))
+                heading = common.heading(level) if level else "Balanced accuracy"
+                cells[heading] = common.rate(found)
+                if several:
+                    cells[f"{heading}, transferred"] = common.transferred_rate(transferred)
+                everything.append(found)
             if overall:
-                accuracy = estimate(result, "balanced_accuracy", over=over)
                 auc = estimate(result, "auc", over=over)
-                row |= common.values("balanced_accuracy", accuracy) | common.values("auc", auc)
-                cells |= {"Balanced accuracy": common.rate(accuracy), "AUC": common.number(auc)}
+                row |= common.values("auc", auc)
+                cells["AUC"] = common.number(auc)
             shown.append(cells)
             numbers.append(row)
-            everything += tprs.values()
     shown = pd.DataFrame(shown).fillna("")
     shown.attrs["notes"] = common.notes(evidence.metrics, over, everything)
+    shown.attrs["notes"] += [common.NOTES[common.TRANSFERRED]] if several else []
     return pd.DataFrame(numbers), shown
 
 
