@@ -1,6 +1,9 @@
 """Metrics of whole audits: several targets, tables, vulnerability of examples."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import measure_leakage
 import numpy as np
@@ -174,3 +177,29 @@ def test_with_the_public_scripts_preset_a_tpr_is_that_of_the_last_point_below_th
         for level in (0.001, 0.01, 0.1):
             allowed = fpr < level - 1e-12 if preset else fpr <= level + 1e-12
             assert read[level] == pytest.approx(tpr[allowed][-1])
+
+
+LARGE = """
+import resource, sys, time
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+from miatlas.leakage.metrics import evaluate
+generator = np.random.default_rng(0)
+member = generator.random((10, 50_000)) < 0.5
+scores = generator.normal(size=member.shape) + member
+start = time.process_time()
+evaluate(scores, member, np.ones_like(member), np.arange(10))
+unit = 2**20 if sys.platform == "darwin" else 2**10
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+print(time.process_time() - start, peak)
+"""
+
+
+@pytest.mark.slow
+def test_ten_targets_of_50_000_examples_take_seconds_and_little_memory():
+    scripts = str(Path(metrics.__file__).parents[2])
+    command = [sys.executable, "-c", LARGE, scripts]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    seconds, mebibytes = map(float, said.split())
+    assert seconds < 10
+    assert mebibytes < 500
