@@ -2,6 +2,7 @@
 #   make                                  the demo and its report
 #   make STUDY="config/carlini2022.yaml"  another study (several files: later ones on top)
 #   make DATA_ROOT=/where/data/is ...     where data sets are read from, and downloaded to
+#   make new AUDIT=mine                   a folder with the audit of a model that exists
 PYTHON ?= python3
 CORES ?= all
 STUDY ?= config/config.yaml
@@ -22,8 +23,8 @@ ifneq ($(shell test -w "$${XDG_CACHE_HOME:-$$HOME}" && echo writable),writable)
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 
-.PHONY: demo report figures attacks schema slurm plan test test-all test-slurm docs lint bench coverage gpu \
-	gpu-alone clean
+.PHONY: demo report figures attacks new schema slurm plan test test-all test-slurm docs lint bench \
+	coverage gpu gpu-alone clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed
@@ -40,6 +41,11 @@ figures: .venv/installed
 # Every attack: whose it is, what it needs, its options.
 attacks: .venv/installed
 	@.venv/bin/python scripts/list_attacks.py
+
+# A folder with the audit of a model that exists, which runs at once: make new AUDIT=mine
+new: .venv/installed
+	$(if $(AUDIT),,$(error AUDIT: name the folder: make new AUDIT=mine))
+	@.venv/bin/python scripts/new_audit.py "$(AUDIT)"
 
 # What editors check studies by, and the reference of their keys, out of the code.
 schema: .venv/installed

@@ -146,9 +146,15 @@ def test_another_list_of_members_draws_anew_what_depends_on_it(done):
 def test_an_attacks_option_recomputes_that_attack_only(done):
     done.study["attacks"]["lira_online"] = {"variance": "per_example"}
     audits = ("trained", "same", "mine")
-    assert done.plan() == {
-        f"audits/{audit}/lira_online{end}" for audit in audits for end in (".h5", ".metrics.json")
-    }
+    assert (
+        done.plan()
+        == {
+            f"audits/{audit}/lira_online{end}"
+            for audit in audits
+            for end in (".h5", ".metrics.json")
+        }
+        | TOLD
+    )
 
 
 def test_eight_more_shadow_models_train_eight(done):
@@ -257,14 +263,7 @@ def test_who_was_memorised_is_named_and_who_was_not_is_not(done):
     for audit, leaks in (("mine", True), ("innocent", False)):
         file = done.results / f"audits/{audit}/lira_online.metrics.json"
         found = json.loads(file.read_text())["targets"][0]
-        with h5py.File(done.results / f"audits/{audit}/lira_online.h5") as file:
-            scores, member = file["scores"][0], file["member"][0]
-            kept = np.isfinite(scores)
-        inside, outside = scores[kept & member], scores[kept & ~member]
-        assert found["auc"] == pytest.approx(
-            (inside[:, None] > outside).mean() + (inside[:, None] == outside).mean() / 2, abs=1e-9
-        )
-        deviation = np.sqrt((1 / len(inside) + 1 / len(outside)) / 12)
-        assert (found["auc"] > 0.5 + 4 * deviation) == leaks
-        if not leaks:
-            assert abs(found["auc"] - 0.5) < 3 * deviation
+        if leaks:
+            assert found["auc"]["low"] > 0.6
+        else:
+            assert found["auc"]["low"] < 0.5 < found["auc"]["high"]

@@ -1,0 +1,64 @@
+"""`make new`: a folder with an audit that runs at once, without a line of one's own."""
+
+import filecmp
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+from projects import REPOSITORY
+
+FILES = ["README.md", "audit.yaml", "data.npz", "members.txt", "model.pt", "network.py"]
+
+
+def written(project, folder):
+    """Let the script write a folder, from the project's copy of the repository."""
+    command = [sys.executable, "scripts/new_audit.py", folder]
+    return subprocess.run(command, cwd=project.root, capture_output=True, text=True)
+
+
+@pytest.fixture
+def new(project):
+    done = written(project, "mine")
+    assert done.returncode == 0, done.stderr
+    assert "make STUDY=mine/audit.yaml" in done.stdout
+    (project.root / "study.yaml").unlink()
+    return project
+
+
+@pytest.mark.slow
+def test_the_folder_runs_as_it_is_and_names_who_was_remembered(new):
+    """And stands anywhere: its files are looked for beside the study."""
+    assert sorted(path.name for path in (new.root / "mine").iterdir()) == FILES
+    study = new.root / "mine" / "audit.yaml"
+    assert len(study.read_text().splitlines()) <= 45
+    command = [part if part != str(new.root / "study.yaml") else str(study)
+               for part in new.command()]  # fmt: skip
+    run = subprocess.run(command, cwd=new.root, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    results = new.root / "results" / "mine"
+    found = json.loads((results / "audits/leakage/lira_online.metrics.json").read_text())
+    assert found["targets"][0]["auc"]["low"] > 0.6
+    assert found["targets"][0]["members"] == 300
+    log = (results / "logs/accept_models/target/0.log").read_text()
+    assert log.startswith("target: model 0 is right about 100.0% of its 300 members")
+    assert (results / "exhibits/mine/curves.svg").exists()
+
+
+@pytest.mark.slow
+def test_the_example_is_made_of_a_seed_and_nothing_is_written_over(new):
+    assert written(new, "yours").returncode == 0
+    same = filecmp.cmpfiles(new.root / "mine", new.root / "yours", ["data.npz", "members.txt"])
+    assert same[0] == ["data.npz", "members.txt"]
+    again = written(new, "mine")
+    assert again.returncode == 1
+    assert again.stderr == "miatlas: mine: is there already, and not empty: choose another AUDIT=\n"
+
+
+def test_the_template_is_a_study_of_known_keys():
+    study = yaml.safe_load((REPOSITORY / "config/audit/audit.yaml").read_text())
+    assert set(study) == {
+        "study", "seed", "pathvars", "populations", "recipes", "cohorts", "attacks", "audits",
+        "exhibits",
+    }  # fmt: skip
