@@ -5,8 +5,17 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from miatlas.running.logs import logged
-from miatlas.running.store import PART, SLICE, fill, fill_by_slices, new_h5, opened
-from miatlas.signals import consistency
+from miatlas.running.store import (
+    PART,
+    SLICE,
+    by_slices,
+    fill,
+    fill_by_slices,
+    new_h5,
+    opened,
+    write_h5,
+)
+from miatlas.signals import consistency, probabilities
 from miatlas.signals.answers import ALIKE, ANSWERS, MASKS, SIGNALS, Signals, slices
 
 if TYPE_CHECKING:
@@ -16,7 +25,12 @@ AT_ONCE = 2**25  # numbers read at once, whatever the chunks of the file
 
 
 def main(*, external: str, signals: str, settings: dict) -> None:
-    """Write the accepted signals; refuse shapes that do not fit and values that cannot be."""
+    """Write the accepted signals; refuse shapes that do not fit and values that cannot be.
+
+    A table of probabilities (.csv, .npz) is made into signals first.
+    """
+    if probabilities.is_table(external):
+        return accept_probabilities(external, signals, settings)
     given = Signals([external])
     with opened(external) as file:
         answers = [name for name in ANSWERS if name in file]
@@ -32,6 +46,19 @@ def main(*, external: str, signals: str, settings: dict) -> None:
     print(f"{settings['cohort']}: {given.shape[0]} models, {given.shape[1]} examples accepted")
     if others:
         print(f"{external}: not read: {', '.join(others)}")
+
+
+def accept_probabilities(external, signals, settings) -> None:
+    """Write the signals of a table of probabilities, which has been checked as it was read."""
+    arrays = probabilities.read(external)
+    models, examples = arrays["member"].shape
+    known = {name: arrays[name] for name in ("role", "member")}  # of phi and logits, one is made
+    consistency.check(external, 0, known, settings["paired"])
+    consistency.check_classes(external, arrays["labels"], arrays["logits"].shape[-1])
+    facts = {"cohort": settings["cohort"], "external": str(external)}
+    write_h5(signals, arrays, facts, by_slices(arrays))
+    check_members(external, arrays["member"])
+    print(f"{settings['cohort']}: {models} models, {examples} examples accepted")
 
 
 def checked(given: Signals, answers: list[str], paired: bool) -> Iterator:

@@ -45,7 +45,7 @@ def test_tables_and_arrays_say_the_same(tmp_path):
     np.savez(tmp_path / "answers.npz", **arrays, role=np.zeros(20, np.uint8))
     table().sample(frac=1, random_state=1).to_csv(tmp_path / "answers.csv", index=False)
     npz, csv = read(tmp_path / "answers.npz"), read(tmp_path / "answers.csv")
-    assert set(npz) == {*csv, "role"}
+    assert set(npz) == set(csv) == {"member", "labels", "role", "phi", "logits"}
     for name in csv:
         assert npz[name] == pytest.approx(csv[name], abs=1e-6)
     assert np.array_equal(npz["member"], MEMBER)

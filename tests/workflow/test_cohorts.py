@@ -182,3 +182,39 @@ def test_the_same_models_are_asked_again_and_nothing_is_trained(done):
         with h5py.File(files[0]) as one, h5py.File(files[1]) as warm:
             assert np.array_equal(one["member"][:], warm["member"][:])
             assert warm["logits"][:] == pytest.approx(one["logits"][:] / 4.0, abs=2e-3)
+
+
+@pytest.mark.parametrize("kind", ["npz", "csv"])
+def test_probabilities_of_other_software_are_audited_as_their_signals_are(project, kind):
+    """A table of probabilities says the same as the signals file that is made of its logits."""
+    stream = np.random.default_rng(3)
+    member = stream.random((8, 60)).argsort(axis=0) < 4
+    labels = stream.integers(3, size=60)
+    logits = stream.normal(size=(8, 60, 3)) + 2 * member[..., None] * np.eye(3)[labels]
+    p = np.exp(logits) / np.exp(logits).sum(2, keepdims=True)
+    with h5py.File(project.root / "signals.h5", "w") as file:
+        file["member"], file["labels"] = member, labels
+        file["phi"] = np.log(p / (1 - p))[:, np.arange(60), labels][..., None].astype(np.float32)
+    if kind == "npz":
+        np.savez(project.root / "table.npz", probabilities=p, labels=labels, member=member)
+    else:
+        rows = [(m, i, labels[i], int(member[m, i]), *p[m, i]) for m in range(8) for i in range(60)]
+        lines = [",".join(map(str, row)) for row in rows]
+        head = "model,example,label,member,a,b,c"
+        (project.root / "table.csv").write_text("\n".join([head, *lines]))
+    project.study["cohorts"] = {
+        "made": {"signals": "signals.h5"}, "table": {"signals": f"table.{kind}"}
+    }  # fmt: skip
+    audit = {"target": "made", "attacks": ["loss", "lira_online"], "targets": 4}
+    project.study["audits"] = {"made": audit, "table": audit | {"target": "table"}}
+    project.study["exhibits"] = {}
+    files = [
+        f"results/audits/{a}/{label}.h5" for a in ("made", "table") for label in audit["attacks"]
+    ]
+    project.run(*files)
+    for label in audit["attacks"]:
+        found = []
+        for name in ("made", "table"):
+            with h5py.File(project.results / f"audits/{name}/{label}.h5") as file:
+                found.append(file["scores"][()])
+        assert found[0] == pytest.approx(found[1], abs=1e-4)

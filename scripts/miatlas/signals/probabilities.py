@@ -35,7 +35,7 @@ def is_table(path) -> bool:
 
 
 def read(path) -> dict[str, np.ndarray]:
-    """Return the signals of a file of probabilities: member, labels, phi, logits, maybe role.
+    """Return the signals of a file of probabilities: member, labels, role, phi, logits.
 
     npz: probabilities (M, N, C), labels (N,), member (M, N), optional role (N,).
     csv: a row a model and example, with the columns model, example, label, member, and then the
@@ -46,8 +46,8 @@ def read(path) -> dict[str, np.ndarray]:
     arrays = _of_csv(path) if path.suffix == ".csv" else _of_npz(path)
     p, labels, member = arrays["probabilities"], arrays["labels"], arrays["member"]
     _check(path, p, labels, member)
-    kept = {"role": arrays["role"]} if "role" in arrays else {}
-    return {"member": member.astype(bool), "labels": labels.astype(np.int64), **kept,
+    role = arrays.get("role", np.zeros(len(labels), np.uint8))
+    return {"member": member.astype(bool), "labels": labels.astype(np.int64), "role": role,
             **signals(p.astype(np.float64), labels)}  # fmt: skip
 
 

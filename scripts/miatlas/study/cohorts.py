@@ -123,7 +123,10 @@ class ReleasedCohort(Section):
 class ExternalCohort(Section):
     """A cohort that other software trained and queried."""
 
-    signals: str = Field(description="The path of its signals file (HDF5).")
+    signals: str = Field(
+        description="The path of its signals file (HDF5), or of a table of the probabilities that"
+        " its models answer (.csv, .npz; see scripts/miatlas/signals/probabilities.py)."
+    )
     paired: bool = Field(
         False,
         description="Models 2k and 2k + 1 hold complementary halves of the pool, as in the design"

@@ -45,6 +45,8 @@ def _known(cohort, populations):
         return cohort | {"kind": kind_of(population)} | examples
     if not Path(cohort["signals"]).is_file():
         return cohort  # said elsewhere
+    if Path(cohort["signals"]).suffix in (".csv", ".npz"):  # of probabilities: read by its job
+        return cohort | {"queries": {"count": 1}, "answers": ["phi", "logits"]}
     from miatlas.running.store import opened
     from miatlas.signals.answers import check_signals  # not wanted where there is no file to open
 
