@@ -14,7 +14,7 @@ if not SCRIPTS.is_dir():
     )
 sys.path.insert(0, str(SCRIPTS))
 
-from miatlas.study import contents, jobs, reading
+from miatlas.study import contents, jobs, plugins, reading
 from miatlas.running.digest import digest as digest_of
 from miatlas.running.digest import READ
 from miatlas.running.file_digests import KNOWN, of_files
@@ -128,6 +128,14 @@ def made_of(kind, suffix, distilled):
         )
 
     return files
+
+
+@declared
+def at_once(wildcards):
+    """The cores that a block is trained on: estimators are fitted several at once."""
+    cohort = STUDY["cohorts"][wildcards.cohort]
+    recipe = STUDY["recipes"][cohort["recipe"]]
+    return 8 if plugins.is_estimator(recipe["architecture"]["name"]) else 1
 
 
 @declared

@@ -23,6 +23,7 @@ rule train_models:
         cohort=either(contents.trained(STUDY)),
     conda:
         "../envs/training.yaml"
+    threads: at_once
     resources:
         mem_mb=growing(4000),
         runtime=growing(720),

@@ -1,5 +1,6 @@
 """Take over the weights of released models, once they are seen to be what they are said to be."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,9 @@ from miatlas.signals.trained_models import examples
 from miatlas.training import outputs, weight_files
 from miatlas.training.accuracy import at_chance, measured, other_order, remark
 from miatlas.training.ensemble import Ensemble
-from miatlas.training.networks import builder
+from miatlas.training.estimators import Estimators
+from miatlas.training.estimators import read as read_estimators
+from miatlas.training.networks import architecture, builder, is_estimator
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -43,9 +46,9 @@ def main(
     masks = read_h5(membership, ["member", "evaluated"])
     member, other = masks["member"], masks["evaluated"] & ~masks["member"]
     group = load(released, x, labels, settings, device)
+    answers = all_answers(group, x, released)
     rows = []
-    for k in range(group.models):
-        logits = answered(group.part(slice(k, k + 1)), x, f"{released[k % len(released)]}: model")
+    for k, logits in enumerate(answers):
         found = measured(logits, labels, member[k], other[k])
         print(told(settings, k, found, member[k], other[k]))
         if settings["at_chance"] == "stop":
@@ -53,28 +56,48 @@ def main(
         loss, accuracy = found["train_loss"], found["train_accuracy"]
         rows.append({"model": k, "epoch": 0, "loss": loss, "accuracy": accuracy, **found})
     write_csv(history, pd.DataFrame(rows))
-    write_weights(weights, {n: t.cpu().numpy() for n, t in group.weights().items()}, settings)
+    arrays = {n: t.cpu().numpy() if torch.is_tensor(t) else t for n, t in group.weights().items()}
+    write_weights(weights, arrays, settings)
 
 
-def load(files, x, labels, settings, device) -> Ensemble:
-    """Return the models of the files, the first of them tried on a few examples."""
-    network = builder(settings["architecture"], tuple(x.shape[1:]), int(labels.max()) + 1)()
-    own = isinstance(network, outputs.AsLogits)
-    tensors = weight_files.released(files, network.network if own else network)
-    if own:
-        tensors = {f"network.{name}": tensor for name, tensor in tensors.items()}
-    group = Ensemble.from_weights(network, tensors, device)
+def load(files, x, labels, settings, device) -> Ensemble | Estimators:
+    """Return the models of the files, as many as they are to be."""
+    classes = int(labels.max()) + 1
+    if is_estimator(architecture(settings["architecture"])):
+        group = Estimators([one for file in files for one in read_estimators(file)], classes)
+    else:
+        group = load_networks(files, x, classes, settings, device)
     if group.models != settings["models"]:
         raise ValueError(
             f"cohorts.{settings['cohort']}.models: {settings['models']}, but the weights are of"
             f" {group.models} models"
         )
+    return group
+
+
+def load_networks(files, x, classes, settings, device) -> Ensemble:
+    """Return the networks of the files, the first of them tried on a few examples."""
+    network = builder(settings["architecture"], tuple(x.shape[1:]), classes)()
+    own = isinstance(network, outputs.AsLogits)
+    tensors = weight_files.released(files, network.network if own else network)
+    if own:
+        tensors = {f"network.{name}": tensor for name, tensor in tensors.items()}
+    group = Ensemble.from_weights(network, tensors, device)
     one = group.part(slice(0, 1))
     try:
         outputs.check(lambda rows: one.answer(rows)[0], x)
     except ValueError as error:
         raise ValueError(f"{settings['architecture']['name']}: the network {error}") from error
     return group
+
+
+def all_answers(group, x, released) -> Iterator[np.ndarray]:
+    """Yield the logits (N, C) of each model."""
+    if isinstance(group, Estimators):
+        yield from np.log(np.clip(group.probabilities(x.cpu().numpy()), 1e-6, 1 - 1e-6))
+        return
+    for k in range(group.models):
+        yield answered(group.part(slice(k, k + 1)), x, f"{released[k % len(released)]}: model")
 
 
 def answered(one: Ensemble, x, who: str) -> np.ndarray:

@@ -9,8 +9,10 @@ from miatlas.running.allocator import keep_freed_memory
 from miatlas.running.logs import logged
 from miatlas.running.progress import Progress
 from miatlas.running.store import attributes, by_slices, fill, fill_by_slices, new_h5, read_h5
+from miatlas.signals import probabilities
 from miatlas.signals.queries import extract, finite, together
 from miatlas.signals.trained_models import load
+from miatlas.training.estimators import Estimators
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -40,7 +42,10 @@ def main(
     who = f"{settings['cohort']}: examples"
     with new_h5(signals, facts) as file, Progress(who, len(x)) as progress:
         fill(file, arrays, by_slices(arrays))
-        answers = extract(group, x, labels, settings["queries"], stacked, progress.advance)
+        if isinstance(group, Estimators):
+            answers = probabilities.extract(group, x, labels, progress.advance)
+        else:
+            answers = extract(group, x, labels, settings["queries"], stacked, progress.advance)
         models = range(*settings["models"])
         fill_by_slices(file, len(x), finite(answers, settings["cohort"], models))
         shapes = [f"{name} {file[name].shape}" for name in ("phi", "logits")]

@@ -16,7 +16,7 @@ from miatlas.running.progress import Progress
 from miatlas.running.seeds import rng, torch_seed
 from miatlas.running.store import attributes, read_h5, write_weights
 from miatlas.signals.answers import Signals
-from miatlas.training import networks, own_training
+from miatlas.training import estimator_training, networks, own_training
 from miatlas.training import trainer as training
 from miatlas.training.batches import Data, Model
 from miatlas.training.ensemble import stacks
@@ -58,7 +58,9 @@ def main(
     epochs = recipe["epochs"] or 1  # of a user's own training nothing is known but its end
     with Progress(where, epochs * (1 if stacked and recipe["epochs"] else len(models))) as progress:
         try:
-            if recipe["epochs"] is None:
+            if networks.is_estimator(architecture):
+                trained, rows = estimator_training.train(make(), data, models, classes, threads)
+            elif recipe["epochs"] is None:
                 trained, rows = own_training.train(
                     architecture, make, data, models, classes, progress
                 )
@@ -67,7 +69,8 @@ def main(
         except training.Diverged as error:
             raise training.Diverged(f"cohort {settings['cohort']}: {error}") from None
     write_csv(history, pd.DataFrame(rows))
-    write_weights(weights, {n: t.cpu().numpy() for n, t in trained.items()}, settings)
+    kept = {n: t.cpu().numpy() if torch.is_tensor(t) else t for n, t in trained.items()}
+    write_weights(weights, kept, settings)
 
 
 def load(population: str, roles: str, device):

@@ -17,7 +17,7 @@ from miatlas.training.architectures import fast_resnet
 from miatlas.training.architectures.base import Mean, PooledConvolution
 
 FOLDER = Path(architectures.__file__).parent
-EVERY = sorted(path for path in FOLDER.glob("[!_]*.py") if path.stem != "base")
+EVERY = sorted(path for path in FOLDER.glob("[!_]*.py") if path.stem not in ("base", "sklearn"))
 NAMES = [path.stem for path in EVERY if constant(path, "INPUTS") != "text"]  # those of images
 DEEP = ["densenet121", "resnet", "vgg16", "vgg16_dense"]
 deep_ones_slowly = pytest.mark.parametrize(

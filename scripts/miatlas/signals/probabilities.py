@@ -5,10 +5,14 @@ Whoever rounds a probability to 1 has no logit: probabilities are clipped to [1e
 
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from miatlas.running.store import SLICE
+from miatlas.signals.answers import slices
 
 SMALLEST = 1e-6
 SUM = 1e-3  # by which the probabilities of an example may miss 1
@@ -27,6 +31,19 @@ def signals(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarr
         "phi": (np.log(own) - np.log1p(-own))[..., None].astype(np.float32),
         "logits": np.log(clipped).astype(np.float32),
     }
+
+
+def extract(
+    group, x, labels: np.ndarray, progress: Callable[[int], None] = lambda _: None
+) -> Iterator[tuple[slice, Callable[[], dict]]]:
+    """Yield slices of N examples, and what returns K estimators' signals of them.
+
+    As `queries.extract`, for one query of the untouched examples x (N, ...), a tensor.
+    """
+    for where in slices(len(x), SLICE):
+        answers = signals(group.probabilities(x[where].cpu().numpy()), labels[where])
+        yield where, lambda answers=answers: answers
+        progress(len(labels[where]))
 
 
 def is_table(path) -> bool:

@@ -6,8 +6,9 @@ import torch
 from miatlas.running import devices
 from miatlas.running.store import attributes, read_h5, read_weights
 from miatlas.training.ensemble import Ensemble, stacks
+from miatlas.training.estimators import Estimators
 from miatlas.training.inputs import standardised
-from miatlas.training.networks import architecture, builder
+from miatlas.training.networks import architecture, builder, is_estimator
 
 
 def load(population: str, weights: str, settings: dict):
@@ -18,8 +19,10 @@ def load(population: str, weights: str, settings: dict):
     """
     device = devices.take()
     x, labels = examples(population, device)
-    shape = tuple(x.shape[1:])
-    network = builder(settings["architecture"], shape, int(labels.max()) + 1)()
+    shape, classes = tuple(x.shape[1:]), int(labels.max()) + 1
+    if is_estimator(architecture(settings["architecture"])):
+        return Estimators.from_weights(read_weights(weights), classes), x, labels, True
+    network = builder(settings["architecture"], shape, classes)()
     group = Ensemble.from_weights(network, read_weights(weights), device)
     return (
         group,

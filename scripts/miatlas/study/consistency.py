@@ -3,7 +3,7 @@
 from importlib import import_module
 
 from miatlas.designs.relations import made_for_each_target
-from miatlas.study import demands, example_kinds
+from miatlas.study import demands, example_kinds, plugins
 from miatlas.study.contents import kept, made_of, maker
 from miatlas.study.plugins import one_of
 
@@ -38,11 +38,25 @@ def _check_cohort(study, cohort, where):
     population = study["populations"][cohort["population"]]
     if design["name"] == "canaries" and population["canaries"] is None:
         raise ValueError(f"{where}.design: the population {cohort['population']} has no canaries")
+    if plugins.is_estimator(study["recipes"][cohort["recipe"]]["architecture"]["name"]):
+        _check_estimators(cohort, where)
     wrong = example_kinds.complaint(
         population, study["recipes"][cohort["recipe"]], cohort["queries"]
     )
     if wrong:
         raise ValueError(f"{where}.{wrong}")
+
+
+def _check_estimators(cohort, where):
+    """Estimators answer probabilities of the untouched example, and learn from labels."""
+    asked = cohort["queries"]
+    for key, wrong in (
+        ("queries.count", asked["count"] > 1),
+        ("queries.temperature", asked["temperature"] != 1),
+        ("teacher", cohort["teacher"] is not None),
+    ):
+        if wrong:
+            raise ValueError(f"{where}.{key}: is for networks, and the recipe's are estimators")
 
 
 def _check_made_of(study, cohort, where):
@@ -105,9 +119,21 @@ def _check_audit(study, audit, where):
             _check_beside(audit, cohorts, side, f"{where}.{side}")
     known = demands.known(cohorts, study["populations"])
     for label in audit["attacks"]:
+        _check_probed(study, cohorts, study["attacks"][label], f"{where}: attacks.{label}")
         same = audit["target"] == audit["shadow"]
         if wrong := demands.complaint(study["attacks"][label], known, same):
             raise ValueError(f"{where}: attacks.{label}{wrong}")
+
+
+def _check_probed(study, cohorts, attack, where):
+    """Networks are probed (noise, gradients, distances); estimators are not."""
+    for side, cohort in cohorts.items():
+        probes = demands.probes(attack["attack"], side, attack["options"])
+        recipe = study["recipes"].get(cohort.get("recipe"))
+        if probes and recipe and plugins.is_estimator(recipe["architecture"]["name"]):
+            raise ValueError(
+                f"{where} asks networks for {min(probes)}, and {side} models are estimators"
+            )
 
 
 def _check_beside(audit, cohorts, side, where):

@@ -56,11 +56,19 @@ def recipe(given, where: str) -> dict:
     }
     entry |= {key: _named(entry[key], kind, f"{where}.{key}") for key, kind in kinds.items()}
     name = entry["architecture"]["name"]
-    own = plugins.is_file(name) and "train" in functions(plugins.ARCHITECTURES.source(name))
-    if entry["epochs"] is None and not own:
+    source = plugins.ARCHITECTURES.source(name)
+    own = plugins.is_file(name) and "train" in functions(source)
+    fits_itself = plugins.is_estimator(name)
+    if fits_itself and entry["epochs"] is not None:
+        raise ValueError(f"{where}.epochs: an estimator ({name}) fits itself: it takes no epochs")
+    if entry["epochs"] is None and not own and not fits_itself:
         raise ValueError(
             f"{where}: option 'epochs' is required"
-            + (f", or a function train(x, labels, seed, device) in {name}" if own is False else "")
+            + (
+                ", or a function train(x, labels, seed, device) in the file"
+                if ".py" in name
+                else ""
+            )
         )
     return entry
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from miatlas.options import Option, declared
+from miatlas.options import Option, constant, declared
 from miatlas.study.checking import meant
 
 LIBRARY = Path(__file__).parents[1]
@@ -101,6 +101,11 @@ TABLES = Modules("exhibits/tables", "tabulate")
 def is_file(name) -> bool:
     """Say whether a plug-in is named by the path of a file of one's own."""
     return str(name).endswith(".py")
+
+
+def is_estimator(name: str) -> bool:
+    """Say whether an architecture is of estimators, which fit themselves and are no networks."""
+    return constant(ARCHITECTURES.source(name), "KIND", "network") == "estimator"
 
 
 @cache

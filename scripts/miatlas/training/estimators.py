@@ -7,9 +7,7 @@ run nothing, and a file with any other is refused.
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
 
-from miatlas.running.files import whole
 from miatlas.running.foreign_files import check_archive, little_memory, one_line
 
 BOOSTERS = {"XGBClassifier": "xgboost", "LGBMClassifier": "lightgbm"}  # where they are installed
@@ -76,6 +74,8 @@ def fitted(estimator, x: np.ndarray, labels: np.ndarray, members: list, seeds: l
     `members`: masks (N,) or indices, one a model. `jobs` are fitted at once; the result is the same
     for any number. Every `random_state` among the parameters is the model's seed.
     """
+    from joblib import Parallel, delayed
+
     work = (
         delayed(_fit)(estimator, x[member], labels[member], seed)
         for member, seed in zip(members, seeds, strict=True)
@@ -112,24 +112,41 @@ def probabilities(model, x: np.ndarray, classes: int) -> np.ndarray:
     return result
 
 
-# Files -------------------------------------------------------------------------------------------
+class Estimators:
+    """K fitted estimators of one population, asked as an ensemble of networks is."""
+
+    def __init__(self, models: list, classes: int):
+        self.estimators, self.classes, self.models = models, classes, len(models)
+
+    def probabilities(self, x: np.ndarray) -> np.ndarray:
+        """Return the probabilities (K, N, C) of x (N, ...)."""
+        flat = x.reshape(len(x), -1)
+        return np.stack([probabilities(model, flat, self.classes) for model in self.estimators])
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Return them as one array of bytes, as skops writes them, to be kept with weights."""
+        from skops.io import dumps
+
+        return {"skops": np.frombuffer(dumps(self.estimators), np.uint8)}
+
+    @classmethod
+    def from_weights(cls, weights: dict, classes: int) -> "Estimators":
+        """Return the estimators that `weights` wrote."""
+        from skops.io import get_untrusted_types, loads
+
+        content = weights["skops"].tobytes()
+        return cls(loads(content, trusted=get_untrusted_types(data=content)), classes)
 
 
-def write(path, models: list) -> None:
-    """Write estimators to a file of skops, whole."""
-    from skops.io import dumps
-
-    content = dumps(models)
-    with whole(path) as temporary:
-        temporary.write_bytes(content)
+# Files of others ---------------------------------------------------------------------------------
 
 
-def read(path, own: bool = False) -> list:
+def read(path) -> list:
     """Return the estimators of a skops file, which holds one or a list of them.
 
-    `own`: the workflow has written it. Of others nothing is run: ValueError in one line, naming the
-    file, refuses one that is damaged, that holds anything but estimators and the arrays they are
-    made of, or trees that lead out of themselves.
+    Nothing in it is run: ValueError in one line, naming the file, refuses one that is damaged, that
+    holds anything but estimators and the arrays they are made of, or trees that lead out of
+    themselves.
     """
     path = Path(path)
     if not path.is_file():
@@ -137,7 +154,7 @@ def read(path, own: bool = False) -> list:
     check_archive(path, "schema.json", "skops.io.dump")
     try:
         with little_memory(path):
-            models = _loaded(path, own)
+            models = _loaded(path)
     except _Refused as error:
         raise ValueError(f"{path}: {error}") from None
     except Exception as error:  # a damaged file fails in many ways
@@ -164,17 +181,16 @@ READ = {  # beside what skops knows to run nothing
 }  # fmt: skip
 
 
-def _loaded(path, own):
+def _loaded(path):
     from skops.io import get_untrusted_types, load
 
     kinds = get_untrusted_types(file=path)
-    strange = [] if own else [kind for kind in kinds if kind not in READ]
+    strange = [kind for kind in kinds if kind not in READ]
     if strange:
         raise _Refused(f"holds {', '.join(strange[:3])}, which is not read")
     models = load(path, trusted=kinds)
-    if not own:
-        for part in _parts(models, set()):
-            _check_tree(part)
+    for part in _parts(models, set()):
+        _check_tree(part)
     return models
 
 

@@ -23,6 +23,11 @@ def architecture(entry: dict):
     return OwnNetwork(found) if plugins.is_file(entry["name"]) else found
 
 
+def is_estimator(found) -> bool:
+    """Say whether an architecture is of estimators, which fit themselves."""
+    return getattr(found, "KIND", "network") == "estimator"
+
+
 def builder(entry: dict, shape: tuple[int, ...], classes: int):
     """Return what builds one network of an architecture (name and options)."""
     options = {key: value for key, value in entry.items() if key != "name"}
