@@ -47,7 +47,8 @@ def example(folder: Path) -> None:
     x, labels = (x[rows] / 16).astype(np.float32), labels[rows]
     members = np.sort(stream.permutation(EXAMPLES)[:MEMBERS])
     np.savez_compressed(folder / "data.npz", x=x, labels=labels)
-    (folder / "members.txt").write_text("\n".join(map(str, members)) + "\n")
+    lines = "\n".join(map(str, members)) + "\n"
+    (folder / "members.txt").write_text(lines, encoding="utf-8")
     weights(folder, x[members], labels[members])
 
 
