@@ -1,0 +1,79 @@
+"""The answer of a study: what each audit found, as plain data; the page and the check read it."""
+
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+
+from miatlas.exhibits.answer import words
+from miatlas.exhibits.answer.findings import Finding, excess, finding, level_for, strongest
+from miatlas.exhibits.answer.tolerance import judge
+
+MOST_RECORDS = 25
+
+
+def of_audit(name: str, results: list[dict], shown: dict[str, str], tolerance: dict | None) -> dict:
+    """Return what an audit found.
+
+    results: of its attacks, as `leakage.metrics.evaluate` returns them; shown: label -> name.
+    Raises ValueError without any result.
+    """
+    if not results:
+        raise ValueError(f"audit {name} has no results")
+    level = tolerance["level"] if tolerance else level_for(results[0])
+    found = sorted(
+        (finding(result, shown[result["label"]], level) for result in results),
+        key=lambda one: -excess(one),
+    )
+    best, targets = strongest(found), results[0]["targets"]
+    others = sum(t["nonmembers"] for t in targets[1:]) or targets[0]["nonmembers"]
+    verdict = judge(best, tolerance, others) if tolerance else None
+    return {
+        "audit": name,
+        "targets": len(targets),
+        "members": round(float(np.mean([t["members"] for t in targets]))),
+        "nonmembers": round(float(np.mean([t["nonmembers"] for t in targets]))),
+        "level": level,
+        "sentence": words.sentence(best),
+        "how": words.how(best),
+        "guessing": words.against_guessing(best),
+        "priors": words.priors(best),
+        "strongest": best.label,
+        "attacks": [row(one) for one in found],
+        "findings": [asdict(one) for one in found],
+        "few": words.Rate(10 / targets[0]["nonmembers"]).value,
+        "verdict": asdict(verdict) if verdict else None,
+    }
+
+
+def row(found: Finding) -> dict[str, str]:
+    """Return an attack's row of the table."""
+    return {
+        "attack": found.shown,
+        "tpr": words.percent(found.tpr),
+        "fpr": words.percent(found.fpr),
+        "auc": words.decimal(found.auc),
+        "balanced accuracy": words.percent(found.balanced_accuracy),
+    }
+
+
+def exposed(runs: dict[str, dict], thresholds: dict[str, list[float]], labels) -> pd.DataFrame:
+    """Return the members that most attacks name, a row a record, the most exposed first.
+
+    runs: by label, scores, member, evaluated (T, N) as filed. thresholds: by label, the one
+    transferred to each target, None where nobody is named. Columns: example, class, named (the
+    number of pairs of attack and target that name it), of (those that attacked it as a member).
+    """
+    named = of = 0
+    for label, run in runs.items():
+        at = np.array([np.inf if t is None else t for t in thresholds[label]])[:, None]
+        member = run["member"] & run["evaluated"]
+        with np.errstate(invalid="ignore"):
+            named = named + (member & (run["scores"] >= at)).sum(axis=0)
+        of = of + member.sum(axis=0)
+    table = pd.DataFrame(
+        {"example": np.arange(len(named)), "class": labels, "named": named, "of": of}
+    )
+    share = table["named"] / table["of"].clip(lower=1)
+    order = np.lexsort((table["example"], -table["named"], -share))
+    return table.iloc[order][table["named"].iloc[order] > 0].reset_index(drop=True)

@@ -1,0 +1,81 @@
+"""What was found, in plain words and whole numbers."""
+
+from miatlas.exhibits.answer.findings import Finding, Rate
+
+PER = 1000
+PRIORS = {"0.01": "1 %", "0.1": "10 %", "0.5": "50 %"}
+
+
+def sentence(found: Finding) -> str:
+    """Say how many of 1,000 members can be named, at how many false accusations."""
+    named = number(found.tpr)
+    accused = plain(found.level * PER)
+    wrongly = "false accusation" if accused == "1" else "false accusations"
+    return (
+        f"Of {PER:,} members, {named} can be named with {accused} {wrongly} in {PER:,} non-members."
+    )
+
+
+def how(found: Finding) -> str:
+    """Say by which attack, with whose threshold, and what came of the false accusations."""
+    if not found.transferred:
+        return (
+            f"By {found.shown}, the strongest attack, with the best threshold in hindsight, which"
+            " nobody has who attacks: read it as an upper end."
+        )
+    return (
+        f"By {found.shown}, the strongest attack, with the threshold that an attacker takes from"
+        f" other models; here the false accusations were {number(found.fpr)} in {PER:,}."
+    )
+
+
+def against_guessing(found: Finding) -> str:
+    """Say what guessing would achieve, and whether this is more."""
+    low = found.tpr.low if found.tpr.low is not None else found.tpr.value
+    guessed = plain(found.fpr.value * PER)
+    if low > found.fpr.value:
+        times = found.tpr.value / found.fpr.value if found.fpr.value else float("inf")
+        more = f"{times:.2g} times as many as" if times != float("inf") else "more than"
+        return f"That is {more} by guessing with as many false accusations ({guessed} in {PER:,})."
+    return (
+        f"Guessing with as many false accusations names {guessed} in {PER:,}: this may be no more."
+    )
+
+
+def priors(found: Finding) -> list[tuple[str, str]]:
+    """Say, for each prior share of members, how many of 100 accused are members."""
+    return [
+        (shown, "nobody is accused" if found.precision[key] is None
+         else f"{100 * found.precision[key]:.0f} of 100")
+        for key, shown in PRIORS.items()
+    ]  # fmt: skip
+
+
+def number(rate: Rate) -> str:
+    """Return a share as a number in 1,000, with its interval where there is one."""
+    if rate.low is None:
+        return plain(rate.value * PER)
+    return f"{plain(rate.value * PER)} [{plain(rate.low * PER)}, {plain(rate.high * PER)}]"
+
+
+def percent(rate: Rate) -> str:
+    """Return a share as a percentage, with its interval where there is one."""
+    if rate.low is None:
+        return f"{_digits(100 * rate.value)} %"
+    return f"{_digits(100 * rate.value)} % [{_digits(100 * rate.low)}, {_digits(100 * rate.high)}]"
+
+
+def decimal(rate: Rate) -> str:
+    """Return an AUC with three digits, with its interval where there is one."""
+    if rate.low is None:
+        return f"{rate.value:.3f}"
+    return f"{rate.value:.3f} [{rate.low:.3f}, {rate.high:.3f}]"
+
+
+def plain(value: float) -> str:
+    """Return a count without superfluous digits: 31, 2.4, 0.05."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def _digits(value):
+    return f"{value:.1f}" if value >= 1 else f"{value:.2g}"

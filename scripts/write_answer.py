@@ -1,0 +1,163 @@
+"""Write the page that answers: how much the models of a study give away, and whom."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import vl_convert
+from jinja2 import Environment
+
+from miatlas.exhibits.answer import charts
+from miatlas.exhibits.answer.answer import MOST_RECORDS, exposed, of_audit
+from miatlas.exhibits.answer.findings import at_level
+from miatlas.running.files import write_json, write_text
+from miatlas.running.logs import logged
+from miatlas.running.store import read_h5
+from miatlas.signals.answers import Signals, check_signals
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+CURVES = 8  # of the strongest attacks, that can be told apart
+
+
+def main(
+    *,
+    page: str,
+    data: str,
+    template: str,
+    settings: dict,
+    metrics: list[str],
+    curves: list[str],
+    scores: list[str],
+    signals: dict[str, list[str]],
+) -> None:
+    """Write the page, and its numbers as JSON.
+
+    metrics, curves, scores: of every audit and attack, named as the workflow names them. signals:
+    by audit, the files of its target cohort.
+    """
+    audits = []
+    for name, said in settings["audits"].items():
+        own = [Path(path) for path in metrics if Path(path).parent.name == name]
+        results = [json.loads(path.read_text()) for path in own]
+        found = of_audit(name, results, said["attacks"], settings["tolerance"])
+        cohort, shows = Signals(signals[name]), settings["show_records"]
+        drawn = [row["label"] for row in found["findings"]][:CURVES]
+        audits.append(
+            {
+                **found,
+                "title": said["title"],
+                "about": said["about"],
+                "remark": None,
+                "accuracy": accuracy(cohort, results[0]["targets"]),
+                "records": records(found, results, scores, cohort.labels) if shows else None,
+                "curves": {said["attacks"][label]: pooled(curves, name, label) for label in drawn},
+                "note": note(found),
+            }
+        )
+    written = [{key: one[key] for key in one if key != "curves"} for one in audits]
+    write_json(data, {"study": settings["study"], "audits": written})
+    write_text(page, rendered(template, settings, audits))
+
+
+def rendered(template: str, settings: dict, audits: list[dict]) -> str:
+    """Return the page; everything it needs is in it."""
+    shown = [
+        {**one, "chart": script(charts.roc(one["curves"], floor(one), one["few"]))}
+        for one in audits
+    ]
+    version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+    return (
+        Environment(autoescape=True, trim_blocks=True)
+        .from_string(Path(template).read_text(encoding="utf-8"))
+        .render(
+            title=settings["title"], study=settings["study"], seed=settings["seed"], audits=shown,
+            vega=vl_convert.javascript_bundle(vl_version=version).replace("</script", "<\\/script"),
+        )
+    )  # fmt: skip
+
+
+def script(spec: dict) -> str:
+    """Return a specification as JavaScript that cannot end its own script element."""
+    return json.dumps(spec).replace("<", "\\u003c")
+
+
+def floor(audit: dict) -> float:
+    """Return the smallest rate to draw: a power of ten below what the examples resolve."""
+    return float(10.0 ** np.floor(np.log10(1.0 / (audit["nonmembers"] * audit["targets"]))))
+
+
+def pooled(curves: list[str], audit: str, label: str) -> pd.DataFrame:
+    """Return the curve of all targets under one threshold."""
+    (path,) = (p for p in curves if Path(p).parts[-2:] == (audit, f"{label}.roc.csv"))
+    table = pd.read_csv(path, dtype={"target": str})
+    return table[table["target"] == "pooled"][["fpr", "tpr"]]
+
+
+def note(found: dict) -> str:
+    """Say at which level, and by whose threshold, the rates of the table stand."""
+    level = f"{100 * found['level']:g} %"
+    if found["findings"][0]["transferred"]:
+        return (
+            f"Thresholds are those of an FPR of {level} on other models; beside stands what they let pass"
+            " here. Attacks are in the order of TPR - FPR; the balanced accuracy is the"
+            " best in hindsight."
+        )
+    return f"There is one target: thresholds are the best in hindsight at an FPR of {level}."
+
+
+def accuracy(cohort: Signals, targets: list[dict]) -> str | None:
+    """Say how often the targets are right about their members and about non-members."""
+    if "logits" not in check_signals(cohort.paths[0])[1]:
+        return None
+    rows, right = [target["target"] for target in targets], np.zeros((2, 2))
+    for where in cohort.slices():
+        logits = cohort.read("logits", where)[rows]
+        logits = logits[:, :, 0] if logits.ndim == 4 else logits
+        hits = logits.argmax(axis=-1) == cohort.held("labels", where)
+        for kind in (True, False):
+            asked = cohort.held("evaluated", where)[rows]
+            asked = asked & (cohort.held("member", where)[rows] == kind)
+            right[int(kind)] += (hits & asked).sum(), asked.sum()
+    shares = right[:, 0] / np.maximum(right[:, 1], 1)
+    return (
+        f"The models are right about {100 * shares[1]:.1f} % of their members and about"
+        f" {100 * shares[0]:.1f} % of the non-members: a gap of {100 * (shares[1] - shares[0]):.1f}"
+        " percentage points."
+    )
+
+
+def records(found: dict, results: list[dict], scores: list[str], labels) -> list[dict]:
+    """Return the most exposed members, if thresholds could be transferred."""
+    if results[0]["not_transferred"]:
+        return []
+    runs, thresholds = {}, {}
+    for result in results:
+        label = result["label"]
+        (path,) = (p for p in scores if Path(p).parts[-2:] == (found["audit"], f"{label}.h5"))
+        runs[label] = read_h5(path, ["scores", "member", "evaluated"])
+        thresholds[label] = [
+            at_level(target["transferred"]["rates"], found["level"])["threshold"]
+            for target in result["targets"]
+        ]
+    return exposed(runs, thresholds, labels).head(MOST_RECORDS).to_dict("records")
+
+
+if __name__ == "__main__":
+    with logged(snakemake.log[0]):
+        main(
+            **snakemake.output,
+            template=snakemake.input.template,
+            metrics=list(snakemake.input.metrics),
+            curves=list(snakemake.input.curves),
+            scores=list(snakemake.input.scores),
+            signals={
+                name: list(snakemake.input[f"signals_{name}"])
+                for name in snakemake.params.settings["audits"]
+            },
+            settings=snakemake.params.settings,
+        )
