@@ -49,5 +49,6 @@ rule all:
             )
             for name, audit in STUDY["audits"].items()
         ],
+        rules.write_answer.output if STUDY["audits"] else [],
         rules.describe_run.output,
     localrule: True

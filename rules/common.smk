@@ -179,6 +179,31 @@ def style(wildcards):
 
 
 @declared
+def answer_template(wildcards):
+    """What the page that answers looks like."""
+    return source("config/answer.html")
+
+
+def answered():
+    """What the page that answers reads: the results of every audit, and its targets' answers."""
+    pairs = [
+        (name, label)
+        for name, audit in STUDY["audits"].items()
+        for label in audit["attacks"]
+    ]
+    kinds = {"metrics": ".metrics.json", "curves": ".roc.csv", "scores": ".h5"}
+    files = {
+        kind: [f"<results>/audits/{audit}/{label}{suffix}" for audit, label in pairs]
+        for kind, suffix in kinds.items()
+    }
+    asked = {
+        f"signals_{name}": signals(audit["target"])
+        for name, audit in STUDY["audits"].items()
+    }
+    return {**files, **asked}
+
+
+@declared
 def external(wildcards):
     """The signals file of an external cohort; its content is among the settings, its time is none."""
     return ancient(brought(STUDY["cohorts"][wildcards.cohort]["signals"]))

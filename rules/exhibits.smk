@@ -68,6 +68,33 @@ rule make_table:
         "../scripts/make_table.py"
 
 
+rule write_answer:
+    input:
+        **answered(),
+        template=answer_template,
+    output:
+        page=report(
+            f"{EXHIBITS}/answer.html",
+            caption="../config/caption.rst",
+            category="Answer",
+            labels={"exhibit": "how much is given away", "kind": "page"},
+        ),
+        data=f"{EXHIBITS}/answer.json",
+    log:
+        "<logs>/write_answer.log",
+    benchmark:
+        f"<benchmarks>/write_answer/{STUDY['study']}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        mem_mb=growing(STUDY["memory_mb"]),
+    params:
+        settings=settings(jobs.answer_settings),
+        code=digest("write_answer.py"),
+    script:
+        "../scripts/write_answer.py"
+
+
 rule describe_run:
     input:
         populations=collect(

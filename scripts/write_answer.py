@@ -50,7 +50,7 @@ def main(
         audits.append(
             {
                 **found,
-                "title": said["title"],
+                "title": f"Audit {name}",
                 "about": said["about"],
                 "remark": None,
                 "accuracy": accuracy(cohort, results[0]["targets"]),
@@ -75,10 +75,13 @@ def rendered(template: str, settings: dict, audits: list[dict]) -> str:
         Environment(autoescape=True, trim_blocks=True)
         .from_string(Path(template).read_text(encoding="utf-8"))
         .render(
-            title=settings["title"], study=settings["study"], seed=settings["seed"], audits=shown,
+            title=f"Study {settings['study']}",
+            study=settings["study"],
+            seed=settings["seed"],
+            audits=shown,
             vega=vl_convert.javascript_bundle(vl_version=version).replace("</script", "<\\/script"),
         )
-    )  # fmt: skip
+    )
 
 
 def script(spec: dict) -> str:
@@ -103,9 +106,9 @@ def note(found: dict) -> str:
     level = f"{100 * found['level']:g} %"
     if found["findings"][0]["transferred"]:
         return (
-            f"Thresholds are those of an FPR of {level} on other models; beside stands what they let pass"
-            " here. Attacks are in the order of TPR - FPR; the balanced accuracy is the"
-            " best in hindsight."
+            f"Thresholds are those of an FPR of {level} on other models; beside the TPR stands the"
+            " FPR that they have here. Attacks are in the order of TPR - FPR; the balanced accuracy"
+            " is the best in hindsight."
         )
     return f"There is one target: thresholds are the best in hindsight at an FPR of {level}."
 

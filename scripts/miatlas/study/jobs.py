@@ -200,6 +200,31 @@ def exhibit_settings(study: dict, exhibit: str) -> dict:
     return {**own, **entry, "evidence": f"Made from the cohorts {made_of}.{audits}"}
 
 
+def answer_settings(study: dict) -> dict:
+    """What the page that answers depends on, beside the files it reads."""
+    own = {key: study[key] for key in ("study", "seed", "tolerance", "show_records")}
+    return {**own, "audits": {name: _answered(study, name) for name in study["audits"]}}
+
+
+def _answered(study, name):
+    """Say what an audit is, and by which names its attacks are shown: those of the exhibits."""
+    entry = study["audits"][name]
+    shown = {
+        label: text
+        for exhibit in study["exhibits"].values()
+        for label, text in reversed(exhibit["attacks"])
+        if name in exhibit["audits"]
+    }
+    count = entry["targets"] or "all"
+    about = f"{count} targets of {described(study, entry['target'])}"
+    if entry["shadow"] != entry["target"]:
+        about += f"; shadow models: {described(study, entry['shadow'])}"
+    return {
+        "about": f"{about}.",
+        "attacks": {label: shown.get(label, label) for label in entry["attacks"]},
+    }
+
+
 def described_attacks(study: dict, exhibit: str) -> list[str]:
     """The modules that an exhibit reads beside its own: attacks whose code it describes."""
     entry = study["exhibits"][exhibit]

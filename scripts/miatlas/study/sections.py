@@ -8,12 +8,23 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from miatlas.leakage.levels import Level
 from miatlas.options import between, nonnegative, positive
 from miatlas.study import plugins
 from miatlas.study.checking import Section
 
 Share = Annotated[float, between(0, 1)]
 Count = Annotated[int, positive]
+
+
+class Tolerance(Section):
+    """What may be given away: `make check` says whether it is less, or more, or cannot be told."""
+
+    level: Level = Field(0.001, description="The share of non-members who may be accused.")
+    tpr: Share = Field(description="The share of members who may be named at that.")
+    confidence: Annotated[float, between(0.5, 0.9999)] = Field(
+        0.95, description="Of the interval that has to lie on one side of `tpr`."
+    )
 
 
 class Study(Section):
@@ -26,6 +37,14 @@ class Study(Section):
     )
     memory_mb: Count = Field(
         1024, description="What a scoring job may take; half of it for signals, read in slices."
+    )
+    tolerance: Tolerance | None = Field(
+        None, description="What may be given away (default: nothing is judged)."
+    )
+    show_records: bool = Field(
+        False,
+        description="Whether the page that answers lists the most exposed members: it discloses"
+        " them itself.",
     )
     populations: dict = Field({}, description="Labelled data sets, by name.")
     recipes: dict = Field({}, description="How one model is trained, by name.")
