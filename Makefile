@@ -23,8 +23,8 @@ ifneq ($(shell test -w "$${XDG_CACHE_HOME:-$$HOME}" && echo writable),writable)
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 
-.PHONY: demo report figures attacks new schema slurm plan test test-all test-slurm docs lint bench \
-	coverage gpu gpu-alone clean
+.PHONY: demo report figures attacks new schema slurm plan test test-all test-slurm test-browser docs \
+	lint bench coverage check gpu gpu-alone clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed
@@ -71,6 +71,10 @@ test-all: .venv/installed
 test-slurm: .venv-slurm/installed
 	MIATLAS_SLURM=1 $(PYTEST) tests/slurm
 
+# The page that answers, in a real browser (Chromium has to be there).
+test-browser: .venv-browser/installed
+	MIATLAS_BROWSER=1 OMP_NUM_THREADS=1 .venv-browser/bin/python -m pytest tests/browser
+
 lint: .venv/installed
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
@@ -104,6 +108,11 @@ gpu-alone: .venv/installed
 		echo "256 models of the recipe fast: $$(($$(date +%s) - start)) s, data set aside"
 	@cat $(ALONE)
 
+# Makes the study, and says whether what it found is within its tolerance: exit status 0, 1 (beyond),
+# 2 (cannot be told), 3 (the study names none).
+check: demo
+	.venv/bin/python scripts/check_tolerance.py $(STUDY)
+
 clean:
 	rm -rf results .snakemake
 
@@ -115,19 +124,12 @@ clean:
 	@.venv/bin/pip install --quiet --disable-pip-version-check -r envs/requirements.lock
 	@touch $@
 
-# Snakemake's Slurm plugin beside the default environment, which sees nothing of it: with the plugin
-# every start of Snakemake asks the cluster, and waits where none answers.
-.venv-slurm/installed: .venv/installed envs/slurm.lock
-	@.venv/bin/python -m venv --without-pip .venv-slurm
+# What only some need lies beside the default environment, which sees nothing of it: Snakemake's Slurm
+# plugin (with it every start of Snakemake asks the cluster, and waits where none answers), MkDocs,
+# Playwright with axe.
+.venv-%/installed: .venv/installed envs/%.lock
+	@.venv/bin/python -m venv --without-pip .venv-$*
 	@.venv/bin/python -c 'import site; print(site.getsitepackages()[0])' > \
-		"$$(.venv-slurm/bin/python -c 'import site; print(site.getsitepackages()[0])')/default.pth"
-	@.venv-slurm/bin/python -m pip install --quiet --disable-pip-version-check -r envs/slurm.lock
-	@touch $@
-
-# MkDocs beside the default environment: its pages are made from the library's modules.
-.venv-docs/installed: .venv/installed envs/docs.lock
-	@.venv/bin/python -m venv --without-pip .venv-docs
-	@.venv/bin/python -c 'import site; print(site.getsitepackages()[0])' > \
-		"$$(.venv-docs/bin/python -c 'import site; print(site.getsitepackages()[0])')/default.pth"
-	@.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check -r envs/docs.lock
+		"$$(.venv-$*/bin/python -c 'import site; print(site.getsitepackages()[0])')/default.pth"
+	@.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check -r envs/$*.lock
 	@touch $@

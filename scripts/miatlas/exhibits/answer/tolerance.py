@@ -10,7 +10,6 @@ from miatlas.exhibits.answer.findings import Finding
 from miatlas.leakage.intervals import clopper_pearson
 
 WITHIN, BEYOND, UNDECIDED = "within", "beyond", "cannot tell"
-MOST = 10**8  # members to look for
 
 
 @dataclass(frozen=True)
@@ -41,9 +40,7 @@ def judge(found: Finding, tolerance: dict, nonmembers: int) -> Verdict:
         return Verdict(BEYOND, f"{said}; {asked}")
     if high <= tolerance["tpr"]:
         return Verdict(WITHIN, f"{said}; {asked}")
-    more = members_that_would_do(found.tpr.value, tolerance)
-    would = f"about {more:,} members would do" if more else "no number of members would do"
-    return Verdict(UNDECIDED, f"{said}; {asked}; if the share stays what it is, {would}")
+    return Verdict(UNDECIDED, f"{said}; {asked}; {_what_would_do(found, low, high, tolerance)}")
 
 
 def interval(found: Finding, confidence: float) -> tuple[float, float]:
@@ -60,12 +57,11 @@ def interval(found: Finding, confidence: float) -> tuple[float, float]:
     return min(counted[0], found.tpr.low), max(counted[1], found.tpr.high)
 
 
-def members_that_would_do(share: float, tolerance: dict) -> int | None:
-    """Return how many members set an interval around this share apart from the tolerated TPR."""
-    members = 16
-    while members <= MOST:
-        low, high = clopper_pearson(round(share * members), members, tolerance["confidence"])
-        if low > tolerance["tpr"] or high <= tolerance["tpr"]:
-            return members
-        members *= 2
-    return None
+def _what_would_do(found, low, high, tolerance):
+    """Say how much more data would tell: intervals shrink with the root of their number."""
+    value, tpr = found.tpr.value, tolerance["tpr"]
+    if value == tpr:
+        return "the share found is the tolerated one, which no number of examples tells apart"
+    side = value - low if value > tpr else high - value
+    times = (side / abs(value - tpr)) ** 2
+    return f"about {max(times, 1.1):.2g} times as many examples and targets would do"

@@ -1,0 +1,223 @@
+"""The page that answers: its numbers, its words, its verdict, and that nothing leaves it."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import check_tolerance
+import numpy as np
+import pandas as pd
+import pytest
+import write_answer
+import yaml
+from answers import filed, result, simulated
+
+from miatlas.exhibits.answer import charts, words
+from miatlas.exhibits.answer.answer import exposed, of_audit
+from miatlas.exhibits.answer.findings import Rate, finding, level_for, strongest
+from miatlas.exhibits.answer.tolerance import BEYOND, UNDECIDED, WITHIN, judge
+
+TEMPLATE = Path(__file__).parents[2] / "config" / "answer.html"
+HOSTILE = "</script><b>&\"' $x$ {{ 1 }}"
+
+
+def found(effect=1.0, level=0.01, shown="an attack", **keys):
+    arrays = simulated({"a": effect}, **keys)["a"]
+    return finding(result("a", arrays), shown, level), arrays
+
+
+# Numbers --------------------------------------------------------------------------------------
+
+
+def test_rates_are_those_at_thresholds_of_the_other_targets():
+    got, arrays = found()
+    tpr, fpr = [], []
+    for t in range(4):
+        others = np.arange(4) != t
+        pool = np.sort(arrays["scores"][others][~arrays["member"][others]])[::-1]
+        at = pool[int(0.01 * len(pool))]  # so many lie above it
+        own, member = arrays["scores"][t], arrays["member"][t]
+        tpr.append((own[member] > at).mean())
+        fpr.append((own[~member] > at).mean())
+    assert got.transferred
+    assert got.tpr.value == pytest.approx(np.mean(tpr))
+    assert got.fpr.value == pytest.approx(np.mean(fpr))
+    assert got.precision["0.5"] == pytest.approx(np.mean(tpr) / (np.mean(tpr) + np.mean(fpr)))
+    assert got.tpr.low <= got.tpr.value <= got.tpr.high
+
+
+def test_a_single_target_has_hindsight_only_and_says_so():
+    got, arrays = found(targets=1)
+    scores, member = arrays["scores"][0], arrays["member"][0]
+    allowed = int(0.01 * (~member).sum())
+    at = np.sort(scores[~member])[::-1][allowed]
+    assert not got.transferred
+    assert got.tpr.value == pytest.approx((scores[member] > at).mean())
+    assert "hindsight" in words.how(got)
+    assert "hindsight" not in words.how(found()[0])
+
+
+@pytest.mark.parametrize(("targets", "examples", "level"), [
+    (4, 600, 0.1), (4, 1000, 0.01), (11, 2000, 0.001), (1, 200, 0.1), (1, 2000, 0.01), (1, 20, 0.1),
+])  # fmt: skip
+def test_the_level_lets_ten_false_accusations_pass(targets, examples, level):
+    got = result("a", simulated({"a": 0.0}, targets, examples)["a"])
+    own = got["targets"][0]["nonmembers"]
+    others = own * (targets - 1) if targets > 1 else own
+    assert level_for(got) == level or own != examples // 2
+    assert level_for(got) * others >= 10 or level_for(got) == 0.1
+
+
+def test_a_threshold_that_does_not_transfer_is_no_strength():
+    ordinary, _ = found()
+    loose = replace(ordinary, label="loose", tpr=Rate(0.5, 0.1, 0.9), fpr=Rate(0.49, 0.0, 0.9))
+    assert strongest([loose, ordinary]) is ordinary
+
+
+def test_the_most_exposed_are_named_by_most_attacks():
+    runs = simulated({"a": 2.0, "b": 1.0}, targets=3, examples=90)
+    thresholds = {"a": [1.0, 1.5, None], "b": [0.5, 0.5, 0.5]}
+    labels = np.arange(90) % 5
+    table = exposed(runs, thresholds, labels)
+    for row in table.itertuples():
+        named = of = 0
+        for label, run in runs.items():
+            for t, at in enumerate(thresholds[label]):
+                if run["member"][t, row.example]:
+                    of += 1
+                    named += at is not None and run["scores"][t, row.example] >= at
+        assert (row.named, row.of) == (named, of)
+        assert labels[row.example] == table.loc[row.Index, "class"]
+    shares = (table["named"] / table["of"]).to_numpy()
+    assert (np.diff(shares) <= 1e-12).all()
+    assert (table["named"] > 0).all()
+    assert len(table) < 90
+
+
+# Words ----------------------------------------------------------------------------------------
+
+
+def test_the_sentence_counts_in_thousand():
+    got = replace(found()[0], tpr=Rate(0.0312, 0.024, 0.0401), level=0.001, fpr=Rate(0.001))
+    assert words.sentence(got) == (
+        "Of 1,000 members, 31 [24, 40] can be named with 1 false accusation in 1,000 non-members."
+    )
+    assert "31 times" in words.against_guessing(got)
+    noise = replace(got, tpr=Rate(0.001, 0.0002, 0.003))
+    assert "this may be no more" in words.against_guessing(noise)
+    assert words.priors(replace(got, precision={"0.01": 0.236, "0.1": 0.776, "0.5": None})) == [
+        ("1 %", "24 of 100"), ("10 %", "78 of 100"), ("50 %", "nobody is accused"),
+    ]  # fmt: skip
+
+
+# The verdict ----------------------------------------------------------------------------------
+
+
+def asked(tpr, level=0.01, confidence=0.95):
+    return {"level": level, "tpr": tpr, "confidence": confidence}
+
+
+def test_the_interval_decides():
+    got = replace(found()[0], tpr=Rate(0.05, 0.03, 0.07))
+    assert judge(got, asked(0.02), 1000).word == BEYOND
+    assert judge(got, asked(0.07), 1000).word == WITHIN
+    assert judge(got, asked(0.06), 1000).word == UNDECIDED
+    assert "4 times as many" in judge(got, asked(0.06), 1000).reason  # half the reach, to be halved
+
+
+def test_too_few_non_members_cannot_tell():
+    verdict = judge(found()[0], asked(0.9, level=0.001), 999)
+    assert verdict.word == UNDECIDED
+    assert "999 non-members" in verdict.reason
+    assert "at least 1,000" in verdict.reason
+    assert judge(found()[0], asked(0.9, level=0.001), 1000).word == WITHIN
+
+
+def test_more_confidence_is_never_surer():
+    got = found()[0]
+    for tpr in np.linspace(0.0, 1.0, 41):
+        sure, surer = (judge(got, asked(tpr, confidence=c), 1000).word for c in (0.95, 0.9999))
+        assert surer in (sure, UNDECIDED)
+
+
+# The page -------------------------------------------------------------------------------------
+
+
+def settings(**keys):
+    return {
+        "study": "mine", "seed": 3, "tolerance": None, "show_records": False,
+        "audits": {"one": {"about": "models", "attacks": {"a": "Attack A", "b": HOSTILE}}}, **keys,
+    }  # fmt: skip
+
+
+def write(folder, targets=4, **keys):
+    files = filed(folder, simulated({"a": 1.0, "b": 0.5}, targets))
+    page, data = folder / "answer.html", folder / "answer.json"
+    given = settings(**keys)
+    write_answer.main(page=page, data=data, template=TEMPLATE, settings=given, **files)
+    return page.read_text(encoding="utf-8"), json.loads(data.read_text(encoding="utf-8"))
+
+
+def test_the_page_fetches_nothing_and_shows_texts_as_written(tmp_path):
+    page, data = write(tmp_path)
+    outside = page[: page.index("<script>")]
+    assert not re.search(r"(src|href)\s*=|@import|url\(", outside)
+    assert page.count("<script>") == page.count("</script>") == 2
+    assert "&lt;/script&gt;&lt;b&gt;&amp;" in page
+    assert HOSTILE in [row["attack"] for row in data["audits"][0]["attacks"]]
+    assert data["audits"][0]["sentence"] in page
+
+
+def test_accuracy_is_that_of_the_targets_on_members_and_others(tmp_path):
+    page, _ = write(tmp_path)
+    member = simulated({"a": 1.0})["a"]["member"]
+    right = np.broadcast_to(np.arange(600) % 2 == 0, member.shape)[~member].mean()
+    said = f"right about 100.0 % of their members and about {100 * right:.1f} % of the non-members"
+    assert said in page
+
+
+def test_records_are_shown_only_if_they_may(tmp_path):
+    for shows in (False, True):
+        page, data = write(tmp_path / str(shows), show_records=shows)
+        assert ("most exposed" in page) == shows
+        assert bool(data["audits"][0]["records"]) == shows
+
+
+def test_a_single_target_is_answered_too(tmp_path):
+    page, data = write(tmp_path, targets=1, show_records=True)
+    assert "best threshold in hindsight" in page
+    assert data["audits"][0]["records"] == []
+
+
+def test_thinned_curves_keep_their_ends_and_lie_on_the_curve():
+    fpr = np.linspace(0, 1, 5001)
+    curve = pd.DataFrame({"fpr": fpr, "tpr": np.sqrt(fpr)})
+    thin = charts.thinned(curve, 1e-3)
+    assert len(thin) <= charts.POINTS
+    assert thin["fpr"].min() == pytest.approx(1e-3, rel=0.3)
+    assert thin["fpr"].max() == 1.0
+    assert np.allclose(thin["tpr"], np.sqrt(thin["fpr"]))
+
+
+def test_an_audit_without_results_is_refused():
+    with pytest.raises(ValueError, match="audit x has no results"):
+        of_audit("x", [], {}, None)
+
+
+@pytest.mark.parametrize(
+    ("tpr", "status", "word"), [(0.0001, 1, "beyond"), (0.9, 0, "within"), (None, 3, "")]
+)
+def test_the_check_tells_a_pipeline(tmp_path, monkeypatch, capsys, tpr, status, word):
+    monkeypatch.chdir(tmp_path)
+    tolerance = None if tpr is None else asked(tpr, level=0.1)
+    _, data = write(tmp_path / "made", tolerance=tolerance)
+    folder = tmp_path / "elsewhere/exhibits/mine"
+    folder.mkdir(parents=True)
+    (folder / "answer.json").write_text(json.dumps(data))
+    study, on_top = tmp_path / "study.yaml", tmp_path / "top.yaml"
+    study.write_text(yaml.safe_dump({"study": "mine"}))
+    on_top.write_text(yaml.safe_dump({"pathvars": {"results": "elsewhere"}}))
+    assert check_tolerance.main(str(study), str(on_top)) == status
+    assert word in capsys.readouterr().out
+    assert check_tolerance.main(str(study)) == 3  # nothing was made there
