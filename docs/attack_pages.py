@@ -1,17 +1,14 @@
 """A page for each attack, made from its module; and their list, by what they need."""
 
 import io
-import re
 from pathlib import Path
 
 import matplotlib
 import pandas as pd
 
-from miatlas.audits.attack import Not
-from miatlas.options import docstring, spelled
 from miatlas.study.attack_list import attacks, needs
 from miatlas.study.attack_modules import said
-from miatlas.study.plugins import ATTACKS
+from miatlas.study.attack_pages import described_as_markdown
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -49,65 +46,11 @@ def index(names: list[str]) -> str:
 
 
 def page(name: str, drawn: bool) -> str:
-    """Return the page of one attack: whose, formula, what it needs and reads, options, ROC."""
-    attack, source = said(name), ATTACKS.source(name)
-    parts = [
-        f"# {attack.title}\n",
-        f"`{name}` — {attack.authors} {attack.year}; {attack.source}.\n",
-        f"{sentences(docstring(source))}\n",
-        "## Score\n",
-        f"{sentences(docstring(source, 'score'))}\n",
-        "## What it needs\n",
-        f"{', '.join(needs(name)) or 'the target alone'}. It reads "
-        + ", ".join(f"`{read}`" for read in sorted(attack.read()))
-        + (" (not all of them for all options)" if conditions(attack) else "")
-        + ".\n",
-        *conditions(attack),
-        "## Options\n",
-        options(source),
-    ]
+    """Return the page of one attack, with its ROC curve if it ran in the demo."""
+    text = described_as_markdown(name)
     if drawn:
-        parts += ["\n## In the demo\n", f"![ROC curve of {attack.title}]({name}.svg)\n", DRAWN]
-    return "\n".join(parts) + "\n"
-
-
-def conditions(attack) -> list[str]:
-    """Return a line for all that is read under some options only."""
-    names: dict[str, dict[str, None]] = {}
-    for one in (*attack.score, *attack.fit):
-        if one.when:
-            words = (
-                f"`{key}` is not `{value.value}`"
-                if isinstance(value, Not)
-                else f"`{key}` is `{value}`"
-                for key, value in one.when.items()
-            )
-            names.setdefault(", ".join(words), {}).update(dict.fromkeys(one.names))
-    lines = [f"- where {when}: {', '.join(f'`{n}`' for n in read)}" for when, read in names.items()]
-    return [*lines, ""] if lines else []
-
-
-def options(source: Path) -> str:
-    """Return the options with their types and defaults as a table."""
-    declared = spelled(source, "score")
-    if not declared:
-        return "None."
-    rows = "".join(
-        f"| `{name}` | `{plain(kind)}` | `{default}` |\n"
-        for name, (kind, default) in declared.items()
-    )
-    return "| option | type | default |\n|---|---|---|\n" + rows
-
-
-def plain(kind: str) -> str:
-    """Return a type as a reader writes it, its bars escaped for a table."""
-    kind = re.sub(r"Literal\[(.*?)\]", lambda m: m[1].replace("'", "").replace(", ", " or "), kind)
-    return re.sub(r"Annotated\[(.*)\]", r"\1", kind).replace(" | ", " or ").replace("|", "\\|")
-
-
-def sentences(text: str) -> str:
-    """Return a docstring as Markdown: what looks like markup there is none."""
-    return re.sub(r"([*_<])", r"\\\1", text)
+        text += f"\n\n## In the demo\n\n![ROC curve of {said(name).title}]({name}.svg)\n\n{DRAWN}\n"
+    return text
 
 
 def picture(name: str, curves: dict[str, pd.DataFrame]) -> str:

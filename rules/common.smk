@@ -67,7 +67,7 @@ def digest(script, *modules, of=None, more=None):
 
 
 def content(files):
-    """Give a rule the digest of what a user brought: files that `files` of miatlas.jobs names."""
+    """Give a rule the digest of the files of a user that `files` of miatlas.jobs names."""
     return declared(lambda wildcards: of_files(*files(STUDY, **wildcards)))
 
 

@@ -13,6 +13,7 @@ from jinja2 import Environment
 from miatlas.exhibits.answer import charts
 from miatlas.exhibits.answer.answer import MOST_RECORDS, exposed, of_audit
 from miatlas.exhibits.answer.findings import at_level
+from miatlas.exhibits.remarks import remarks
 from miatlas.running.files import write_json, write_text
 from miatlas.running.logs import logged
 from miatlas.running.store import read_h5
@@ -52,7 +53,7 @@ def main(
                 **found,
                 "title": f"Audit {name}",
                 "about": said["about"],
-                "remark": None,
+                "remark": " ".join(remarks({"metrics": own})),
                 "accuracy": accuracy(cohort, results[0]["targets"]),
                 "records": records(found, results, scores, cohort.labels) if shows else None,
                 "curves": {said["attacks"][label]: pooled(curves, name, label) for label in drawn},

@@ -23,7 +23,7 @@ HOSTILE = "</script><b>&\"' $x$ {{ 1 }}"
 
 
 def found(effect=1.0, level=0.01, shown="an attack", **keys):
-    arrays = simulated({"a": effect}, **keys)["a"]
+    arrays = simulated({"a": effect}, **{"examples": 800, **keys})["a"]
     return finding(result("a", arrays), shown, level), arrays
 
 
@@ -127,11 +127,14 @@ def test_the_interval_decides():
 
 
 def test_too_few_non_members_cannot_tell():
-    verdict = judge(found()[0], asked(0.9, level=0.001), 999)
+    got = replace(found()[0], tpr=Rate(0.05, 0.03, 0.07))
+    verdict = judge(got, asked(0.9, level=0.001), 9999)
     assert verdict.word == UNDECIDED
-    assert "999 non-members" in verdict.reason
-    assert "at least 1,000" in verdict.reason
-    assert judge(found()[0], asked(0.9, level=0.001), 1000).word == WITHIN
+    assert "9,999 non-members" in verdict.reason
+    assert "10,000 would do" in verdict.reason
+    assert judge(got, asked(0.9, level=0.001), 10_000).word == WITHIN
+    without = replace(got, tpr=Rate(0.05))
+    assert judge(without, asked(0.9, level=0.001), 10_000).word == UNDECIDED
 
 
 def test_more_confidence_is_never_surer():

@@ -123,7 +123,7 @@ def test_a_finished_audit_has_nothing_to_do(done):
 AFTER = {f"audits/{audit}/{label}{end}" for audit in ("same", "mine") for label in LABELS
          for end in (".h5", ".metrics.json")}  # fmt: skip
 ASKED = {"cohorts/mine/models/0.safetensors", "cohorts/mine/signals/0.h5"}
-TOLD = {"exhibits/mine/provenance.html"}
+TOLD = {"exhibits/mine/provenance.html", "exhibits/mine/answer.html"}
 
 
 def test_a_new_checkpoint_asks_and_scores_anew_and_keeps_the_shadow_models(done):

@@ -5,8 +5,10 @@ import json
 
 EXHIBITS = {
     "loss_curve.svg": "P", "curves.svg": "P", "losses.svg": "P", "loss_table.html": "P",
-    "lira_table.html": "P", "provenance.html": "Provenance",
+    "lira_table.html": "P", "provenance.html": "Provenance", "answer.html": "Answer",
 }  # fmt: skip
+PAGES = {"provenance.html": {"title": "provenance"},
+         "answer.html": {"title": "how much is given away"}}  # fmt: skip
 
 
 def embedded(report, key):
@@ -22,7 +24,7 @@ def test_the_report_holds_every_exhibit(done):
         shown = embedded(report, f"results/exhibits/tiny/{name}")
         content = base64.b64decode(shown["data_uri"].split(";base64,")[1])
         assert content == (done.results / "exhibits/tiny" / name).read_bytes()
-        entry = done.study["exhibits"].get(name.split(".")[0], {"title": "provenance"})
+        entry = done.study["exhibits"].get(name.split(".")[0], PAGES.get(name))
         assert shown["labels"]["exhibit"] == entry["title"]
         assert f"results/exhibits/tiny/{name}" in embedded(report, paper)["Other"]
     caption = embedded(report, "results/exhibits/tiny/losses.svg")["caption"]

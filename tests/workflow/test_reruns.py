@@ -22,19 +22,21 @@ EXHIBITS = {
     )
 }  # fmt: skip
 PROVENANCE = {"exhibits/tiny/provenance.html"}
+ANSWER = {"exhibits/tiny/answer.html"}
 BLOCKS = {"one/{}/0", "one/{}/1", "two/{}/0"}
 MODELS = {f"cohorts/{block.format('models')}.safetensors" for block in BLOCKS}
 SIGNALS = {f"cohorts/{block.format('signals')}.h5" for block in BLOCKS}
 DRAWN = {f"cohorts/{block.format('membership')}.h5" for block in BLOCKS}
 DRAWN |= {"cohorts/one/roles.h5", "cohorts/two/roles.h5"}
-AFTER_SIGNALS = {f"{name}.h5" for name in SCORED} | METRICS | EXHIBITS
+AFTER_SIGNALS = {f"{name}.h5" for name in SCORED} | METRICS | EXHIBITS | ANSWER
 AFTER_MODELS = SIGNALS | AFTER_SIGNALS | PROVENANCE
 ALL = {"populations/digits.h5"} | DRAWN | MODELS | AFTER_MODELS
 
 
 def scores(*names):
-    """The scores and metrics of an audit's attacks."""
-    return {f"audits/{name}{end}" for name in names for end in (".h5", ".metrics.json")}
+    """The scores and metrics of an audit's attacks, and the page that tells of them."""
+    files = {f"audits/{name}{end}" for name in names for end in (".h5", ".metrics.json")}
+    return files | ANSWER if names else files
 
 
 def exhibits(*names):
@@ -124,7 +126,7 @@ EDITS = {  # at least one of every room, and one of each that does not concern t
     "miatlas/exhibits/figures/common.py": exhibits("curves.svg", "loss_curve.svg", "losses.svg"),
     "miatlas/exhibits/tables/ablation.py": exhibits("lira_table.html"),
     "make_table.py": exhibits("lira_table.html", "loss_table.html"),
-    "miatlas/leakage/metrics.py": METRICS | EXHIBITS - exhibits("losses.svg"),
+    "miatlas/leakage/metrics.py": METRICS | ANSWER | EXHIBITS - exhibits("losses.svg"),
     "miatlas/training/trainer.py": MODELS | AFTER_MODELS,
     "miatlas/training/architectures/mlp.py": MODELS | AFTER_MODELS,
     "miatlas/training/architectures/cnn.py": set(),  # not in the study
@@ -185,6 +187,7 @@ def test_after_rerunning_what_lira_made_nothing_else_was_written(done):
         "audits/one/lira_online.metrics.json",
         "audits/one/lira_online.roc.csv",
         *(f"exhibits/tiny/curves.{kind}" for kind in ("svg", "pdf", "png", "csv")),
+        *(f"exhibits/tiny/answer.{kind}" for kind in ("html", "json")),
     }
     assert done.plan() == set()
 

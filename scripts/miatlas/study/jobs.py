@@ -12,6 +12,7 @@ from pathlib import Path
 
 from miatlas.designs.relations import made_for_each_target
 from miatlas.populations.catalogue import brought_files
+from miatlas.study.attack_modules import said
 
 
 def models(study: dict, cohort: str, block: str) -> list[int]:
@@ -207,22 +208,21 @@ def answer_settings(study: dict) -> dict:
 
 
 def _answered(study, name):
-    """Say what an audit is, and by which names its attacks are shown: those of the exhibits."""
+    """Say what an audit is, and what its attacks are called."""
     entry = study["audits"][name]
-    shown = {
-        label: text
-        for exhibit in study["exhibits"].values()
-        for label, text in reversed(exhibit["attacks"])
-        if name in exhibit["audits"]
-    }
-    count = entry["targets"] or "all"
-    about = f"{count} targets of {described(study, entry['target'])}"
+    about = f"{entry['targets'] or 'all'} targets of {described(study, entry['target'])}"
     if entry["shadow"] != entry["target"]:
         about += f"; shadow models: {described(study, entry['shadow'])}"
-    return {
-        "about": f"{about}.",
-        "attacks": {label: shown.get(label, label) for label in entry["attacks"]},
+    attacks = {
+        label: _called(label, study["attacks"][label]["attack"]) for label in entry["attacks"]
     }
+    return {"about": f"{about}.", "attacks": attacks}
+
+
+def _called(label, attack):
+    """Return an attack's title; with its label where that is not the attack's own name."""
+    title = said(attack).title
+    return title if label == attack else f"{title} ({label})"
 
 
 def described_attacks(study: dict, exhibit: str) -> list[str]:

@@ -6,8 +6,9 @@ in 1,000". The interval of the transferred TPR decides, at the confidence that w
 
 from dataclasses import dataclass
 
-from miatlas.exhibits.answer.findings import Finding
-from miatlas.leakage.intervals import clopper_pearson
+from scipy.special import ndtri
+
+from miatlas.exhibits.answer.findings import FALSE_POSITIVES, Finding
 
 WITHIN, BEYOND, UNDECIDED = "within", "beyond", "cannot tell"
 
@@ -23,19 +24,21 @@ class Verdict:
 def judge(found: Finding, tolerance: dict, nonmembers: int) -> Verdict:
     """Return the verdict on the strongest attack; tolerance {level, tpr, confidence}.
 
-    `nonmembers`: those that the threshold rests on. Too few of them to allow a single false
-    accusation at the level cannot tell that the level is kept, whatever the TPR.
+    `nonmembers`: those that the threshold rests on. Where they allow fewer than ten false
+    accusations at the level there is no interval, and it cannot be told.
     """
-    low, high = interval(found, tolerance["confidence"])
-    share, level = f"{100 * found.tpr.value:.3g} %", f"{100 * tolerance['level']:g} %"
-    said = f"{found.shown}: {share} of the members [{100 * low:.3g}, {100 * high:.3g}]"
-    asked = f"tolerated are {100 * tolerance['tpr']:g} % at an FPR of {level}"
-    if nonmembers * tolerance["level"] < 1.0:
-        needed = -(-1 // tolerance["level"])
+    level = f"{100 * tolerance['level']:g} %"
+    if found.tpr.low is None or nonmembers * tolerance["level"] < FALSE_POSITIVES:
+        needed = f"{FALSE_POSITIVES / tolerance['level']:,.0f}"
         return Verdict(
             UNDECIDED,
-            f"{nonmembers:,} non-members resolve no FPR of {level}; at least {needed:,.0f} would",
+            f"{nonmembers:,} non-members of other targets are too few for an FPR of {level};"
+            f" {needed} would do",
         )
+    low, high = interval(found, tolerance["confidence"])
+    share = f"{100 * found.tpr.value:.3g} %"
+    said = f"{found.shown}: {share} of the members [{100 * low:.3g}, {100 * high:.3g}]"
+    asked = f"tolerated are {100 * tolerance['tpr']:g} % at an FPR of {level}"
     if low > tolerance["tpr"]:
         return Verdict(BEYOND, f"{said}; {asked}")
     if high <= tolerance["tpr"]:
@@ -44,17 +47,13 @@ def judge(found: Finding, tolerance: dict, nonmembers: int) -> Verdict:
 
 
 def interval(found: Finding, confidence: float) -> tuple[float, float]:
-    """Return the limits of the TPR; the printed interval where 95 % are asked for.
+    """Return the limits of the TPR: the printed 95 % interval, at least.
 
-    At another confidence, and where no interval is printed, Clopper-Pearson's of all targets'
-    members, widened to hold the printed one at 95 % or more.
+    At more confidence its reaches grow as a normal law's quantile does; that is not simulated.
     """
-    counted = clopper_pearson(found.true_positives, found.members, confidence)
-    if found.tpr.low is None:
-        return counted
-    if confidence <= 0.95:
-        return (found.tpr.low, found.tpr.high)
-    return min(counted[0], found.tpr.low), max(counted[1], found.tpr.high)
+    value, low, high = found.tpr.value, found.tpr.low, found.tpr.high
+    wider = max(1.0, float(ndtri((1.0 + confidence) / 2.0) / ndtri(0.975)))
+    return max(value - wider * (value - low), 0.0), min(value + wider * (high - value), 1.0)
 
 
 def _what_would_do(found, low, high, tolerance):
