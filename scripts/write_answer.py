@@ -44,7 +44,7 @@ def main(
     audits = []
     for name, said in settings["audits"].items():
         own = [Path(path) for path in metrics if Path(path).parent.name == name]
-        results = [json.loads(path.read_text()) for path in own]
+        results = [json.loads(path.read_text(encoding="utf-8")) for path in own]
         found = of_audit(name, results, said["attacks"], settings["tolerance"])
         cohort, shows = Signals(signals[name]), settings["show_records"]
         drawn = [row["label"] for row in found["findings"]][:CURVES]

@@ -9,7 +9,7 @@ from copy import deepcopy
 import numpy as np
 import pytest
 from projects import change, simulated
-from test_reruns import ALL, CHANGES, EXHIBITS, METRICS, exhibits, scores
+from test_reruns import ALL, ANSWER, CHANGES, EXHIBITS, METRICS, exhibits, scores
 
 from miatlas.study import jobs, reading
 
@@ -54,7 +54,7 @@ def test_edited_code_is_seen_without_the_hidden_folder(done):
     forget(done)
     with open(done.root / "scripts/miatlas/leakage/metrics.py", "a") as module:
         module.write("\n\nADDED = 1\n")
-    assert done.plan() == METRICS | EXHIBITS - exhibits("losses.svg")
+    assert done.plan() == METRICS | ANSWER | EXHIBITS - exhibits("losses.svg")
 
 
 def test_what_has_no_record_is_made_again_unless_somebody_vouches_for_it(done):
@@ -71,7 +71,7 @@ def test_what_has_no_record_is_made_again_unless_somebody_vouches_for_it(done):
 def test_one_lost_record_costs_one_job_and_what_follows_from_it(done):
     (done.results / "records/audits/one/lira_offline.metrics.json").unlink()
     lost = {"audits/one/lira_offline.metrics.json"}
-    assert done.plan() == lost | exhibits("lira_table.html")
+    assert done.plan() == lost | exhibits("lira_table.html", "answer.html")
 
 
 def test_exhibits_copied_alone_are_made_again(done, project):
