@@ -68,7 +68,7 @@ def test_the_bare_workflow_has_the_shape_of_ours(tmp_path):
         sorted(line.split() for line in plan.splitlines() if _is_count(line)) for plan in plans
     ]
     assert tables[0] == tables[1]
-    # 1 population; 2 roles; 3 jobs in each of 4 blocks; scores and metrics, figures; answer, provenance
+    # 1 population; 2 roles; 3 jobs in each of 4 blocks; scores and metrics, figures; the two pages
     assert ["total", str(1 + 2 + 12 + 4 + 2 + 2 + 1)] in tables[0]
 
 
