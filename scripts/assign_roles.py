@@ -6,7 +6,7 @@ from miatlas.designs.base import Draws
 from miatlas.designs.role_assignment import assign
 from miatlas.designs.roles import ROLES
 from miatlas.running.logs import logged
-from miatlas.running.store import read_h5, write_h5
+from miatlas.running.store import opened, write_h5
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
 def main(*, population: str, roles: str, settings: dict) -> None:
     """Write role (N,) uint8; the same for every cohort of the population with these fractions."""
-    test = read_h5(population, ["test"])["test"]
+    with opened(population) as file:
+        test, *member = (file[name][()] for name in ("test", "member") if name in file)
     draws = Draws(settings["seed"], "", settings["population"])
-    role = assign(test, draws, held_out=settings["held_out"], test_fraction=settings["test"])
+    shares = {"held_out": settings["held_out"], "test_fraction": settings["test"]}
+    role = assign(test, draws, **shares, member=member[0] if member else None)
     write_h5(roles, {"role": role}, {"roles": ROLES, "settings": settings})
     print({name: int((role == code).sum()) for name, code in ROLES.items()})
 

@@ -35,7 +35,7 @@ def main(*, population: str, settings: dict) -> None:
     arrays = {
         "x": chosen.x, "labels": chosen.labels, "test": chosen.test, "canary": chosen.canary,
         "mean": mean, "deviation": deviation,
-    }  # fmt: skip
+    } | ({} if chosen.member is None else {"member": chosen.member})  # fmt: skip
     facts = {
         "population": settings["name"], "source": chosen.source, "digest": base.digest(chosen),
         "class_names": list(chosen.class_names), "encoding": chosen.encoding,

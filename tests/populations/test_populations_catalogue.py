@@ -19,12 +19,16 @@ SHARED = {"__init__", "base", "catalogue", "tabular", "image_folder", "torchvisi
 SHARED |= {"user_arrays", "altered", "moments", "text"}
 
 
+OWN = {"npz": {"path": "a.npz"}, "hdf5": {"path": "a.h5"},
+       "table": {"path": "a.csv", "label": "b"}}  # fmt: skip
+
+
 def test_every_source_has_a_module_with_checked_options_and_every_module_an_entry():
     modules = {path.stem for path in FOLDER.glob("*.py")} - SHARED
     assert modules == set(catalogue.SOURCES)
     for source in modules:
         declared = options.declared(FOLDER / f"{source}.py", "load")
-        needed = {"path": "a.npz"} if source in ("npz", "hdf5") else {}
+        needed = OWN.get(source, {})
         assert set(checked(needed, declared, source)) == set(declared)
         assert options.inputs(FOLDER / f"{source}.py", "load") == ("data_root",)
 
@@ -34,7 +38,7 @@ def test_module_docstrings_name_the_files_the_shape_and_the_source(source):
     text = importlib.import_module(f"miatlas.populations.{source}").__doc__
     entry = catalogue.SOURCES[source]
     assert text.startswith(f"{source}: ")
-    if source in ("npz", "hdf5"):
+    if source in OWN:
         return
     assert "Source: " in text
     assert f"{entry.shape[0]:,}" in text or source == "imagenet"

@@ -108,3 +108,39 @@ def test_what_estimators_cannot_is_refused_before_anything_runs(project, changes
             project.study[section].setdefault(name, {}).update(keys)
     project.study["audits"]["trained"]["attacks"] = list(project.study["attacks"])
     assert said in project.fail("--dry-run").text
+
+
+@pytest.mark.slow
+def test_a_table_beside_the_study_says_who_the_members_of_a_released_forest_are(project):
+    """A CSV with the members as a column, and the estimator as a file of skops."""
+    import pandas as pd
+    import skops.io
+    from sklearn.datasets import make_classification
+    from sklearn.ensemble import RandomForestClassifier
+
+    x, y = make_classification(300, 6, random_state=1, flip_y=0.3)
+    member = np.random.default_rng(1).random(300) < 0.4
+    frame = pd.DataFrame(x.round(6), columns=list("abcdef")).assign(y=y, member=member.astype(int))
+    frame.to_csv(project.root / "people.csv", index=False)
+    forest = RandomForestClassifier(20, random_state=1)
+    forest.fit(frame.loc[member, list("abcdef")].to_numpy(), y[member])
+    skops.io.dump(forest, project.root / "forest.skops")
+    project.study["populations"] = {
+        "people": {"source": "table", "path": "people.csv", "label": "y", "member": "member",
+                   "standardise": "none"}
+    }  # fmt: skip
+    project.study["cohorts"] = {
+        "target": {"population": "people", "recipe": "forest", "weights": "forest.skops"},
+        "shadow": project.study["cohorts"]["shadow"]
+        | {"population": "people", "design": {"name": "balanced", "size_of": "target", "group": 4}},
+    }
+    project.study["audits"] = {
+        "mine": {"target": "target", "shadow": "shadow", "attacks": ["loss"]}
+    }
+    project.run("results/audits/mine/loss.metrics.json")
+    with h5py.File(project.results / "audits/mine/loss.h5") as file:
+        assert np.array_equal(file["member"][0], member)
+    log = (project.results / "logs/accept_models/target/0.log").read_text()
+    assert f"is right about 100.0% of its {member.sum()} members" in log
+    with h5py.File(project.results / "cohorts/shadow/membership/0.h5") as file:
+        assert (file["member"][()].sum(1) == member.sum()).all()

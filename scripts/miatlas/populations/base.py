@@ -22,7 +22,8 @@ class Population:
     labels: (N,) int64 in [0, len(class_names)).  test: (N,) bool, the official test set.
     scale: the pixel value that means 1.0 (1 for features).  encoding: how columns became features
     (`tabular.encode`).  tokens: x (N, L) are ids of words, which are no quantities.
-    canary: (N,) bool, the examples that `insert_canaries` made.
+    canary: (N,) bool, the examples that `insert_canaries` made.  member: (N,) bool, on whom a
+    released model was trained, where the file says so.
     Raises ValueError, naming `source`, if these do not fit together.
     """
 
@@ -35,6 +36,7 @@ class Population:
     encoding: dict = field(default_factory=dict)
     tokens: bool = False
     canary: np.ndarray | None = None
+    member: np.ndarray | None = None
 
     def __post_init__(self):
         if self.canary is None:
@@ -58,8 +60,9 @@ def digest(population: Population) -> str:
 
 def take(population: Population, index: np.ndarray) -> Population:
     """Return the examples at `index` (n,), in that order."""
-    rows = {name: getattr(population, name)[index] for name in ("x", "labels", "test", "canary")}
-    return replace(population, **rows)
+    names = ["x", "labels", "test", "canary"]
+    names += [] if population.member is None else ["member"]
+    return replace(population, **{name: getattr(population, name)[index] for name in names})
 
 
 def subset(population: Population, n: int, generator: np.random.Generator) -> Population:
@@ -106,6 +109,8 @@ def insert_canaries(
     Source: carlini2022 §VII-B, Fig. 13 (CIFAR-10 with its own test images mislabelled, ImageNet's
     part of CINIC-10, and CIFAR-100 with random labels). Raises ValueError where this is impossible.
     """
+    if population.member is not None:
+        raise ValueError(f"population {population.source!r}: a released model knew no canaries")
     if count < 1:
         raise ValueError(f"{count} canaries were asked for; there must be at least one")
     if kind == "mislabelled":
@@ -197,6 +202,9 @@ def _complaints(population: Population) -> Iterator[str]:
         array = getattr(population, name)
         if array.shape != (n,) or array.dtype != dtype:
             yield f"{name} is {array.dtype} {array.shape}, not {np.dtype(dtype)} ({n},)"
+    member = population.member
+    if member is not None and (member.shape != (n,) or member.dtype != bool):
+        yield f"member is {member.dtype} {member.shape}, not bool ({n},)"
     labels, classes = population.labels, len(population.class_names)
     if labels.min() < 0 or labels.max() >= classes:
         yield f"labels lie in [{labels.min()}, {labels.max()}], but there are {classes} classes"

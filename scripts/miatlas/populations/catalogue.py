@@ -145,6 +145,7 @@ SOURCES: dict[str, Source] = {
         (103_690_236,), 1, "https://wikitext.smerity.com/wikitext-103-v1.zip", MERITY,
     ),
     "npz": Source((), (), None, "the option path of the configuration", "a file of your own"),
+    "table": Source((), (), None, "the option path of the configuration", "a file of your own"),
     "hdf5": Source((), (), None, "the option path of the configuration", "a file of your own"),
 }  # fmt: skip
 
@@ -161,7 +162,9 @@ def required_files(source: str, options: dict, data_root: Path | str) -> list[tu
     if "path" in options:  # the user's own file; an absolute path stays as it is
         checksum = options.get("sha256")
         path = Path(os.path.normpath(root / options["path"]))
-        return [(path, f"sha256:{checksum}" if checksum else "")]
+        more = [options["nonmembers"]] if options.get("nonmembers") else []
+        beside = [(Path(os.path.normpath(root / other)), "") for other in more]
+        return [(path, f"sha256:{checksum}" if checksum else ""), *beside]
     return [(_found(root, file), file.checksum) for file in SOURCES[source].files]
 
 

@@ -1,7 +1,8 @@
 """What the users' own files share: from named arrays to a population, whatever holds them.
 
-Arrays: x, labels (N,), optional test (N,) and class_names (C,). x is uint8 images (N, C, H, W) or
-(N, H, W), float images (kept as float32), or features (N, d) of any numeric type (float32).
+Arrays: x, labels (N,), optional test (N,), class_names (C,), and member (N,), which says on whom a
+released model was trained. x is uint8 images (N, C, H, W) or (N, H, W), float images (kept as
+float32), or features (N, d) of any numeric type (float32).
 """
 
 import os
@@ -13,11 +14,12 @@ import numpy as np
 
 from miatlas.populations.base import Population
 
-NEEDED, OPTIONAL = ("x", "labels"), ("test", "class_names")
+NEEDED, OPTIONAL = ("x", "labels"), ("test", "class_names", "member")
 Layout = Literal["NCHW", "NHWC"] | None
 CHANNELS = (1, 2, 3, 4)  # grey, with alpha or not, colours, with alpha or not
 INSTEAD = {  # of objects and text, which pandas gives for mixed columns
     "x": "save x.astype('float32')", "test": "save test.astype(bool)",
+    "member": "save member.astype(bool)",
     "labels": "class_names, labels = np.unique(labels, return_inverse=True) numbers them",
     "class_names": "save class_names.astype(str)",
 }  # fmt: skip
@@ -61,15 +63,15 @@ def population(
     """
     x = _examples(np.asarray(arrays["x"]), path, layout)
     labels = _integers(np.asarray(arrays["labels"]), path)
-    test = np.asarray(arrays.get("test", np.zeros(len(x), bool)))
-    if test.dtype.kind not in "buif" or not np.isin(test, [0, 1]).all():
-        raise ValueError(f"{path}: test is to hold true or false")
+    test = _mask(arrays.get("test", np.zeros(len(x), bool)), "test", path)
+    member = _mask(arrays["member"], "member", path) if "member" in arrays else None
     if "class_names" not in arrays:
         _check_numbered(labels, path)
     found = Population(
         x=x,
         labels=labels,
-        test=test.astype(bool),
+        test=test,
+        member=member,
         class_names=_names(arrays.get("class_names", np.arange(labels.max(initial=0) + 1)), path),
         source=f"file {path.name}",
         scale=scale or (255.0 if x.dtype == np.uint8 else 1.0),
@@ -79,6 +81,13 @@ def population(
     if found.test.all():
         raise ValueError(f"{path}: test is true for every example: none is left to train on")
     return found
+
+
+def _mask(array, name: str, path: Path) -> np.ndarray:
+    array = np.asarray(array)
+    if array.dtype.kind not in "buif" or not np.isin(array, [0, 1]).all():
+        raise ValueError(f"{path}: {name} is to hold true or false")
+    return array.astype(bool)
 
 
 def _examples(x: np.ndarray, path: Path, layout: Layout) -> np.ndarray:

@@ -62,10 +62,9 @@ def _beside(given, homes, root):
     if not isinstance(given, Mapping):
         return given
     result = {key: _beside(value, homes, root) for key, value in given.items()}
-    for key in set(FILES) & set(result):
-        result[key] = _found(result[key], homes, ".")
-    if "path" in result:
-        result["path"] = _found(result["path"], homes, root)
+    below = root if "path" in result else "."  # a population's files lie below data_root
+    for key in {"path", *FILES} & set(result):
+        result[key] = _found(result[key], homes, below)
     return result
 
 

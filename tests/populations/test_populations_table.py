@@ -1,0 +1,104 @@
+"""Tables of a user's own: which column is what, and members as a column or as a second file."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from miatlas.designs.base import Draws
+from miatlas.designs.role_assignment import assign
+from miatlas.designs.roles import POOL
+from miatlas.populations import base, table
+
+FRAME = pd.DataFrame(
+    {
+        "age": [20, 30, 40, 50],
+        "town": ["b", "a", "b", "c"],
+        "code": [7, 9, 7, 7],
+        "note": ["w", "x", "y", "z"],
+        "income": [1.5, 2.5, 0.5, 9.0],
+        "paid": ["yes", "no", "no", "yes"],
+        "used": [1, 0, 1, 0],
+        "later": [0, 1, 0, 0],
+    }
+)
+OPTIONS = {"label": "paid", "categorical": ["code"], "drop": ["note"], "member": "used",
+           "test": "later"}  # fmt: skip
+
+
+def write(frame, path):
+    frame.to_parquet(path) if path.suffix == ".parquet" else frame.to_csv(path, index=False)
+
+
+@pytest.mark.parametrize("name", ["people.csv", "people.parquet"])
+def test_columns_are_what_they_are_said_to_be(tmp_path, name):
+    write(FRAME, tmp_path / name)
+    found = table.load(tmp_path, path=name, **OPTIONS)
+    columns = [(c["name"], c["kind"], c["width"]) for c in found.encoding["columns"]]
+    assert columns == [("age", "numeric", 1), ("income", "numeric", 1), ("town", "categorical", 3),
+                       ("code", "categorical", 2)]  # fmt: skip
+    assert found.x[:, :2].tolist() == [[20, 1.5], [30, 2.5], [40, 0.5], [50, 9.0]]
+    assert found.x[:, 2:5].tolist() == [[0, 1, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    assert found.labels.tolist() == [1, 0, 0, 1]
+    assert found.class_names == ["no", "yes"]
+    assert found.member.tolist() == [True, False, True, False]
+    assert found.test.tolist() == [False, True, False, False]
+
+
+def test_members_and_others_may_be_two_files(tmp_path):
+    """And categories are those of both."""
+    frame = FRAME.drop(columns=["used", "later", "note"])
+    write(frame[:3], tmp_path / "members.csv")
+    write(frame[3:], tmp_path / "others.csv")
+    found = table.load(tmp_path, path="members.csv", nonmembers="others.csv", label="paid")
+    assert found.member.tolist() == [True, True, True, False]
+    assert found.x.shape == (4, 3 + 3)
+    part = base.take(found, np.array([3, 0]))
+    assert part.member.tolist() == [False, True]
+
+
+def test_members_are_never_held_out_nor_tested():
+    member = np.arange(200) % 2 == 0
+    test = np.zeros(200, bool)
+    role = assign(test, Draws(1, "", "p"), held_out=0.3, test_fraction=0.2, member=member)
+    assert (role[member] == POOL).all()
+    assert np.bincount(role[~member]).tolist() == [50, 30, 20]
+
+
+WRONG = {
+    "no label": ({"label": "pays"}, "has no column 'pays'; it has age"),
+    "a mask": ({"member": "age"}, "column 'age' is to hold 0 and 1"),
+    "no classes": ({"label": "income"}, "column 'income' holds numbers that are no classes"),
+    "a missing file": ({"nonmembers": "gone.csv"}, "missing file gone.csv"),
+}
+
+
+@pytest.mark.parametrize(("options", "said"), WRONG.values(), ids=WRONG)
+def test_what_cannot_be_meant_is_refused(tmp_path, options, said):
+    write(FRAME, tmp_path / "people.csv")
+    with pytest.raises((ValueError, FileNotFoundError), match=re.escape(said)):
+        table.load(tmp_path, path="people.csv", **(OPTIONS | options))
+
+
+def test_tables_that_are_none_are_refused_by_name(tmp_path):
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(ValueError, match=r"broken.parquet: not a readable table"):
+        table.load(tmp_path, path="broken.parquet", label="paid")
+    write(FRAME.assign(age=[1, None, 3, 4]), tmp_path / "holes.csv")
+    with pytest.raises(ValueError, match=r"holes.csv: column 'age' has missing values"):
+        table.load(tmp_path, path="holes.csv", label="paid")
+    write(FRAME, tmp_path / "people.csv")
+    write(FRAME.rename(columns={"age": "years"}), tmp_path / "others.csv")
+    with pytest.raises(ValueError, match=r"others.csv: its columns differ .* 'age'"):
+        table.load(tmp_path, path="people.csv", nonmembers="others.csv", label="paid")
+    write(FRAME.assign(paid="yes"), tmp_path / "one.csv")
+    with pytest.raises(ValueError, match=r"'paid' has one value only"):
+        table.load(tmp_path, path="one.csv", label="paid")
+
+
+def test_a_released_model_knew_no_canaries(tmp_path):
+    write(FRAME, tmp_path / "people.csv")
+    found = table.load(tmp_path, path="people.csv", **OPTIONS)
+    with pytest.raises(ValueError, match="knew no canaries"):
+        base.insert_canaries(found, 1, "noise", np.random.default_rng(1))
