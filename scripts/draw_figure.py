@@ -1,6 +1,5 @@
 """Draw one figure of a paper, as vector and pixel graphics, with the plotted numbers."""
 
-from importlib import import_module
 from textwrap import fill
 from typing import TYPE_CHECKING
 
@@ -8,6 +7,7 @@ import matplotlib.style
 
 from miatlas.exhibits.gathering import gather
 from miatlas.exhibits.remarks import remarks
+from miatlas.running import plugins
 from miatlas.running.files import whole, write_csv
 from miatlas.running.logs import logged
 
@@ -32,7 +32,7 @@ def main(
     evidence: the files of each kind that the figure reads.
     """
     matplotlib.use("Agg")
-    figures = import_module(f"miatlas.exhibits.figures.{settings['figure']}")
+    figures = plugins.module("exhibits.figures", settings["figure"])
     with matplotlib.style.context(style):
         figure, numbers = figures.draw(gather(settings, evidence), **settings["options"])
         said = remarks(evidence)

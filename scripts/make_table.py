@@ -1,11 +1,11 @@
 """Make one table of a paper: its numbers, and a page of it to read."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from miatlas.exhibits.gathering import gather
 from miatlas.exhibits.pages import markdown, page
 from miatlas.exhibits.remarks import remarks
+from miatlas.running import plugins
 from miatlas.running.files import write_csv, write_text
 from miatlas.running.logs import logged
 
@@ -18,7 +18,7 @@ def main(*, html: str, md: str, csv: str, settings: dict, **evidence: list[str])
 
     evidence: the files of each kind that the table reads.
     """
-    tables = import_module(f"miatlas.exhibits.tables.{settings['table']}")
+    tables = plugins.module("exhibits.tables", settings["table"])
     numbers, shown = tables.tabulate(gather(settings, evidence), **settings["options"])
     write_csv(csv, numbers)
     notes = " ".join([*shown.attrs.get("notes", []), *remarks(evidence)])

@@ -1,11 +1,11 @@
 """Read a data set and write it as one population file."""
 
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from miatlas.populations import altered, base
 from miatlas.populations.moments import moments
+from miatlas.running import plugins
 from miatlas.running.logs import logged
 from miatlas.running.seeds import rng
 from miatlas.running.store import write_h5
@@ -49,7 +49,7 @@ def main(*, population: str, settings: dict) -> None:
 
 def load(entry: dict, data_root: str):
     """Return the population that an entry describes, as its source gives it."""
-    source = import_module(f"miatlas.populations.{entry['source']}")
+    source = plugins.module("populations", entry["source"])
     return source.load(Path(data_root), **entry["options"])
 
 

@@ -7,9 +7,10 @@ of the module are pure functions of what it says they are given.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from types import ModuleType
 from typing import Any, Literal
+
+from miatlas.running import plugins
 
 # Whose answer about what: the target's, its shadow models', one of theirs, the third cohort's.
 ANSWER = re.compile(
@@ -113,5 +114,5 @@ def of_held_out(name: str) -> bool:
 
 
 def load(name: str) -> ModuleType:
-    """Return the module of an attack."""
-    return import_module(f"miatlas.attacks.{name}")
+    """Return the module of an attack, which may be the path of a file of one's own."""
+    return plugins.module("attacks", name)

@@ -150,6 +150,14 @@ SOURCES: dict[str, Source] = {
 }  # fmt: skip
 
 
+OWN = Source((), (), None, "a file of one's own", "its user")  # of a source that is one
+
+
+def about(source: str) -> Source:
+    """Return what is known of a source; of a file of one's own, nothing."""
+    return SOURCES.get(source, OWN)
+
+
 def provenance(source: str) -> str:
     """Return one line on where a source comes from: name, citation, address."""
     entry = SOURCES[source]
@@ -165,7 +173,7 @@ def required_files(source: str, options: dict, data_root: Path | str) -> list[tu
         more = [options["nonmembers"]] if options.get("nonmembers") else []
         beside = [(Path(os.path.normpath(root / other)), "") for other in more]
         return [(path, f"sha256:{checksum}" if checksum else ""), *beside]
-    return [(_found(root, file), file.checksum) for file in SOURCES[source].files]
+    return [(_found(root, file), file.checksum) for file in about(source).files]
 
 
 def brought_files(source: str, options: dict, data_root: Path | str) -> list[Path]:
@@ -173,7 +181,7 @@ def brought_files(source: str, options: dict, data_root: Path | str) -> list[Pat
 
     Those files are checked when they are downloaded, and are the same for everybody.
     """
-    if SOURCES[source].downloadable and "path" not in options:
+    if about(source).downloadable and "path" not in options:
         return []
     return [path for path, _ in required_files(source, options, data_root)]
 
@@ -186,7 +194,7 @@ def _found(root: Path, file: File) -> Path:
 
 def missing_files(source: str, options: dict, data_root: Path | str) -> list[str]:
     """Return one message for every file that is not there and will not be downloaded."""
-    entry = SOURCES[source]
+    entry = about(source)
     if entry.downloadable and options.get("download", True):
         return []
     folders = {Path(data_root) / file.path for file in entry.files if file.path.endswith("/")}

@@ -8,6 +8,10 @@ from pathlib import Path
 from types import ModuleType
 
 
+class Faulty(ValueError):
+    """A file of a user's own cannot be imported; the message names it, and the line."""
+
+
 def is_file(name: str) -> bool:
     """Say whether a plug-in is named by the path of a file."""
     return name.endswith(".py")
@@ -26,7 +30,7 @@ def _of_library(package, name):
 def _of_file(path: Path) -> ModuleType:
     """Import a file, under a name that nothing else has; its neighbours can be imported by it.
 
-    Raises ValueError, naming file and line, if it cannot be imported.
+    Raises Faulty, naming file and line, if it cannot be imported.
     """
     name = f"plugin_{abs(hash(str(path))):x}"
     spec = spec_from_file_location(name, path)
@@ -38,7 +42,7 @@ def _of_file(path: Path) -> ModuleType:
     except Exception as error:
         del sys.modules[name]
         line = _line(error, path)
-        raise ValueError(f"{path}{line}: {type(error).__name__}: {error}") from error
+        raise Faulty(f"{path}{line}: {type(error).__name__}: {error}") from error
     return found
 
 

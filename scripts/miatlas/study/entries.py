@@ -9,6 +9,7 @@ import os.path
 from collections.abc import Mapping
 
 from miatlas.options import constant, functions
+from miatlas.running.plugins import is_file
 from miatlas.study import attack_modules, cohorts, plugins, sections
 from miatlas.study.checking import MAPPING, checked
 from miatlas.study.plugins import Modules, one_of
@@ -57,7 +58,7 @@ def recipe(given, where: str) -> dict:
     entry |= {key: _named(entry[key], kind, f"{where}.{key}") for key, kind in kinds.items()}
     name = entry["architecture"]["name"]
     source = plugins.ARCHITECTURES.source(name)
-    own = plugins.is_file(name) and "train" in functions(source)
+    own = is_file(name) and "train" in functions(source)
     fits_itself = plugins.is_estimator(name)
     if fits_itself and entry["epochs"] is not None:
         raise ValueError(f"{where}.epochs: an estimator ({name}) fits itself: it takes no epochs")

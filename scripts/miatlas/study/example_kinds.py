@@ -5,7 +5,7 @@ Told by the names of sources and architectures, before any file is opened. Of a 
 """
 
 from miatlas.options import constant
-from miatlas.populations.catalogue import SOURCES
+from miatlas.populations.catalogue import about
 from miatlas.study.plugins import ARCHITECTURES
 
 TEXT, FEATURES, IMAGES = "text", "features", "images"
@@ -14,12 +14,12 @@ KINDS = {1: TEXT, 2: FEATURES, 4: IMAGES}  # by the axes of what the files of a 
 
 def kind_of(population: dict) -> str | None:
     """Return the kind of a population's examples; None if only its file tells."""
-    return KINDS.get(len(SOURCES[population["source"]].shape))
+    return KINDS.get(len(about(population["source"]).shape))
 
 
 def too_large(population: dict) -> str | None:
     """Say that a subset is larger than its population, where that is known; None if it is not."""
-    size, subset = SOURCES[population["source"]].shape[:1], population["subset"]
+    size, subset = about(population["source"]).shape[:1], population["subset"]
     if kind_of(population) in (None, TEXT) or not subset or subset <= size[0]:
         return None  # of a text, the shape tells its words
     return f"subset: {subset}, but {population['source']} has {size[0]} examples"
@@ -56,7 +56,7 @@ def _unmovable(source, given, augmentation, queries):
     ):
         if moves and given != IMAGES:
             return f"{where}{key} moves images, and examples of {source} are {given}"
-        sides = [side for side in SOURCES[source].shape[2:] if side]
+        sides = [side for side in about(source).shape[2:] if side]
         if moves and sides and shift >= min(sides):
             return f"{where}.shift: {shift}, but images of {source} have {min(sides)} pixels a side"
     return None

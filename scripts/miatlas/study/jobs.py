@@ -6,12 +6,14 @@ none of them.
 """
 
 import json
+import os
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from miatlas.designs.relations import made_for_each_target
 from miatlas.populations.catalogue import brought_files
+from miatlas.running.plugins import is_file
 from miatlas.study.attack_modules import said
 
 
@@ -230,9 +232,9 @@ def described_attacks(study: dict, exhibit: str) -> list[str]:
     entry = study["exhibits"][exhibit]
     if "attacks" not in entry["reads"]:
         return []
-    return sorted(
-        {f"miatlas/attacks/{study['attacks'][n]['attack']}.py" for n, _ in entry["attacks"]}
-    )
+    named = {study["attacks"][label]["attack"] for label, _ in entry["attacks"]}
+    own = {os.path.abspath(name) for name in named if is_file(name)}
+    return sorted(own | {f"miatlas/attacks/{name}.py" for name in named if not is_file(name)})
 
 
 def sides(study: dict, exhibit: dict) -> dict[str, dict[str, str]]:

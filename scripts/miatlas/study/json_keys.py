@@ -17,6 +17,12 @@ OWN = {  # a plug-in that is a file of one's own, with its options
     "required": ["file"],
     "properties": {"file": {"type": "string", "pattern": r"\.py$"}},
 }
+OWN_NAME = {  # in place of a name: such a file alone
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": {"type": "string", "pattern": r"\.py$"}},
+    "additionalProperties": False,
+}
 
 
 def options_object(kind: Modules, name: str) -> dict:
@@ -68,16 +74,20 @@ def _chosen(field):
     if dict in (field.annotation, *get_args(field.annotation)):
         known = with_options({"name": name}, "name", kind)
         return {"anyOf": [known, OWN]} if kind.own else known
-    return {"enum": [*kind.names(), None]}
+    return {"anyOf": [name, OWN_NAME]} if kind.own else {"enum": [*kind.names(), None]}
 
 
 def with_options(own, key, kind: Modules):
     """Return the schema of a mapping that holds a plug-in's name at `key`, and its options."""
     every = {name: option_properties(kind, name) for name in kind.names()}
     kept = dict.fromkeys(own, True)
-    return object_of({**union(every.values()), **own}) | {
+    known = object_of({**union(every.values()), **own}) | {
         "allOf": [case(key, name, narrow({**kept, **every[name]})) for name in every]
     }
+    if key == "name" or not kind.own:
+        return known
+    return {"anyOf": [known, {"type": "object", "required": [key],
+            "properties": {key: OWN_NAME}, "additionalProperties": True}]}  # fmt: skip
 
 
 def case(key, name, then):

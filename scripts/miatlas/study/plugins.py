@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from miatlas.options import Option, constant, declared
+from miatlas.running.plugins import is_file
 from miatlas.study.checking import meant
 
 LIBRARY = Path(__file__).parents[1]
@@ -82,7 +83,7 @@ class Functions(Modules):
         return one_of(name, self.names(), where)
 
 
-SOURCES = Modules("populations", "load")
+SOURCES = Modules("populations", "load", own=True)
 DESIGNS = Modules("designs", "draw")
 ARCHITECTURES = Modules("training/architectures", "build", own=True)
 OPTIMIZERS = Functions("training/optimization", "", ("sgd", "adam", "adamw"))
@@ -93,14 +94,9 @@ AUGMENTATIONS = Functions(
      "alternating_mirror_shift"),
 )  # fmt: skip
 PROBES = Modules("signals/probes", "measure")
-ATTACKS = Modules("attacks", "score")
-FIGURES = Modules("exhibits/figures", "draw")
-TABLES = Modules("exhibits/tables", "tabulate")
-
-
-def is_file(name) -> bool:
-    """Say whether a plug-in is named by the path of a file of one's own."""
-    return str(name).endswith(".py")
+ATTACKS = Modules("attacks", "score", own=True)
+FIGURES = Modules("exhibits/figures", "draw", own=True)
+TABLES = Modules("exhibits/tables", "tabulate", own=True)
 
 
 def is_estimator(name: str) -> bool:
