@@ -6,12 +6,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import logit, ndtr
 from scipy.stats import binomtest
-from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
 from miatlas.leakage import metrics
 from miatlas.leakage.hindsight import tpr_at_fpr
 from miatlas.leakage.intervals import clopper_pearson, delong
-from miatlas.leakage.roc import advantage, auc, balanced_accuracy, outline, roc
+from miatlas.leakage.roc import (
+    advantage,
+    auc,
+    balanced_accuracy,
+    outline,
+    recall_at_precision,
+    roc,
+)
 
 games = st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2, max_size=40).filter(
     lambda pairs: len({member for _, member in pairs}) == 2
@@ -28,6 +35,15 @@ def simulated(n1, n0, shift=1.0, seed=0, decimals=None):
     member = np.arange(n1 + n0) < n1
     scores = generator.normal(size=n1 + n0) + shift * member
     return scores if decimals is None else scores.round(decimals), member
+
+
+@settings(deadline=None)
+@given(games, st.sampled_from([0.3, 0.5, 0.75, 0.8, 0.9, 1.0]))
+def test_recall_at_a_precision_is_that_of_scikit_learn(pairs, level):
+    scores, member = arrays(pairs)
+    precision, recall, _ = precision_recall_curve(member, scores)
+    expected = recall[precision >= level - 1e-9].max()  # its last point: recall 0, precision 1
+    assert recall_at_precision(roc(scores, member), level) == pytest.approx(expected)
 
 
 @settings(deadline=None)

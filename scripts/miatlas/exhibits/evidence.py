@@ -81,7 +81,8 @@ class Estimate:
     these examples, other models trained on them. realised_fpr: the false-positive rate attained
     (nan but for a TPR). below_resolution: the level asked for is below what the number of
     non-members resolves; value is the TPR without any false positive. few: the level allows fewer
-    than ten false positives, at which the best threshold in hindsight flatters.
+    than ten false positives, at which the best threshold in hindsight flatters. std: the deviation
+    over n targets or models (nan for one, or where it is not known; n is 0 where nothing is said).
     """
 
     value: float
@@ -92,6 +93,8 @@ class Estimate:
     examples_low: float = NAN
     examples_high: float = NAN
     few: bool = False
+    std: float = NAN
+    n: int = 0
 
 
 def estimate(
@@ -107,18 +110,29 @@ def estimate(
     if threshold == "transferred":
         return _transferred(result["mean"]["transferred"], quantity, level)
     if over == "pooled" or len(result["targets"]) == 1:
-        entry = result["pooled"]
-        if quantity == "tpr":
-            row = _at_level(entry["tpr_at_fpr"], level)
-            return Estimate(row["tpr"], row["low"], row["high"], row["realised_fpr"], **_flags(row))
-        own = entry.get(f"{quantity}_interval") or entry[quantity]
-        value = entry[quantity]
-        value = value["value"] if isinstance(value, dict) else value
-        return Estimate(value, own["low"], own["high"])
+        return _pooled(result, quantity, level)
     if quantity == "tpr":
         row = _at_level(result["mean"]["tpr_at_fpr"], level)
         return _of_mean(row["tpr"], row["realised_fpr"]["mean"], **_flags(row))
     return _of_mean(result["mean"][quantity])
+
+
+def _pooled(result, quantity, level):
+    """Return an estimate of all targets as one; their number and deviation are the targets'."""
+    entry, mean = result["pooled"], result["mean"]
+    if quantity == "tpr":
+        row = _at_level(entry["tpr_at_fpr"], level)
+        runs = _runs(_at_level(mean["tpr_at_fpr"], level)["tpr"])
+        limits = row["low"], row["high"], row["realised_fpr"]
+        return Estimate(row["tpr"], *limits, **_flags(row), **runs)
+    own = entry.get(f"{quantity}_interval") or entry[quantity]
+    value = entry[quantity]
+    value = value["value"] if isinstance(value, dict) else value
+    return Estimate(value, own["low"], own["high"], **_runs(mean[quantity]))
+
+
+def _runs(entry):
+    return {"std": NAN if entry["std"] is None else entry["std"], "n": entry["n"]}
 
 
 def _transferred(mean, quantity, level):
@@ -136,7 +150,8 @@ def _of_mean(entry, fpr=NAN, **flags):
         entry[key] or limits for key in ("this_population", "these_examples")
     )  # None where no interval holds what it says
     examples = {f"examples_{key}": value for key, value in examples.items()}
-    return Estimate(entry["mean"], **population, realised_fpr=fpr, **examples, **flags)
+    flags |= {"realised_fpr": fpr, **_runs(entry)}
+    return Estimate(entry["mean"], **population, **examples, **flags)
 
 
 def _flags(row):

@@ -1,11 +1,12 @@
 """Published values: tables of papers as data, and which result of a study stands for which value.
 
-A file `config/published/<paper>.csv` has a line for each number that a table prints: where (paper,
-table, row, column), the value as printed with its unit ("%", or "1" for a plain number), the spread
-printed beside it, and what it is (quantity, FPR of a TPR or of an agreement, attack, data set and
-how many examples that has, architecture, training examples, auxiliary models, targets); empty where
-the paper does not say. Everything is kept as the text that was printed: 0.0 and 0.00 are not
-equally precise.
+A file `config/published/<paper>.csv` has a line for each number that a table or the running text
+prints: where (paper, table or "text", row, column), the value as printed (of a range, both ends)
+with its unit ("%", or "1" for a plain number), the spread printed beside it, and what it is
+(quantity, FPR of a TPR or of an agreement, precision of a recall, attack, data set and how many
+examples that has, architecture, training examples, auxiliary models, targets: the runs that a mean
+is of); empty where the paper does not say. Everything is kept as the text that was printed: 0.0 and
+0.00 are not equally precise.
 """
 
 from dataclasses import dataclass
@@ -15,43 +16,45 @@ import pandas as pd
 
 PLACE = ("paper", "table", "row", "column")
 MEANING = (
-    "quantity", "fpr", "attack", "dataset", "population", "architecture", "training_examples",
-    "models", "targets",
+    "quantity", "fpr", "precision", "attack", "dataset", "population", "architecture",
+    "training_examples", "models", "targets",
 )  # fmt: skip
 COLUMNS = (*PLACE, "value", "unit", "spread", "spread_unit", *MEANING, "note")
 QUANTITIES = (
-    "tpr", "auc", "balanced_accuracy", "train_accuracy", "test_accuracy", "accuracy_gap",
+    "tpr", "recall", "auc", "balanced_accuracy", "train_accuracy", "test_accuracy", "accuracy_gap",
     "agreement_train", "agreement_test", "training_minutes", "inference_seconds", "epsilon",
     "examples", "uses",
 )  # fmt: skip
 UNITS = {"%": 0.01, "1": 1.0, "minutes": 1.0, "seconds": 1.0, "examples": 1.0, "mark": 1.0}
+RANGE = "–"
 CONDITIONS = ("table", "row", "column", *MEANING)
-ASSIGNED = ("audit", "label", "over", "reason", "reading")
+ASSIGNED = ("audit", "label", "over", "reason", "reading", "chosen")
 
 
 @dataclass(frozen=True)
 class Printed:
     """A printed value in plain numbers (0.084 for 8.4 %), with half a unit of its last digit.
 
-    spread: what the paper prints behind ±, nan if nothing.
+    A range is its middle, and the rounding reaches to its ends. spread: what the paper prints
+    behind ±, read as the standard deviation over the runs; nan if nothing. runs: how many runs or
+    targets the value is the mean of, 0 if the paper does not say.
     """
 
     value: float
     rounding: float
     spread: float = float("nan")
-
-    @property
-    def reach(self) -> float:
-        """Return how far from the value a number may lie and still be what was printed."""
-        return max(self.rounding, self.spread) if self.spread == self.spread else self.rounding
+    runs: int = 0
 
 
 def printed(line: dict) -> Printed:
     """Return the value of a line of a published table."""
-    value, factor = line["value"], UNITS[line["unit"]]
-    digits = len(value.partition(".")[2])
+    factor = UNITS[line["unit"]]
+    low, _, high = line["value"].partition(RANGE)
+    half = (float(high) - float(low)) / 2.0 if high else 0.0
+    value, rounding = float(low) + half, 0.5 * 10.0 ** -len(low.partition(".")[2]) + half
     spread = float(line["spread"] or "nan") * UNITS[line["spread_unit"] or "1"]
-    return Printed(float(value) * factor, 0.5 * 10.0**-digits * factor, spread)
+    runs = int(line["targets"] or 0)
+    return Printed(value * factor, rounding * factor, spread, runs)
 
 
 def select(values: pd.DataFrame, paper: str, tables: list[str]) -> list[dict]:
@@ -77,7 +80,8 @@ def assign(lines: list[dict], rules: list[dict]) -> list[dict]:
 
     A rule holds conditions on a line's columns and what it assigns to the lines that meet them all;
     later rules overrule earlier ones, but reasons add up. A condition is a value, a pattern with *
-    and ?, or a list of either. In `audit` and `label`, {column} stands for the line's own. Raises
+    and ?, or a list of either. In `audit` and `label`, {column} stands for the line's own. `chosen`
+    (true or false): hyperparameters of the study were chosen so that the value is met. Raises
     ValueError for an unknown key and for a rule that no line meets.
     """
     result = [{} for _ in lines]

@@ -1,6 +1,12 @@
-"""Whether a measured value agrees with a published one, and whether the two can be compared."""
+"""Whether a measured value agrees with a published one, and whether the two can be compared.
+
+The published value has chance in it, too: it is the mean of a few runs, as the measured one is. Two
+means of n and m runs on the same examples, with deviation s, differ by s sqrt(1/n + 1/m) times
+Student's t.
+"""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import stdtrit
@@ -10,37 +16,94 @@ from miatlas.exhibits.published import Printed
 
 AGREES = "agrees"
 DIFFERS = "differs"
+UNDECIDED = "undecided"
+CHOSEN = "chosen to be met"
 NOT_COMPARABLE = "not comparable at this scale"
 NOT_MEASURED = "not measured"
-VERDICTS = (AGREES, DIFFERS, NOT_COMPARABLE, NOT_MEASURED)
+VERDICTS = (AGREES, DIFFERS, UNDECIDED, CHOSEN, NOT_COMPARABLE, NOT_MEASURED)
 WITHIN, HIGHER, LOWER = "within the intervals", "higher", "lower"
+TWO_SIDED, ONE_SIDED, UNKNOWN = "two-sided", "one-sided", "unknown"
 TIMES = ("minutes", "seconds")
 ALIKE = 0.1  # sizes that differ by less than this share are the same scale
 EPSILON = 1e-9  # of numbers whose decimal digits binary fractions miss
 
 
-def verdict(published: Printed, measured: Estimate, reasons: list[str]) -> tuple[str, str]:
-    """Return the verdict, and whether the measured value is within the intervals, higher or lower.
+class Chance(NamedTuple):
+    """How far a published value may lie below and above the measured one by chance alone.
 
-    Where there is a reason, it is "not comparable at this scale", even if the values agree.
+    known: TWO_SIDED, ONE_SIDED (of one value alone) or UNKNOWN.
     """
-    if agree(published, measured):
-        return (NOT_COMPARABLE if reasons else AGREES), WITHIN
-    direction = HIGHER if measured.value > published.value else LOWER
-    return (NOT_COMPARABLE if reasons else DIFFERS), direction
+
+    below: float
+    above: float
+    known: str
 
 
-def agree(published: Printed, measured: Estimate) -> bool:
-    """Return whether either value lies within the interval of the other.
+def verdict(
+    published: Printed, measured: Estimate, reasons: list[str], chosen: bool = False
+) -> tuple[str, str, str]:
+    """Return the verdict; "within the intervals", "higher" or "lower"; and what chance is known.
 
-    The published value, within its rounding, in the measured interval; or the measured value in the
-    published one, which is the printed spread or, without any, the rounding. A measured value
-    without an interval is a point.
+    A value that hyperparameters were `chosen` to meet is no agreement. Where there is a reason, it
+    is "not comparable at this scale", even if the values agree.
     """
-    low, high = (measured.value if math.isnan(x) else x for x in (measured.low, measured.high))
-    rounding = published.rounding + EPSILON
-    inside = low - rounding <= published.value <= high + rounding
-    return inside or abs(measured.value - published.value) <= published.reach + EPSILON
+    by_chance = chance(published, measured)
+    found = direction(published, measured, by_chance)
+    if chosen:
+        return CHOSEN, found, by_chance.known
+    if reasons:
+        return NOT_COMPARABLE, found, by_chance.known
+    return _decided(published, measured, by_chance, found), found, by_chance.known
+
+
+def _decided(published, measured, by_chance, found):
+    if by_chance.known == UNKNOWN:
+        return UNDECIDED
+    if found == WITHIN:
+        return AGREES
+    one_model = measured.n == 1 and math.isnan(published.spread)  # nobody knows how models vary
+    return UNDECIDED if one_model else DIFFERS
+
+
+def direction(published: Printed, measured: Estimate, by_chance: Chance) -> str:
+    """Return where the measured value lies, beyond chance and the rounding of the published one."""
+    apart, rounding = published.value - measured.value, published.rounding + EPSILON
+    if -by_chance.below - rounding <= apart <= by_chance.above + rounding:
+        return WITHIN
+    return LOWER if apart > 0 else HIGHER
+
+
+def chance(published: Printed, measured: Estimate) -> Chance:
+    """Return the reach of chance: that of the difference, and at least the measured interval."""
+    value, low, high = measured.value, measured.low, measured.high
+    below, above = (0.0 if math.isnan(x) else x for x in (value - low, high - value))
+    error, freedom = standard_error(published, measured)
+    if math.isnan(error):
+        return Chance(below, above, UNKNOWN if math.isnan(low) else ONE_SIDED)
+    reach = stdtrit(freedom, (1 + CONFIDENCE) / 2) * error
+    sides = [not math.isnan(measured.std), not math.isnan(published.spread)]
+    counted = measured.n > 0 and published.runs > 0
+    known = TWO_SIDED if all(sides) or counted else ONE_SIDED
+    return Chance(max(below, reach), max(above, reach), known)
+
+
+def standard_error(published: Printed, measured: Estimate) -> tuple[float, float]:
+    """Return the standard error of the difference and its degrees of freedom, nan without any.
+
+    Runs of one law on both sides have one deviation: pooled, or that of the side which has one. A
+    published value with neither a spread nor a number of runs is taken as certain; one with a
+    spread of nobody knows how many runs as a single run, of the larger deviation.
+    """
+    std, spread, n, runs = measured.std, published.spread, max(measured.n, 1), published.runs
+    if math.isnan(spread):
+        return std * math.sqrt(1 / n + (1 / runs if runs else 0.0)), max(n - 1, 1)
+    if math.isnan(std):
+        return spread * math.sqrt(1 / n + 1 / max(runs, 1)), runs - 1 if runs > 1 else math.inf
+    if runs < 2:
+        return max(std, spread) * math.sqrt(1 / n + 1), n - 1
+    freedom = n + runs - 2
+    pooled = math.sqrt(((n - 1) * std**2 + (runs - 1) * spread**2) / freedom)
+    return pooled * math.sqrt(1 / n + 1 / runs), freedom
 
 
 def differences(line: dict, scale: dict, models: int, measured: Estimate) -> list[str]:
@@ -84,6 +147,7 @@ def mean(values) -> Estimate:
     values = np.asarray(values, np.float64)
     n, value = len(values), float(values.mean())
     if n == 1:
-        return Estimate(value, math.nan, math.nan)
-    half = stdtrit(n - 1, (1 + CONFIDENCE) / 2) * values.std(ddof=1) / math.sqrt(n)
-    return Estimate(value, value - half, value + half)
+        return Estimate(value, math.nan, math.nan, n=1)
+    std = float(values.std(ddof=1))
+    half = stdtrit(n - 1, (1 + CONFIDENCE) / 2) * std / math.sqrt(n)
+    return Estimate(value, value - half, value + half, std=std, n=n)

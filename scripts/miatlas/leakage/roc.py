@@ -84,6 +84,16 @@ def advantage(curve: Roc) -> float:
     return float((curve.tpr - curve.fpr).max())
 
 
+def recall_at_precision(curve: Roc, precision: float) -> float:
+    """Return the largest recall (TPR) at which TP / (TP + FP) ≥ precision, 0 where none is.
+
+    At the share of members among the evaluated examples, and at the best threshold in hindsight.
+    """
+    hits, called = curve.true_positives, curve.true_positives + curve.false_positives
+    precise = hits[hits >= precision * called * (1.0 - 1e-12)]
+    return float(precise.max() / curve.members)
+
+
 def best_point(curve: Roc) -> int:
     """Return the index of the point with the largest TPR - FPR, the first of equals."""
     return int((curve.tpr - curve.fpr).argmax())

@@ -1,13 +1,17 @@
 """What a study measured of a published value: a rate, an accuracy, an agreement, or a cost."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from miatlas.audits.attack import load
 from miatlas.exhibits.evidence import Estimate, Evidence, estimate
 from miatlas.exhibits.tables import agreement, attack_costs
 from miatlas.exhibits.verdicts import mean
+from miatlas.leakage.metrics import curves
+from miatlas.leakage.roc import recall_at_precision
 
-OF_RESULTS = ("tpr", "auc", "balanced_accuracy")
+RECALL = "recall"
+OF_RESULTS = ("tpr", "auc", "balanced_accuracy", RECALL)
 OF_COHORTS = ("train_accuracy", "test_accuracy", "accuracy_gap")
 OF_AGREEMENT = {"agreement_train": "members", "agreement_test": "non-members"}
 OF_COSTS = {
@@ -54,7 +58,21 @@ def _estimate(evidence, result, line, over):
         return _accuracy(evidence.scale.get(result["target_cohort"], {}), quantity)
     if quantity in OF_COSTS:
         return _cost(evidence, result, line)
+    if quantity == RECALL:
+        return _recall(evidence, result, float(line["precision"]), over)
     return estimate(result, quantity, float(line["fpr"]) if line["fpr"] else None, over)
+
+
+def _recall(evidence, result, precision, over):
+    """Return the recall at a precision, of the targets or of all under one threshold."""
+    place = result["audit"], result["label"]
+    if place not in evidence.scores:
+        raise ValueError(f"there are no scores of {'/'.join(place)}")
+    run = evidence.scores[place]
+    arrays = (run[key] for key in ("scores", "member", "evaluated", "targets"))
+    *own, pooled = (recall_at_precision(curve, precision) for _, curve in curves(*arrays))
+    targets = mean(own)
+    return targets if over == "mean" else replace(targets, value=pooled, low=NAN, high=NAN)
 
 
 def _result(evidence, audit, label, quantity):
@@ -87,7 +105,8 @@ def _agreement(evidence, audit, labels, line):
     of_kind = numbers[numbers["kind"] == OF_AGREEMENT[line["quantity"]]]
     row = next(row for row in of_kind.itertuples() if {row.first, row.second} == pair)
     fewest = min(results, key=lambda result: len(result["targets"]))
-    return Found(Estimate(row.rate, row.low, row.high), fewest)
+    n = len(fewest["targets"])
+    return Found(Estimate(row.rate, row.low, row.high, n=n), fewest)
 
 
 def _cost(evidence, result, line):
