@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from miatlas.populations import altered, base
 from miatlas.populations.moments import moments
 from miatlas.running import plugins
@@ -31,7 +33,7 @@ def main(*, population: str, settings: dict) -> None:
         chosen = altered.with_class_overlap(chosen, settings["class_overlap"], stream)
     if settings["canaries"]:
         chosen = with_canaries(chosen, settings)
-    mean, deviation = moments(chosen, settings["standardise"])
+    mean, deviation = said(chosen, settings) or moments(chosen, settings["standardise"])
     arrays = {
         "x": chosen.x, "labels": chosen.labels, "test": chosen.test, "canary": chosen.canary,
         "mean": mean, "deviation": deviation,
@@ -45,6 +47,20 @@ def main(*, population: str, settings: dict) -> None:
     print(
         f"{settings['name']}: {chosen.x.shape} {chosen.x.dtype}, {len(chosen.class_names)} classes"
     )
+
+
+def said(chosen, settings: dict):
+    """Return the mean and deviation that the study gives, if it does."""
+    if settings.get("mean") is None:
+        return None
+    numbers = [np.array(settings[key], np.float64) for key in ("mean", "deviation")]
+    for key, given in zip(("mean", "deviation"), numbers, strict=True):
+        if given.shape not in ((1,), chosen.x.shape[1:2]):
+            raise ValueError(
+                f"populations.{settings['name']}.{key}: {len(given)} numbers, but examples have"
+                f" {chosen.x.shape[1]} channels or columns"
+            )
+    return numbers
 
 
 def load(entry: dict, data_root: str):

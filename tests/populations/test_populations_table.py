@@ -4,12 +4,16 @@ import re
 
 import numpy as np
 import pandas as pd
+import prepare_population
 import pytest
+import torch
 
 from miatlas.designs.base import Draws
 from miatlas.designs.role_assignment import assign
 from miatlas.designs.roles import POOL
 from miatlas.populations import base, table
+from miatlas.signals.trained_models import examples
+from miatlas.study import entries
 
 FRAME = pd.DataFrame(
     {
@@ -102,3 +106,21 @@ def test_a_released_model_knew_no_canaries(tmp_path):
     found = table.load(tmp_path, path="people.csv", **OPTIONS)
     with pytest.raises(ValueError, match="knew no canaries"):
         base.insert_canaries(found, 1, "noise", np.random.default_rng(1))
+
+
+def test_the_study_may_say_mean_and_deviation(tmp_path):
+    """As the program did that trained a released model."""
+    write(FRAME[["age", "income", "paid"]], tmp_path / "people.csv")
+    given = {"source": "table", "path": "people.csv", "label": "paid"}
+    moments = {"mean": [10.0, 1.0], "deviation": [5.0, 2.0]}
+    entry = entries.population(given | moments, "populations.mine")
+    settings = {"name": "mine", "seed": 1, "data_root": str(tmp_path), **entry}
+    prepare_population.main(population=str(tmp_path / "mine.h5"), settings=settings)
+    x, _ = examples(str(tmp_path / "mine.h5"), torch.device("cpu"))
+    assert x.numpy() == pytest.approx((FRAME[["age", "income"]].to_numpy() - [10, 1]) / [5, 2])
+    with pytest.raises(ValueError, match=r"mine\.mean: 3 numbers, but examples have 2"):
+        prepare_population.main(
+            population=str(tmp_path / "mine.h5"), settings=settings | {"mean": [1.0, 2.0, 3.0]}
+        )
+    with pytest.raises(ValueError, match=r"mine: mean and deviation are given together"):
+        entries.population(given | {"mean": [1.0]}, "populations.mine")

@@ -25,6 +25,8 @@ def population(given, where: str) -> dict:
     )
     if "path" in entry["options"]:
         entry["options"]["path"] = at_home(entry["options"]["path"], f"{where}.path")
+    if (entry["mean"] is None) != (entry["deviation"] is None):
+        raise ValueError(f"{where}: mean and deviation are given together")
     if entry["canaries"] is not None:
         entry["canaries"] = _canaries(entry["canaries"], f"{where}.canaries")
     return entry

@@ -85,6 +85,14 @@ class Population(Section):
         0.0, description="The weight of an example of another class, mixed into every input."
     )
     canaries: Canaries | None = Field(None, description="Examples to insert (default: none).")
+    mean: list[float] | None = Field(
+        None,
+        description="What is taken from examples on their way to the models, once divided by scale:"
+        " a number a channel or column, or one (default: as standardise says).",
+    )
+    deviation: list[Annotated[float, positive]] | None = Field(
+        None, description="What they are then divided by; given together with mean."
+    )
     standardise: Literal["numeric", "all", "none"] = Field(
         "numeric",
         description="Features are moved and scaled, on their way to the models, to mean 0 and"
