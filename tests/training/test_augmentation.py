@@ -234,7 +234,7 @@ def test_impossible_queries(count, shape, options, message):
 
 
 def test_declared_defaults_pass_their_own_checks():
-    source = Path(find_spec("miatlas.augmentation").origin)
+    source = Path(find_spec("miatlas.training.augmentation").origin)
     assert checked({}, declared(source, "draw"), "draw") == {
         "shift": 4, "cutout": 16, "rotation": 15.0,
     }  # fmt: skip

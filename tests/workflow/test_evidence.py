@@ -53,4 +53,4 @@ def test_exhibits_of_every_kind_are_made_and_rerun_with_what_they_read(done):
     # a table that tells what an attack's code uses depends on that code
     project.edit("miatlas/attacks/loss.py", "return -loss_from", "return -1.0 * loss_from")
     scored = {f"audits/{a}/loss.{end}" for a in ("one", "two") for end in ("h5", "metrics.json")}
-    assert project.plan() == scored | html("costs", "ledger", "uses")
+    assert project.plan() == scored | html("costs", "ledger", "uses", "answer")

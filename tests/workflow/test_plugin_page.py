@@ -28,7 +28,8 @@ def test_an_attack_is_one_file_and_a_line_in_the_study(done):
     done.study["audits"]["one"]["attacks"].append(label)
     done.study["exhibits"]["curves"]["attacks"].append(label)
     own = {f"audits/one/{label}.h5", f"audits/one/{label}.metrics.json"}
-    assert done.plan() == own | {"exhibits/tiny/curves.svg"}
+    pages = {f"exhibits/tiny/{name}.html" for name in ("answer", "provenance")}
+    assert done.plan() == own | pages | {"exhibits/tiny/curves.svg"}
     done.run()
     measured = json.loads((done.results / f"audits/one/{label}.metrics.json").read_text())
     assert measured["options"] == {"queries": 1}
