@@ -16,10 +16,14 @@ from miatlas.signals.answers import MASKS, Signals
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+STAND_IN = "stand_in_"  # arrays of shadow models in the target's place
+
 
 def main(*, answers: dict[str, list[str]], scores: str, settings: dict, memory_mb: int = 1024):
     """Write scores (T, N), higher = member, with member, evaluated (T, N) and targets (T,).
 
+    Where a single target is none of the shadow models, up to ten of these are attacked in its
+    place: stand_in_scores, ... are theirs. The attribute no_stand_ins says why there are none.
     answers: the files of the cohorts target, shadow and reference (which may have none), and of
     their probes: target_probes, ...
     """
@@ -38,17 +42,43 @@ def main(*, answers: dict[str, list[str]], scores: str, settings: dict, memory_m
         **{key: settings[key] for key in keys},
     )
     attack = load(settings["attack"])
-    models, shape = of_shadow.shape[0], (len(audit.targets), of_target.shape[1])
+    models = of_shadow.shape[0]
     facts = {"settings": settings, "models": models, "at_chance": at_chance(audit)}
     with new_h5(scores, facts) as file:
-        found = by_example(file, "scores", shape, np.float64, np.nan)
-        scoring.score(attack, settings["options"], audit, memory_mb, found)
-        member, evaluated = (by_example(file, name, shape, bool) for name in MASKS)
-        for where in of_target.slices():
-            member[:, where] = of_target.read("member", where)[audit.targets]
-            evaluated[:, where] = np.isfinite(found[:, where])
-        file["targets"] = audit.targets
-    print(f"{settings['label']}: scores {shape} from {models} shadow models")
+        shape = write(file, attack, settings["options"], audit, memory_mb)
+        print(f"{settings['label']}: scores {shape} from {models} shadow models")
+        if len(audit.targets) == 1 and settings.get("stand_ins"):
+            write_stand_ins(file, attack, settings, audit, memory_mb)
+
+
+def write(file, attack, options: dict, audit: audits.Audit, memory_mb: int, prefix: str = ""):
+    """Write the scores of an audit's targets, their masks and numbers; return the shape (T, N)."""
+    target, shape = audit.target, (len(audit.targets), audit.target.shape[1])
+    found = by_example(file, f"{prefix}scores", shape, np.float64, np.nan)
+    scoring.score(attack, options, audit, memory_mb, found)
+    member, evaluated = (by_example(file, f"{prefix}{name}", shape, bool) for name in MASKS)
+    for where in target.slices():
+        member[:, where] = target.read("member", where)[audit.targets]
+        evaluated[:, where] = np.isfinite(found[:, where])
+    file[f"{prefix}targets"] = audit.targets
+    return shape
+
+
+def write_stand_ins(file, attack, settings: dict, audit: audits.Audit, memory_mb: int) -> None:
+    """Write the same of shadow models, each attacked with the others, or why it cannot be."""
+    said = settings["stand_ins"]
+    why = said.get("not")
+    if not why:
+        try:
+            others = audits.of_stand_ins(audit, **said)
+            shape = write(file, attack, settings["options"], others, memory_mb, STAND_IN)
+        except ValueError as error:  # too few models of a kind, of which only the draw tells
+            why = str(error)
+            for name in [name for name in file if name.startswith(STAND_IN)]:
+                del file[name]
+    if why:
+        file.attrs["no_stand_ins"] = why
+    print(f"no shadow models in the target's place: {why}" if why else f"in its place: {shape}")
 
 
 if __name__ == "__main__":

@@ -137,7 +137,8 @@ def accuracy(cohort: Signals, targets: list[dict]) -> str | None:
 
 def records(found: dict, results: list[dict], scores: list[str], labels) -> list[dict]:
     """Return the most exposed members, if thresholds could be transferred."""
-    if results[0]["not_transferred"]:
+    results = [result for result in results if result["not_transferred"] is None]
+    if not results:
         return []
     runs, thresholds = {}, {}
     for result in results:

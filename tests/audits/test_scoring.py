@@ -1,11 +1,13 @@
 """Attacks run on signals files: slices, targets, references, and what must not leak into scores."""
 
+import json
 import re
 import tracemalloc
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
+import measure_leakage
 import numpy as np
 import pytest
 import score_attack
@@ -308,6 +310,67 @@ def test_nor_is_it_of_models_that_other_software_trained_in_pairs(tmp_path):
     partner = tmp_path / "partner.h5"
     np.testing.assert_array_equal(scores(partner, paired=True), scores(file, paired=True))
     assert (scores(partner) == scores(file)).mean() < 0.5  # undeclared, it is a reference
+
+
+def filed(path, target, shadow, label="lira_online", **stand_ins):
+    """Write the scores of an audit of two cohorts, as the workflow does; return the file's own."""
+    audit = {"target": "mine", "shadow": "beside", "attacks": [label]}
+    cohorts = {"mine": {"signals": str(target)}, "beside": {"signals": str(shadow)}}
+    given = reading.read({"study": "s", "cohorts": cohorts, "audits": {"mine": audit},
+                          "attacks": {"lira_online": {"variance": "global"}, "loss": {}},
+                          })  # fmt: skip
+    answers = {f"{side}{kind}": [] for side in ("target", "shadow", "reference")
+               for kind in ("", "_probes")}  # fmt: skip
+    answers |= {"target": [target], "shadow": [shadow]}
+    settings = jobs.score_settings(given, "mine", label)
+    if stand_ins:
+        settings["stand_ins"] = stand_ins
+    score_attack.main(answers=answers, scores=path, settings=settings)
+    return read_h5(path)
+
+
+def test_shadow_models_stand_in_for_a_single_target_as_targets_of_their_own(file, tmp_path):
+    write(tmp_path / "one.h5", halves(seed=5)[:1], signal=1.0, seed=9)
+    found = filed(tmp_path / "scores.h5", tmp_path / "one.h5", file[0])
+    expected = run("lira_online", {"variance": "global"}, file, design="", targets=10)
+    np.testing.assert_array_equal(found["stand_in_scores"], expected)
+    np.testing.assert_array_equal(found["stand_in_member"], Signals(file).member[:10])
+    assert found["stand_in_evaluated"].all()
+    alone = run("lira_online", {"variance": "global"}, [tmp_path / "one.h5"], file, targets=1)
+    np.testing.assert_array_equal(found["scores"], alone)
+    result = measured(tmp_path / "scores.h5")
+    assert result["thresholds_from"]["models"] == "shadow models"
+    assert result["thresholds_from"]["count"] == 10
+
+
+def test_nothing_stands_in_for_several_targets(file, tmp_path):
+    write(tmp_path / "two.h5", halves(seed=5)[:2], signal=1.0, seed=9)
+    found = filed(tmp_path / "scores.h5", tmp_path / "two.h5", file[0])
+    assert set(found) == {"scores", "member", "evaluated", "targets"}
+    assert measured(tmp_path / "scores.h5")["thresholds_from"]["models"] == "other targets"
+
+
+def test_too_few_shadow_models_leave_an_audit_without_transferred_rates(tmp_path):
+    """Of four, a member's is left one IN reference, which has no variance."""
+    write(tmp_path / "one.h5", halves(seed=5)[:1], signal=1.0, seed=9)
+    write(tmp_path / "shadow.h5", halves(4), signal=1.0)
+    found = filed(tmp_path / "scores.h5", tmp_path / "one.h5", tmp_path / "shadow.h5")
+    assert set(found) == {"scores", "member", "evaluated", "targets"}
+    result = measured(tmp_path / "scores.h5")
+    assert "cannot stand in for it (a global variance needs" in result["not_transferred"]
+    assert result["targets"][0]["transferred"] is None
+    other = filed(tmp_path / "loss.h5", tmp_path / "one.h5", tmp_path / "shadow.h5", "loss",
+                  **{"not": "because"})  # fmt: skip
+    assert "stand_in_scores" not in other
+    assert measured(tmp_path / "loss.h5")["not_transferred"].endswith("(because)")
+
+
+def measured(scores):
+    metrics = scores.with_suffix(".json")
+    settings = {"audit": "mine", "label": "it"}
+    curves = scores.with_suffix(".csv")
+    measure_leakage.main(scores=scores, metrics=metrics, curves=curves, settings=settings)
+    return json.loads(metrics.read_text())
 
 
 def test_another_cohort_lends_all_its_models(file, tmp_path):

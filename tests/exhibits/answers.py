@@ -18,19 +18,29 @@ def simulated(effects: dict[str, float], targets=4, examples=600, seed=0) -> dic
     return {label: {"scores": noise + effect * member, **own} for label, effect in effects.items()}
 
 
-def result(label: str, arrays: dict) -> dict:
+def alone(arrays: dict) -> tuple[dict, dict]:
+    """Return the first target, a single one, and the others' scores, which stand in for it."""
+    others = {name: arrays[name][1:] for name in ("scores", "member", "evaluated")}
+    return {name: array[:1] for name, array in arrays.items()}, others
+
+
+def result(label: str, arrays: dict, others: dict | None = None) -> dict:
     """Return the metrics of one attack, as filed."""
-    return json.loads(json.dumps({"label": label, "audit": "one", **evaluate(**arrays)}))
+    found = evaluate(**arrays, others=others)
+    return json.loads(json.dumps({"label": label, "audit": "one", **found}))
 
 
-def filed(folder, runs: dict[str, dict], classes=3) -> dict[str, list[str]]:
-    """Write all that the page reads of one audit, `one`; return the files by kind."""
+def filed(folder, runs: dict[str, dict], classes=3, others=None) -> dict[str, list[str]]:
+    """Write all that the page reads of one audit, `one`; return the files by kind.
+
+    others: by label, scores of what stands in for a single target.
+    """
     folder = folder / "audits" / "one"
     folder.mkdir(parents=True)
     files = {"metrics": [], "curves": [], "scores": []}
     for label, arrays in runs.items():
         paths = [folder / f"{label}{s}" for s in (".metrics.json", ".roc.csv", ".h5")]
-        write_json(paths[0], result(label, arrays))
+        write_json(paths[0], result(label, arrays, (others or {}).get(label)))
         write_csv(paths[1], roc_table(**arrays))
         write_h5(paths[2], arrays, {})
         for kind, path in zip(files, paths, strict=True):

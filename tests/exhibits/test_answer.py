@@ -11,12 +11,13 @@ import pandas as pd
 import pytest
 import write_answer
 import yaml
-from answers import filed, result, simulated
+from answers import alone, filed, result, simulated
 
 from miatlas.exhibits.answer import charts, words
 from miatlas.exhibits.answer.answer import exposed, of_audit
 from miatlas.exhibits.answer.findings import Rate, finding, level_for, strongest
 from miatlas.exhibits.answer.tolerance import BEYOND, UNDECIDED, WITHIN, judge
+from miatlas.leakage.intervals import clopper_pearson
 
 TEMPLATE = Path(__file__).parents[2] / "config" / "answer.html"
 HOSTILE = "</script><b>&\"' $x$ {{ 1 }}"
@@ -56,6 +57,48 @@ def test_a_single_target_has_hindsight_only_and_says_so():
     assert got.tpr.value == pytest.approx((scores[member] > at).mean())
     assert "hindsight" in words.how(got)
     assert "hindsight" not in words.how(found()[0])
+
+
+def test_a_single_target_is_found_at_the_thresholds_of_what_stands_in_for_it():
+    one, others = alone(simulated({"a": 1.0}, targets=5, examples=800)["a"])
+    measured = result("a", one, others)
+    got = finding(measured, "an attack", 0.01)
+    pool = np.sort(others["scores"][~others["member"]])[::-1]
+    at, (own,), (member,) = pool[int(0.01 * len(pool))], one["scores"], one["member"]
+    hits, alarms = (own[member] > at).sum(), (own[~member] > at).sum()
+    assert got.transferred
+    assert got.tpr == Rate(hits / 400, *clopper_pearson(int(hits), 400))
+    assert got.fpr == Rate(alarms / 400, *clopper_pearson(int(alarms), 400))
+    assert got.precision["0.5"] == pytest.approx(hits / (hits + alarms))
+    assert "hindsight" not in words.how(got)
+    assert level_for(measured) == 0.01  # 1,600 non-members of four; its own 400 allow 4
+    assert level_for(result("a", one)) == 0.1
+
+
+def test_the_verdict_on_a_single_target_counts_the_stand_ins():
+    one, others = alone(simulated({"a": 1.0}, targets=5, examples=800)["a"])
+    for given, word in ((others, BEYOND), (None, UNDECIDED)):
+        found = of_audit("one", [result("a", one, given)], {"a": "A"}, asked(0.001))
+        assert found["verdict"]["word"] == word
+
+
+def test_what_is_in_hindsight_never_leads_what_is_transferred(tmp_path):
+    runs = simulated({"a": 0.5, "b": 2.0}, targets=5)
+    split = {label: alone(arrays) for label, arrays in runs.items()}
+    results = [result("b", split["b"][0]), result("a", *split["a"])]
+    got = of_audit("one", results, {"a": "A", "b": "B"}, None)
+    assert got["strongest"] == "a"
+    assert [row["attack"] for row in got["attacks"]] == ["A", "B (in hindsight)"]
+    assert got["level"] == 0.01
+    ones, others = {k: one for k, (one, _) in split.items()}, {"a": split["a"][1]}
+    page, data = tmp_path / "answer.html", tmp_path / "answer.json"
+    given = settings(show_records=True)
+    files = filed(tmp_path, ones, others=others)
+    write_answer.main(page=page, data=data, template=TEMPLATE, settings=given, **files)
+    [written] = json.loads(data.read_text())["audits"]
+    assert written["records"]
+    assert all(row["of"] == 1 for row in written["records"])  # of the one attack with a threshold
+    assert "on other models" in page.read_text()
 
 
 @pytest.mark.parametrize(("targets", "examples", "level"), [

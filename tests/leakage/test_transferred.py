@@ -129,6 +129,93 @@ def test_one_target_has_nobody_to_take_a_threshold_from(audit):
         thresholds.of_others(*(array[:1] for array in audit[:3]), LEVELS)
 
 
+def in_its_place(audit):
+    """The last three models of an audit stand in for the first, a single target."""
+    names = ("scores", "member", "evaluated")
+    others = {name: array[1:] for name, array in zip(names, audit, strict=False)}
+    return metrics.evaluate(*(array[:1] for array in audit), levels=LEVELS, others=others)
+
+
+def test_a_single_target_is_judged_by_the_thresholds_of_its_stand_ins(audit):
+    scores, member, evaluated, _ = audit
+    result = in_its_place(audit)
+    at_levels, _, gap = slow_thresholds(scores, member, evaluated, 0)
+    [entry] = [row["transferred"] for row in result["targets"]]
+    own, inside = scores[0][evaluated[0]], member[0][evaluated[0]]
+    for level, at, one in zip(LEVELS, at_levels, entry["rates"], strict=True):
+        assert (one["level"], one["threshold"]) == (level, at)
+        assert one["true_positives"] == (own[inside] >= at).sum()
+        assert one["false_positives"] == (own[~inside] >= at).sum()
+    at, chosen = entry["best"]["threshold"], evaluated[1:]
+    called = scores[1:][chosen] >= at
+    of_others = member[1:][chosen]
+    assert called[of_others].mean() - called[~of_others].mean() == pytest.approx(gap)
+    assert entry["best"]["tpr"] == (own[inside] >= at).mean()
+    assert result["not_transferred"] is None
+    assert result["thresholds_from"] == {
+        "models": "shadow models", "count": 3, "nonmembers": (~of_others).sum(),
+    }  # fmt: skip
+    same = metrics.evaluate(*audit, levels=LEVELS)  # with the others as targets it is the same
+    assert entry == same["targets"][0]["transferred"]
+    counts = (~member & evaluated).sum(1)
+    assert same["thresholds_from"] == {
+        "models": "other targets", "count": 3, "nonmembers": counts.sum() - counts.max(),
+    }  # fmt: skip
+
+
+def test_the_mean_over_one_target_is_its_own_with_its_own_intervals(audit):
+    result = in_its_place(audit)
+    [entry] = [row["transferred"] for row in result["targets"]]
+    mean = result["mean"]["transferred"]
+    layout = metrics.evaluate(*audit, levels=LEVELS)["mean"]["transferred"]
+    assert mean["best"].keys() == layout["best"].keys()
+    pairs = [*zip(mean["rates"], entry["rates"], strict=True), (mean["best"], entry["best"])]
+    for over, one in pairs:
+        for key, low, high in (("tpr", "low", "high"), ("realised_fpr", "fpr_low", "fpr_high")):
+            assert over[key] == {
+                "mean": one[key], "std": None, "n": 1, "these_examples": None,
+                "this_population": {"low": one[low], "high": one[high]},
+            }  # fmt: skip
+        assert over["precision"] == one["precision"]
+    for key in ("balanced_accuracy", "advantage"):
+        own = {name: entry["best"][key][name] for name in ("low", "high")}
+        assert mean["best"][key]["this_population"] == own
+        assert mean["best"][key]["mean"] == entry["best"][key]["value"]
+
+
+def test_a_target_has_no_say_in_what_stands_in_for_it(audit):
+    scores, member, evaluated, targets = audit
+    moved = np.concatenate([7.0 - 3.0 * scores[:1], scores[1:]])
+    before, after = (in_its_place((x, member, evaluated, targets)) for x in (scores, moved))
+    taken = [
+        [one["threshold"] for one in result["targets"][0]["transferred"]["rates"]]
+        for result in (before, after)
+    ]
+    assert taken[0] == taken[1]
+
+
+def test_of_noise_the_intervals_of_one_target_hold_the_level():
+    generator, held = np.random.default_rng(4), []
+    member = np.arange(600) % 2 == 0
+    for _ in range(200):
+        scores = generator.normal(size=(11, 600))
+        both = np.tile(member, (11, 1))
+        result = in_its_place((scores, both, np.ones_like(both), np.arange(11)))
+        one = result["mean"]["transferred"]["rates"][LEVELS.index(0.1)]
+        found = [one[key]["this_population"] for key in ("tpr", "realised_fpr")]
+        best = result["mean"]["transferred"]["best"]["balanced_accuracy"]["this_population"]
+        held.append([x["low"] <= 0.1 <= x["high"] for x in found])
+        held[-1].append(best["low"] <= 0.5 <= best["high"])
+    assert (np.mean(held, axis=0) >= 0.93).all()
+
+
+def test_stand_ins_without_members_are_named(audit):
+    scores, member, evaluated, targets = audit
+    nobody = np.concatenate([member[:1], np.zeros_like(member[1:])])
+    with pytest.raises(ValueError, match=r"in the target's place: .* no members"):
+        in_its_place((scores, nobody, evaluated, targets))
+
+
 def test_a_threshold_above_everything_calls_nobody_and_is_null_in_the_file():
     generator = np.random.default_rng(1)
     member = np.arange(40) < 20

@@ -414,3 +414,40 @@ def test_a_signals_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
     (tmp_path / "mine.h5").write_text("member,phi")
     with pytest.raises(ValueError, match=r"\Amine.h5: not a readable HDF5 file"):
         reading.read(asked({"attack": "loss"}, {}, target="mine"))
+
+
+# A shadow model in a single target's place -------------------------------------------------------
+
+
+def single(attack="lira_online", audit=None, **options):
+    """Return what score_attack is told of stand-ins for one target beside the cohort `one`."""
+    given = deepcopy(GIVEN)
+    given["cohorts"]["alone"] = {**DIGITS, "design": {"name": "iid", "size": 100}, "models": 1}
+    given["attacks"]["it"] = {"attack": attack, **options}
+    entry = {"target": "alone", "shadow": "one", "attacks": ["it"]}
+    given["audits"] = {"it": {**entry, **(audit or {})}}
+    return jobs.score_settings(reading.read(given), "it", "it").get("stand_ins")
+
+
+def test_shadow_models_are_attacked_in_the_place_of_a_single_target_only():
+    assert single() == {"design": "half", "group": 4}
+    assert single("loss") == {"design": "half", "group": 4}
+    assert single(audit={"target": "one", "shadow": None, "targets": 1}) is None
+    assert single(audit={"target": "one", "shadow": "alone", "targets": 3}, attack="loss") is None
+
+
+@pytest.mark.parametrize(("why", "keys"), [
+    ("asks shadow models that were made for the target",
+     {"attack": "attack_d", "audit": {"target": "one", "targets": 1, "shadow": "students"}}),
+    ("asks shadow models that were made for the target",
+     {"attack": "attack_l", "audit": {"target": "one", "targets": 1, "shadow": "without"}}),
+    ("asks shadow models that were made for the target",
+     {"attack": "ldc", "audit": {"target": "target", "targets": 1, "shadow": "shadow",
+                                 "reference": "third"}}),
+    ("asks shadow models that were made for the target",
+     {"attack": "loss", "audit": {"shadow": "third"}}),
+    ("(.references: 8, but there are 7 models", {"references": 8}),
+    ("asks the target alone for gradients", {"attack": "gradient_norm"}),
+])  # fmt: skip
+def test_why_a_shadow_model_cannot_stand_in_is_said(why, keys):
+    assert why in single(**keys)["not"]

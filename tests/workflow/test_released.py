@@ -12,6 +12,8 @@ import yaml
 from projects import Project, new_project
 from safetensors.numpy import load_file
 
+from miatlas.leakage.intervals import clopper_pearson
+
 NETWORK = """
 from torch import nn
 
@@ -103,6 +105,42 @@ def test_shadow_models_have_as_many_members_as_the_target(audited):
     for block in (0, 1):
         with h5py.File(audited.results / f"cohorts/beside/membership/{block}.h5") as file:
             assert (file["member"][()].sum(1) == 100).all()
+
+
+def test_shadow_models_give_the_one_target_its_thresholds(audited):
+    """Eight of them, each attacked with the others; the page says what an attacker achieves."""
+    result = json.loads((audited.results / "audits/mine/loss.metrics.json").read_text())
+    with h5py.File(audited.results / "audits/mine/loss.h5") as file:
+        others, member = (file[f"stand_in_{name}"][()] for name in ("scores", "member"))
+        counted = file["stand_in_evaluated"][()] & ~member
+    shadow = []
+    for block in (0, 1):
+        with h5py.File(audited.results / f"cohorts/beside/membership/{block}.h5") as file:
+            shadow.append(file["member"][()])
+    assert np.array_equal(member, np.concatenate(shadow))
+    pool = np.sort(others[counted])[::-1]
+    at, own = pool[int(0.1 * len(pool))], scores(audited, "mine", "loss")
+    named = own["scores"][0][own["member"][0] & own["evaluated"][0]] > at
+    wrongly = own["scores"][0][~own["member"][0] & own["evaluated"][0]] > at
+    [one] = [one for one in result["targets"][0]["transferred"]["rates"] if one["level"] == 0.1]
+    assert (one["tpr"], one["realised_fpr"]) == (named.mean(), wrongly.mean())
+    assert (one["low"], one["high"]) == clopper_pearson(int(named.sum()), len(named))
+    assert result["thresholds_from"] == {
+        "models": "shadow models", "count": 8, "nonmembers": len(pool),
+    }  # fmt: skip
+    page = json.loads((audited.results / "exhibits/mine/answer.json").read_text())
+    [answer] = [audit for audit in page["audits"] if audit["audit"] == "mine"]
+    assert [finding["transferred"] for finding in answer["findings"]] == [True, False]
+    assert answer["strongest"] == "loss"
+    assert "from other models" in answer["how"]
+
+
+def test_a_member_of_a_stand_in_may_have_too_few_references_which_is_said(audited):
+    """An example is in two of eight; of one that is attacked, one is left: no variance."""
+    file = audited.results / "audits/mine/lira_online.metrics.json"
+    result = json.loads(file.read_text())
+    assert result["targets"][0]["transferred"] is None
+    assert "cannot stand in for it (a global variance needs" in result["not_transferred"]
 
 
 def test_the_log_begins_with_the_accuracy(audited):

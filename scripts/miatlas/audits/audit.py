@@ -106,3 +106,14 @@ def audit(
                 f"{target.paths[0]} and {other.paths[0]}: their examples' labels differ"
             )
     return Audit(target, shadow, np.arange(wanted), design, seed, reference=reference, **keys)
+
+
+def of_stand_ins(one: Audit, *, design: str, group: int | None) -> Audit:
+    """Return the audit of up to ten shadow models, each against the others, in a target's place.
+
+    `design` and `group` are those of the shadow cohort. Raises ValueError as `audit` does.
+    """
+    of_shadow, keys = one.shadow, {"references": one.references, "reference": one.reference}
+    return audit(
+        of_shadow, of_shadow, design=design, group=group, targets=None, seed=one.seed, **keys
+    )

@@ -103,8 +103,8 @@ def estimate(
     """Return "auc", "balanced_accuracy", "advantage" or, at an FPR `level`, "tpr" of a result.
 
     over="mean": the mean over the targets; over="pooled": of all targets' scores under one
-    threshold. A single target is its own pool. threshold="transferred": at the thresholds of the
-    other targets, always the mean; all nan where there are none. The intervals are those that the
+    threshold. A single target is its own pool. threshold="transferred": at the thresholds of
+    other models, always the mean; all nan where there are none. The intervals are those that the
     metrics give (`miatlas.leakage`). Raises ValueError for a level that was not evaluated.
     """
     if threshold == "transferred":

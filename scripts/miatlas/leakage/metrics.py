@@ -10,15 +10,17 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from miatlas.leakage import hindsight, means, thresholds
+from miatlas.leakage import hindsight, means, single, thresholds
 from miatlas.leakage.levels import LEVELS
 from miatlas.leakage.roc import Roc, advantage, along, auc, balanced_accuracy, outline, roc
 
 POOLED = "pooled"
 
 
-def evaluate(scores, member, evaluated, targets, levels=LEVELS, strict=False) -> dict:
-    """Return all metrics, JSON-able: {"targets": [one each], "mean", "pooled", "not_transferred"}.
+def evaluate(
+    scores, member, evaluated, targets, levels=LEVELS, strict=False, others: dict | None = None
+) -> dict:
+    """Return all metrics, JSON-able: {"targets": [one each], "mean", "pooled", ...}.
 
     A target's entry speaks of this model, its intervals of *this population* of examples:
     - target, members, nonmembers, auc {value, low, high} (DeLong);
@@ -26,14 +28,17 @@ def evaluate(scores, member, evaluated, targets, levels=LEVELS, strict=False) ->
       noise_mean, noise_high}: what noise reaches with so many examples, on average and at most
       (95 %);
     - tpr_at_fpr [`hindsight.tpr_at_fpr` at each level];
-    - transferred {rates: [one a level], best}: see `thresholds.judged`. None with one target;
-      "not_transferred" says why, and is None otherwise.
+    - transferred {rates: [one a level], best}: see `thresholds.judged`. A single target needs
+      `others`, {scores, member, evaluated} of models attacked in its place. None without;
+      "not_transferred" says why, and is None otherwise. "thresholds_from" says whose they are:
+      {models: "other targets" or "shadow models", count, nonmembers (of the fewest), or None}.
     "mean" has the same keys with {mean, std, n, these_examples, this_population} over the targets
-    (`targets.over_targets`); its transferred precision is that of the mean rates. The maximum
-    TPR - FPR has no interval for these examples: of noise it would not hold 0. "pooled" is an entry
-    as a target's, without transferred; its intervals speak of the population, models and examples
-    both drawn. `strict`: hindsight TPRs are read below their level, not at it. Raises
-    ValueError on NaN scores, on shapes that do not fit, and on a target without members or
+    (`targets.over_targets`); its transferred precision is that of the mean rates, and the rates of
+    a single target have its own intervals there, for this population. The maximum TPR - FPR has no
+    interval for these examples: of noise it would not hold 0. "pooled" is an entry as a target's,
+    without transferred; its intervals speak of the population, models and examples both drawn.
+    `strict`: hindsight TPRs are read below their level, not at it. Raises ValueError on NaN scores,
+    on shapes that do not fit, and on a target, or on stand-ins, without members or
     without non-members.
     """
     *own, pooled = (curve for _, curve in curves(scores, member, evaluated, targets))
@@ -43,15 +48,32 @@ def evaluate(scores, member, evaluated, targets, levels=LEVELS, strict=False) ->
         summary(POOLED, pooled, levels, strict),
     )
     mean = {**means.of_hindsight(rows, games), "transferred": None}
+    found = {"targets": rows, "mean": mean, "pooled": whole}
     if len(rows) == 1:
-        reason = thresholds.ONE_TARGET
-        return {"targets": rows, "mean": mean, "pooled": whole, "not_transferred": reason}
+        return found | _of_one(rows[0], own[0], mean, others, levels)
     at = thresholds.of_others(scores, member, evaluated, levels)
     for row, curve, taken in zip(rows, own, at, strict=True):
         row["transferred"] = thresholds.judged(curve, taken, levels)
     mean["transferred"] = means.of_transferred(rows, games, at)
-    whole = means.of_population(whole, games.whole(pooled), scores.shape)
-    return {"targets": rows, "mean": mean, "pooled": whole, "not_transferred": None}
+    found["pooled"] = means.of_population(whole, games.whole(pooled), scores.shape)
+    counts = [curve.nonmembers for curve in own]
+    return found | _from("other targets", len(rows) - 1, sum(counts) - max(counts))
+
+
+def _of_one(row: dict, curve: Roc, mean: dict, others, levels) -> dict:
+    """Judge a single target by what stands in for it; return whose thresholds those are."""
+    if others is None:
+        return {"not_transferred": thresholds.ONE_TARGET, "thresholds_from": None}
+    stand_ins = _curve("models in the target's place", **others)
+    taken = thresholds.taken_from(stand_ins, levels)
+    row["transferred"] = thresholds.judged(curve, taken, levels)
+    mean["transferred"] = single.transferred(row["transferred"])
+    return _from("shadow models", len(others["scores"]), stand_ins.nonmembers)
+
+
+def _from(models: str, count: int, nonmembers: int) -> dict:
+    whose = {"models": models, "count": count, "nonmembers": nonmembers}
+    return {"not_transferred": None, "thresholds_from": whose}
 
 
 def curves(scores, member, evaluated, targets) -> Iterator[tuple[int | str, Roc]]:

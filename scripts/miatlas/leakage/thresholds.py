@@ -3,7 +3,8 @@
 The attacker attacks other models of the same kind, each as if it were the target, and takes the
 threshold to the target: the level's quantile of their non-members' scores, or where their TPR - FPR
 is largest. It never looks at the target, so that the rates there are shares with Clopper-Pearson
-intervals. For one target of an audit the others are the audit's other targets.
+intervals. For one target of an audit the others are the audit's other targets; where it has only
+one, shadow models that are attacked in its place.
 """
 
 import numpy as np
@@ -31,15 +32,20 @@ def of_others(scores, member, evaluated, levels) -> list[dict]:  # (T, N) three 
     found = []
     for row in range(len(scores)):
         others = of_sorted(pool[target != row], of_member[target != row])
-        at_levels = np.array([at_level(others, level) for level in levels])
-        found.append({"levels": at_levels, "best": float(others.thresholds[best_point(others)])})
+        found.append(taken_from(others, levels))
     return found
+
+
+def taken_from(others: Roc, levels) -> dict:
+    """Return {"levels": (L,), "best": one threshold} of a curve of other models' scores."""
+    at_levels = np.array([at_level(others, level) for level in levels])
+    return {"levels": at_levels, "best": float(others.thresholds[best_point(others)])}
 
 
 def at_level(others: Roc, level: float) -> float:
     """Return the least threshold at which at most that share of the non-members is called member.
 
-    It lies right above a non-member's score: in the audit's other targets no more are allowed.
+    It lies right above a non-member's score: in the other models no more are allowed.
     """
     allowed = allowed_false_positives(level, others.nonmembers)
     if allowed >= others.nonmembers:

@@ -15,6 +15,7 @@ from miatlas.designs.relations import made_for_each_target
 from miatlas.populations.catalogue import brought_files
 from miatlas.running.plugins import is_file
 from miatlas.study.attack_modules import said
+from miatlas.study.stand_ins import stand_ins
 
 
 def models(study: dict, cohort: str, block: str) -> list[int]:
@@ -141,6 +142,7 @@ def score_settings(study: dict, audit: str, label: str) -> dict:
     entry = study["audits"][audit]
     designs = [study["cohorts"][entry[s]].get("design", {"name": ""}) for s in ("target", "shadow")]
     design, shadow = designs[0]["name"], designs[1]
+    others = stand_ins(study, audit, label)
     return {
         "seed": study["seed"],
         "audit": audit,
@@ -153,6 +155,7 @@ def score_settings(study: dict, audit: str, label: str) -> dict:
         "per_target": per_target(study, audit),
         "leave_one_out": shadow["name"] == "leave_one_out",
         "targets": entry["targets"],
+        **({"stand_ins": others} if others else {}),
         **study["attacks"][label],
     }
 

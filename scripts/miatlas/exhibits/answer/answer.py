@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 
 from miatlas.exhibits.answer import words
-from miatlas.exhibits.answer.findings import Finding, excess, finding, level_for, strongest
+from miatlas.exhibits.answer.findings import (
+    Finding,
+    excess,
+    finding,
+    level_for,
+    rests_on,
+    strongest,
+)
 from miatlas.exhibits.answer.tolerance import judge
 
 MOST_RECORDS = 25
@@ -20,13 +27,14 @@ def of_audit(name: str, results: list[dict], shown: dict[str, str], tolerance: d
     """
     if not results:
         raise ValueError(f"audit {name} has no results")
-    level = tolerance["level"] if tolerance else level_for(results[0])
+    transferred = [result for result in results if result["not_transferred"] is None]
+    level = tolerance["level"] if tolerance else level_for((transferred or results)[0])
     found = sorted(
         (finding(result, shown[result["label"]], level) for result in results),
-        key=lambda one: -excess(one),
+        key=lambda one: (not one.transferred, -excess(one)),
     )
     best, targets = strongest(found), results[0]["targets"]
-    others = sum(t["nonmembers"] for t in targets[1:]) or targets[0]["nonmembers"]
+    others = rests_on(next(result for result in results if result["label"] == best.label))
     verdict = judge(best, tolerance, others) if tolerance else None
     return {
         "audit": name,
@@ -39,17 +47,17 @@ def of_audit(name: str, results: list[dict], shown: dict[str, str], tolerance: d
         "guessing": words.against_guessing(best),
         "priors": words.priors(best),
         "strongest": best.label,
-        "attacks": [row(one) for one in found],
+        "attacks": [row(one, bool(transferred)) for one in found],
         "findings": [asdict(one) for one in found],
         "few": words.Rate(10 / targets[0]["nonmembers"]).value,
         "verdict": asdict(verdict) if verdict else None,
     }
 
 
-def row(found: Finding) -> dict[str, str]:
-    """Return an attack's row of the table."""
+def row(found: Finding, transferred: bool) -> dict[str, str]:
+    """Return an attack's row; it says so where that alone is in hindsight, others `transferred`."""
     return {
-        "attack": found.shown,
+        "attack": found.shown + " (in hindsight)" * (transferred and not found.transferred),
         "tpr": words.percent(found.tpr),
         "fpr": words.percent(found.fpr),
         "auc": words.decimal(found.auc),

@@ -1,7 +1,7 @@
 """What an audit found, in the few numbers that a decision rests on.
 
 Everything is read from the results of `leakage.metrics.evaluate`. Where thresholds could be
-transferred from other targets, rates are those that an attacker has; else the best in hindsight,
+transferred from other models, rates are those that an attacker has; else the best in hindsight,
 which is said.
 """
 
@@ -50,14 +50,16 @@ class Finding:
 def level_for(result: dict) -> float:
     """Return the least of LEVELS that lets FALSE_POSITIVES of the threshold's non-members pass.
 
-    Those are the other targets' non-members where thresholds are transferred, the target's own
-    where not. The largest level where none does.
+    The largest level where none does.
     """
-    targets = result["targets"]
-    others = sum(t["nonmembers"] for t in targets) - targets[0]["nonmembers"]
-    resolved = others if result["not_transferred"] is None else targets[0]["nonmembers"]
-    fine = [level for level in LEVELS if level * resolved >= FALSE_POSITIVES]
+    fine = [level for level in LEVELS if level * rests_on(result) >= FALSE_POSITIVES]
     return fine[0] if fine else LEVELS[-1]
+
+
+def rests_on(result: dict) -> int:
+    """Return how many non-members a threshold rests on: the others', in hindsight its own."""
+    others = result["thresholds_from"]
+    return others["nonmembers"] if others else result["targets"][0]["nonmembers"]
 
 
 def finding(result: dict, shown: str, level: float) -> Finding:
@@ -68,8 +70,9 @@ def finding(result: dict, shown: str, level: float) -> Finding:
             for t in targets]  # fmt: skip
     over = at_level(mean["transferred"]["rates"] if transferred else mean["tpr_at_fpr"], level)
     single = len(targets) == 1
-    tpr = _rate(rows[0], "tpr") if single else _over(over["tpr"])
-    fpr = Rate(rows[0]["realised_fpr"]) if single else _over(over["realised_fpr"])
+    alone = single and not transferred
+    tpr = _rate(rows[0], "tpr") if alone else _over(over["tpr"])
+    fpr = Rate(rows[0]["realised_fpr"]) if alone else _over(over["realised_fpr"])
     return Finding(
         label=result["label"], shown=shown, level=level, transferred=transferred,
         tpr=tpr, fpr=fpr,
@@ -94,8 +97,11 @@ def excess(found: Finding) -> float:
 
 
 def strongest(findings: list[Finding]) -> Finding:
-    """Return the finding that names most beyond guessing; of equals the one with the larger AUC."""
-    return max(findings, key=lambda found: (excess(found), found.auc.value))
+    """Return the finding that names most beyond guessing; of equals the one with the larger AUC.
+
+    One in hindsight is the strongest only where no other threshold was transferred.
+    """
+    return max(findings, key=lambda found: (found.transferred, excess(found), found.auc.value))
 
 
 def at_level(rows: list[dict], level: float) -> dict:

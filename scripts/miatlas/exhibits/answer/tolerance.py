@@ -32,7 +32,7 @@ def judge(found: Finding, tolerance: dict, nonmembers: int) -> Verdict:
         needed = f"{FALSE_POSITIVES / tolerance['level']:,.0f}"
         return Verdict(
             UNDECIDED,
-            f"{nonmembers:,} non-members of other targets are too few for an FPR of {level};"
+            f"{nonmembers:,} non-members of other models are too few for an FPR of {level};"
             f" {needed} would do",
         )
     low, high = interval(found, tolerance["confidence"])

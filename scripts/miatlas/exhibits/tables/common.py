@@ -16,8 +16,9 @@ NOTES = {
     " kind.",
     BELOW: f"{BELOW} FPR below what the number of non-members resolves: TPR at no false positive.",
     FEW: f"{FEW} Fewer than ten false positives allowed: the best threshold in hindsight flatters.",
-    TRANSFERRED: "Transferred: at a threshold taken from the other targets, as an attacker has it,"
-    " with the FPR it attains; all else is at the best threshold in hindsight, as papers print it.",
+    TRANSFERRED: "Transferred: at a threshold taken from other models (the other targets, or shadow"
+    " models in the place of a single one), as an attacker has it, with the FPR it attains; all"
+    " else is at the best threshold in hindsight, as papers print it.",
 }
 
 
