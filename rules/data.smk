@@ -21,6 +21,7 @@ rule prepare_population:
             "prepare_population.py",
             "miatlas/populations/{source}.py",
             of=jobs.population_settings,
+            more=jobs.canary_sources,
         ),
     script:
         "../scripts/prepare_population.py"

@@ -63,7 +63,7 @@ def configured(arguments: list[str]) -> dict:
     for entry in known.config:
         key, value = entry.split("=", 1)
         config[key] = yaml.safe_load(value)
-    return reading.read(config)
+    return reading.read(config, [Path(file).parent for file in known.configfile])
 
 
 def models(study: dict, jobs: list[plan.Job]) -> str:

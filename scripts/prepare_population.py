@@ -1,5 +1,6 @@
 """Read a data set and write it as one population file."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,14 @@ def said(chosen, settings: dict):
 def load(entry: dict, data_root: str):
     """Return the population that an entry describes, as its source gives it."""
     source = plugins.module("populations", entry["source"])
-    return source.load(Path(data_root), **entry["options"])
+    options = dict(entry["options"])
+    if plugins.is_file(entry["source"]) and "path" in options:  # one of several places: see reading
+        options["path"] = os.path.abspath(Path(data_root, options["path"]))
+    found = source.load(Path(data_root), **options)
+    if not isinstance(found, base.Population):
+        kind = type(found).__name__
+        raise ValueError(f"{entry['source']}: load returns no Population, but what is a {kind}")
+    return found
 
 
 def with_canaries(chosen, settings):

@@ -101,8 +101,15 @@ def constant(source: Path, name: str, default=None):
         if isinstance(node, ast.Assign) and [t.id for t in node.targets if hasattr(t, "id")] == [
             name
         ]:
-            return ast.literal_eval(node.value)
+            return _literal(node.value, source, name)
     return default
+
+
+def _literal(node, source, name):
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        raise ValueError(f"{_short(source)}: {name} is not written out as a literal") from None
 
 
 @cache
@@ -110,7 +117,10 @@ def _tree(source: Path) -> ast.Module:
     try:
         return ast.parse(source.read_text(encoding="utf-8"), filename=str(source))
     except SyntaxError as error:
-        raise ValueError(f"{_short(source)}, line {error.lineno}: {error.msg}") from None
+        line = f", line {error.lineno}" if error.lineno else ""
+        raise ValueError(f"{_short(source)}{line}: {error.msg}") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{_short(source)}: {error}") from None
 
 
 def _short(source: Path) -> str:

@@ -142,6 +142,41 @@ def test_an_editor_accepts_released_models_and_a_network_of_ones_own(editor, tmp
         reading.read(study)
 
 
+OWN = {"file": "mine.py"}
+SHOWN = {"paper": "P", "title": "T", "options": {"any": 1}}
+MINE_TOO = {
+    "populations.mine": {"source": OWN, "path": "x", "subset": 3, "any": [1]},
+    "populations.digits.canaries": {"count": 1, "kind": "other", "other": {"source": OWN}},
+    "attacks.mine": {"attack": OWN, "references": 4, "any": {"x": 1}},
+    "attacks.loss": {"attack": OWN, "any": 1},
+    "exhibits.mine": SHOWN | {"figure": OWN, "audits": ["one"]},
+    "exhibits.rows": SHOWN | {"table": OWN, "audits": ["one"]},
+}
+NOT_MINE = {
+    "populations.mine": {"source": {"file": "mine.txt"}},
+    "populations.digits": {"source": OWN, "subset": 0},
+    "attacks.mine": {"attack": {"file": "mine.py", "any": 1}},
+    "attacks.other": {"attack": OWN, "references": 0},
+    "attacks.loss": {"attack": {}},
+    "exhibits.mine": SHOWN | {"figure": OWN, "titel": "x"},
+    "exhibits.rows": SHOWN | {"table": {"path": "mine.py"}},
+}
+
+
+@pytest.mark.parametrize("path", MINE_TOO)
+def test_an_editor_accepts_any_option_of_a_users_own_plug_in(editor, path):
+    study = yaml.safe_load(TINY)
+    change(study, path, MINE_TOO[path])
+    assert [error.message for error in editor.iter_errors(study)] == []
+
+
+@pytest.mark.parametrize("path", NOT_MINE)
+def test_an_editor_refuses_other_keys_beside_a_users_own_plug_in(editor, path):
+    study = yaml.safe_load(TINY)
+    change(study, path, NOT_MINE[path])
+    assert not editor.is_valid(study)
+
+
 def test_there_are_forty_faults():
     assert len({json.dumps(changes) for changes in FAULTS.values()}) == len(FAULTS) >= 40
 

@@ -114,5 +114,5 @@ def of_held_out(name: str) -> bool:
 
 
 def load(name: str) -> ModuleType:
-    """Return the module of an attack, which may be the path of a file of one's own."""
+    """Return the module of an attack: of the library, or a file of the user's own."""
     return plugins.module("attacks", name)

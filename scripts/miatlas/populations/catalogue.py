@@ -202,8 +202,12 @@ def missing_files(source: str, options: dict, data_root: Path | str) -> list[str
         f"{source}: missing {'folder' if path in folders else 'file'} {path.name}: looked for "
         f"{path}; it comes from {entry.origin} ({entry.citation})"
         for path, _ in required_files(source, options, data_root)
-        if not (path.is_dir() if path in folders else path.is_file())
+        if not _is_there(path, path in folders, source not in SOURCES)
     ]
+
+
+def _is_there(path, is_folder, is_either):
+    return path.exists() if is_either else path.is_dir() if is_folder else path.is_file()
 
 
 def located(source: str, options: dict, data_root: Path | str) -> list[Path]:

@@ -9,7 +9,7 @@ from functools import cache
 from types import ModuleType
 
 from miatlas.audits.attack import ANSWER, OTHERS, Attack, load
-from miatlas.running.plugins import Faulty, is_file
+from miatlas.running.plugins import is_file
 
 
 @cache
@@ -19,14 +19,15 @@ def said(name: str) -> Attack:
     Raises ValueError, with one line that names the file, if it cannot be imported, or if what the
     object says is not what the module does.
     """
-    file = name if is_file(name) else f"attacks/{name}.py"
+    own = is_file(name)
+    file = name if own else f"attacks/{name}.py"
     try:
         module = load(name)
-    except Faulty as error:
-        raise ValueError(str(error)) from None
     except SyntaxError as error:
         raise ValueError(f"{file}, line {error.lineno}: {error.msg}") from None
     except Exception as error:
+        if own:
+            raise  # as ValueError, which names file and line
         raise ValueError(f"{file} cannot be imported: {error!r}") from None
     if wrong := complaint(module):
         raise ValueError(f"{file}{wrong}")

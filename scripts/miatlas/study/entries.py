@@ -7,9 +7,9 @@ that names the place, the key and what is allowed.
 
 import os.path
 from collections.abc import Mapping
+from typing import Any
 
-from miatlas.options import constant, functions
-from miatlas.running.plugins import is_file
+from miatlas.options import REQUIRED, Option, constant, functions
 from miatlas.study import attack_modules, cohorts, plugins, sections
 from miatlas.study.checking import MAPPING, checked
 from miatlas.study.plugins import Modules, one_of
@@ -17,6 +17,7 @@ from miatlas.study.plugins import Modules, one_of
 
 def population(given, where: str) -> dict:
     """A population: its own keys, and the options of its source."""
+    given = _own(given, "source", where)
     keys, options = _split(given, sections.Population, where)
     entry = checked(keys, sections.Population, where)
     plugins.SOURCES.known(entry["source"], f"{where}.source")
@@ -60,7 +61,7 @@ def recipe(given, where: str) -> dict:
     entry |= {key: _named(entry[key], kind, f"{where}.{key}") for key, kind in kinds.items()}
     name = entry["architecture"]["name"]
     source = plugins.ARCHITECTURES.source(name)
-    own = is_file(name) and "train" in functions(source)
+    own = plugins.is_file(name) and "train" in functions(source)
     fits_itself = plugins.is_estimator(name)
     if fits_itself and entry["epochs"] is not None:
         raise ValueError(f"{where}.epochs: an estimator ({name}) fits itself: it takes no epochs")
@@ -129,7 +130,7 @@ def _probes(given, where):
 
 def attack(given, where: str) -> dict:
     """A label for an attack with its options; the label may be the attack's own name."""
-    keys, options = _split(given, sections.Attack, where)
+    keys, options = _split(_own(given, "attack", where), sections.Attack, where)
     entry = checked(keys, sections.Attack, where)
     label = where.split(".", 1)[1]
     entry["attack"] = plugins.ATTACKS.known(entry["attack"] or label, where)
@@ -156,6 +157,7 @@ def audit(given, where: str) -> dict:
 
 def exhibit(given, where: str) -> dict:
     """An exhibit, with the options of its figure or table."""
+    given = _own(_own(given, "figure", where), "table", where)
     entry = checked(given, sections.Exhibit, where)
     if (entry["figure"] is None) == (entry["table"] is None):
         raise ValueError(f"{where}: needs either a figure or a table")
@@ -164,7 +166,7 @@ def exhibit(given, where: str) -> dict:
     name = kind.known(entry[key], f"{where}.{key}")
     entry["options"] = _options(entry["options"], kind, name, f"{where}.options")
     entry["attacks"] = _shown(entry["attacks"], f"{where}.attacks")
-    entry["reads"] = list(constant(kind.source(name), "READS", ("metrics", "curves")))
+    entry["reads"] = _reads(kind.source(name), entry["options"], where)
     for keys, kinds in READ_WITH.items():
         needed = bool(kinds & set(entry["reads"]))
         if any(bool(entry[part]) != needed for part in keys):
@@ -178,6 +180,19 @@ READ_WITH = {  # keys of an exhibit, and the kinds of evidence that are read wit
     ("cohort",): {"signals"},
     ("cohorts",): {"bounds", "beside"},
 }
+
+
+EVIDENCE = sorted({"published", "scale", "attacks"}.union(*READ_WITH.values()))
+
+
+def _reads(source, options, where):
+    """Return the kinds of evidence that a figure or table says it reads."""
+    reads = list(constant(source, "READS", ("metrics", "curves")))
+    for each in reads:
+        one_of(each, EVIDENCE, f"{where}: {source.name}: READS")
+    if "published" in reads and "published" not in options:
+        raise ValueError(f"{where}: {source.name} reads published values: its option published")
+    return reads
 
 
 def _shown(given, where):
@@ -213,6 +228,17 @@ def _named(given, kind: Modules, where):
     name = kind.known(given["name"], where)
     options = {key: value for key, value in given.items() if key != "name"}
     return {"name": name, **_options(options, kind, name, f"{where} ({name})")}
+
+
+def _own(given, key, where):
+    """Return an entry whose plug-in goes by the path of its file, if it is one of one's own."""
+    named = given.get(key) if isinstance(given, Mapping) else None
+    if isinstance(named, str) and plugins.is_file(named):
+        raise ValueError(f"{where}.{key}: write {{file: {named}}} for a file of your own")
+    if not isinstance(named, Mapping):
+        return given
+    file = checked(named, {"file": Option(Any, REQUIRED)}, f"{where}.{key}")["file"]
+    return {**given, key: own_file(file, f"{where}.{key}")}
 
 
 def own_file(path, where: str) -> str:

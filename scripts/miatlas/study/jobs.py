@@ -41,6 +41,18 @@ def data_files(study: dict, population: str) -> list[Path]:
     ]
 
 
+def canary_sources(study: dict, population: str) -> list[str]:
+    """The module that a population's canaries are read by, if they are of another population."""
+    canaries = study["populations"][population]["canaries"]
+    other = canaries and canaries["other"]
+    return [code_of("populations", other["source"])] if other else []
+
+
+def code_of(folder: str, name: str) -> str:
+    """Return the file of a plug-in: below the library's folder, or the user's own at its place."""
+    return os.path.abspath(name) if is_file(name) else f"miatlas/{folder}/{name}.py"
+
+
 def role_settings(study: dict, cohort: str) -> dict:
     """What the roles of a cohort's examples depend on."""
     entry = study["cohorts"][cohort]
@@ -225,9 +237,9 @@ def _answered(study, name):
 
 
 def _called(label, attack):
-    """Return an attack's title; with its label where that is not the attack's own name."""
+    """Return an attack's title; with its label where that is not the name of its file."""
     title = said(attack).title
-    return title if label == attack else f"{title} ({label})"
+    return title if label == Path(attack).stem else f"{title} ({label})"
 
 
 def described_attacks(study: dict, exhibit: str) -> list[str]:
@@ -235,9 +247,7 @@ def described_attacks(study: dict, exhibit: str) -> list[str]:
     entry = study["exhibits"][exhibit]
     if "attacks" not in entry["reads"]:
         return []
-    named = {study["attacks"][label]["attack"] for label, _ in entry["attacks"]}
-    own = {os.path.abspath(name) for name in named if is_file(name)}
-    return sorted(own | {f"miatlas/attacks/{name}.py" for name in named if not is_file(name)})
+    return sorted({code_of("attacks", study["attacks"][n]["attack"]) for n, _ in entry["attacks"]})
 
 
 def sides(study: dict, exhibit: dict) -> dict[str, dict[str, str]]:

@@ -17,12 +17,7 @@ OWN = {  # a plug-in that is a file of one's own, with its options
     "required": ["file"],
     "properties": {"file": {"type": "string", "pattern": r"\.py$"}},
 }
-OWN_NAME = {  # in place of a name: such a file alone
-    "type": "object",
-    "required": ["file"],
-    "properties": {"file": {"type": "string", "pattern": r"\.py$"}},
-    "additionalProperties": False,
-}
+OWN_NAME = {**OWN, "additionalProperties": False}  # where its options stand beside
 
 
 def options_object(kind: Modules, name: str) -> dict:
@@ -74,7 +69,9 @@ def _chosen(field):
     if dict in (field.annotation, *get_args(field.annotation)):
         known = with_options({"name": name}, "name", kind)
         return {"anyOf": [known, OWN]} if kind.own else known
-    return {"anyOf": [name, OWN_NAME]} if kind.own else {"enum": [*kind.names(), None]}
+    names = {"enum": [*kind.names(), None]}
+    both = {"type": ["string", "object", "null"], "anyOf": [names, OWN_NAME]}
+    return both if kind.own else names
 
 
 def with_options(own, key, kind: Modules):
@@ -84,10 +81,13 @@ def with_options(own, key, kind: Modules):
     known = object_of({**union(every.values()), **own}) | {
         "allOf": [case(key, name, narrow({**kept, **every[name]})) for name in every]
     }
-    if key == "name" or not kind.own:
-        return known
-    return {"anyOf": [known, {"type": "object", "required": [key],
-            "properties": {key: OWN_NAME}, "additionalProperties": True}]}  # fmt: skip
+    return unless_own([key], {"properties": own}, known) if key != "name" else known
+
+
+def unless_own(keys, own, known):
+    """Return the schema of what names a plug-in at one of `keys`: a file of one's own, or not."""
+    named = [{"required": [k], "properties": {k: {"type": "object"}}} for k in keys]
+    return {"type": "object", "if": {"anyOf": named}, "then": own, "else": known}
 
 
 def case(key, name, then):

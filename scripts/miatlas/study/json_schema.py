@@ -15,6 +15,7 @@ from miatlas.study.json_keys import (
     options_object,
     properties_of,
     union,
+    unless_own,
     with_options,
 )
 from miatlas.study.reading import KINDS, LONGEST
@@ -102,14 +103,15 @@ def _exhibit(properties):
     names = {"type": "object", "additionalProperties": {"type": ["string", "null"]}}
     properties["attacks"] |= {"anyOf": [labels, names, NULL]}
     every = [option_properties(kind, name) for kind in kinds.values() for name in kind.names()]
-    properties["options"] |= mapping_of(union(every))
-    return object_of(properties) | {
+    options = properties["options"] | mapping_of(union(every))
+    known = object_of({**properties, "options": options}) | {
         "allOf": [
             case(key, name, {"properties": {"options": options_object(kind, name)}})
             for key, kind in kinds.items()
             for name in kind.names()
         ]
     }
+    return unless_own(kinds, object_of(properties), known)
 
 
 def _reference(name):

@@ -54,7 +54,6 @@ def read(config: Mapping, homes: list[Path] = ()) -> dict:
     return study
 
 
-NAMES = ("attack", "figure", "table", "source")  # keys of names that a file may stand in place of
 FILES = ("file", "weights", "members", "nonmembers", "signals")  # keys of paths, and `path` of data
 
 
@@ -63,9 +62,6 @@ def _beside(given, homes, root):
     if not isinstance(given, Mapping):
         return given
     result = {key: _beside(value, homes, root) for key, value in given.items()}
-    for key in set(NAMES) & set(result):
-        if isinstance(result[key], Mapping) and set(result[key]) == {"file"}:
-            result[key] = result[key]["file"]
     below = root if "path" in result else "."  # a population's files lie below data_root
     for key in {"path", *FILES} & set(result):
         result[key] = _found(result[key], homes, below)

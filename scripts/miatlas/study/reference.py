@@ -122,6 +122,8 @@ def value(schema: dict) -> str:
     kind = next(k for k in (kinds if isinstance(kinds, list) else [kinds]) if k != "null")
     if kind == "array":
         return f"list of: {value(schema.get('items', {}))}"
+    if kind == "object" and "file" in schema.get("properties", {}):
+        return "`file`: a Python file of one's own"
     if kind == "object" and "name" in schema.get("properties", {}):
         return f"`name`: {value(schema['properties']['name'])}"
     return WORDS[kind] + _limits(schema)

@@ -71,7 +71,8 @@ class Population(Section):
     """A data set: a source with its options, and what is done to its examples."""
 
     source: Annotated[str, plugins.SOURCES] = Field(
-        description="Where examples come from: a module of scripts/miatlas/populations."
+        description="Where examples come from: a module of scripts/miatlas/populations, or a file"
+        " of one's own (source: {file: mine.py})."
     )
     subset: Count | None = Field(
         None, description="Keep that many examples, stratified by class (default: all)."
@@ -147,7 +148,9 @@ class Attack(Section):
     """A label for an attack with its options."""
 
     attack: Annotated[str, plugins.ATTACKS] | None = Field(
-        None, description="A module of scripts/miatlas/attacks (default: that of the label)."
+        None,
+        description="A module of scripts/miatlas/attacks (default: that of the label), or a file of"
+        " one's own (attack: {file: mine.py}).",
     )
     references: Count | None = Field(
         None,
@@ -179,10 +182,14 @@ class Exhibit(Section):
     title: str = Field(description="Its title, in the report's list.")
     caption: str = Field("", description="What is seen.")
     figure: Annotated[str, plugins.FIGURES] | None = Field(
-        None, description="A module of scripts/miatlas/exhibits/figures."
+        None,
+        description="A module of scripts/miatlas/exhibits/figures, or a file of one's own (figure:"
+        " {file: mine.py}).",
     )
     table: Annotated[str, plugins.TABLES] | None = Field(
-        None, description="A module of scripts/miatlas/exhibits/tables; either this or a figure."
+        None,
+        description="A module of scripts/miatlas/exhibits/tables, or a file of one's own (table:"
+        " {file: mine.py}); either this or a figure.",
     )
     audits: list[str] = Field([], description="The audits whose results it shows.")
     attacks: Any = Field(
