@@ -23,7 +23,7 @@ import pytest
 import query_models
 import torch
 import train_models
-from test_architectures import DEEP, EVERY, NAMES, SMALL, SMALLEST
+from test_architectures import DEEP, NAMES, SMALL, SMALLEST, STACKABLE
 from test_training import CLASSES, EVERYTHING, MAKERS, OPTIMIZERS, PLAIN
 from test_training import data as examples
 from test_training import models as some
@@ -183,7 +183,7 @@ def test_what_a_gpu_refuses_is_refused(mistake):
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(p.stem, marks=[pytest.mark.slow] * (p.stem in DEEP)) for p in EVERY]
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in DEEP)) for n in STACKABLE]
 )
 def test_every_architecture_trains(name, both):
     n = 24

@@ -166,7 +166,8 @@ def test_probes_are_asked_only_where_an_attack_needs_them(done):
     }
     names = {f"cohorts/one/probes/{probe}/{block}.h5" for probe in ("noise", "gradients")
              for block in (0, 1)}  # fmt: skip
-    assert there == names | {"cohorts/one/probes/distances/0.h5"}  # of one shadow model: a block
+    distances = {f"cohorts/one/probes/distances/{block}.h5" for block in (0, 1)}
+    assert there == names | distances  # up to the first model of another group
     assert {f: f.stat().st_mtime for f in before} == before
 
 
