@@ -149,6 +149,7 @@ def test_the_sentence_counts_in_thousand():
     assert "31 times" in words.against_guessing(got)
     noise = replace(got, tpr=Rate(0.001, 0.0002, 0.003))
     assert "this may be no more" in words.against_guessing(noise)
+    assert "no interval" in words.against_guessing(replace(got, tpr=Rate(0.5)))
     assert words.priors(replace(got, precision={"0.01": 0.236, "0.1": 0.776, "0.5": None})) == [
         ("1 %", "24 of 100"), ("10 %", "78 of 100"), ("50 %", "nobody is accused"),
     ]  # fmt: skip

@@ -31,9 +31,10 @@ def how(found: Finding) -> str:
 
 def against_guessing(found: Finding) -> str:
     """Say what guessing would achieve, and whether this is more."""
-    low = found.tpr.low if found.tpr.low is not None else found.tpr.value
     guessed = plain(found.fpr.value * PER)
-    if low > found.fpr.value:
+    if found.tpr.low is None:
+        return f"Guessing names {guessed} in {PER:,} then; with so few examples there is no interval."
+    if found.tpr.low > found.fpr.value:
         times = found.tpr.value / found.fpr.value if found.fpr.value else float("inf")
         more = f"{times:.2g} times as many as" if times != float("inf") else "more than"
         return f"That is {more} by guessing with as many false accusations ({guessed} in {PER:,})."
