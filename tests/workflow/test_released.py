@@ -55,6 +55,9 @@ def scores(project, audit, label):
         return {name: file[name][()] for name in ("scores", "member", "evaluated")}
 
 
+pytestmark = pytest.mark.slow  # two minutes: models are trained, asked and attacked
+
+
 @pytest.fixture(scope="module")
 def audited(tmp_path_factory):
     """The model of the cohort `trained`, taken out, and audited as a released one."""

@@ -37,9 +37,8 @@ def arrays(path, *names):
         return [file[name][()] for name in names]
 
 
-@pytest.mark.parametrize(
-    "block", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("block", [1, 2, 8])
 def test_models_are_the_same_in_other_blocks(finished, project, block):
     """Models in the first two blocks of another size, against the first block of four models."""
     project.study["cohorts"]["one"]["block"] = block

@@ -195,6 +195,7 @@ def test_after_rerunning_what_lira_made_nothing_else_was_written(done):
 ONE = scores("one/loss", "one/lira_online", "one/lira_offline")
 
 
+@pytest.mark.slow
 def test_more_models_train_only_the_new_ones(done):
     before = done.times()
     done.study["cohorts"]["one"]["models"] = 12
