@@ -33,7 +33,7 @@ def against_guessing(found: Finding) -> str:
     """Say what guessing would achieve, and whether this is more."""
     guessed = plain(found.fpr.value * PER)
     if found.tpr.low is None:
-        return f"Guessing names {guessed} in {PER:,} then; with so few examples there is no interval."
+        return f"Guessing names {guessed} in {PER:,}; with so few examples there is no interval."
     if found.tpr.low > found.fpr.value:
         times = found.tpr.value / found.fpr.value if found.fpr.value else float("inf")
         more = f"{times:.2g} times as many as" if times != float("inf") else "more than"
