@@ -140,7 +140,13 @@ def test_all_of_it_runs_below_a_path_with_odd_letters(odd):
 @pytest.mark.parametrize("writable", [True, False])
 def test_make_gives_snakemake_a_place_for_its_cache(tmp_path, writable):
     home = tmp_path if writable else Path("/proc/nobody")
-    rest = {key: value for key, value in os.environ.items() if key != "XDG_CACHE_HOME"}
+    outer = {
+        "XDG_CACHE_HOME",
+        "MAKEFLAGS",
+        "MAKEOVERRIDES",
+        "MAKELEVEL",
+    }  # tests run under make, too
+    rest = {key: value for key, value in os.environ.items() if key not in outer}
     command = ["make", "--eval", "show: ; @echo cache=$$XDG_CACHE_HOME", "show"]
     run = subprocess.run(
         command, cwd=REPOSITORY, env=rest | {"HOME": str(home)}, capture_output=True, text=True,
