@@ -7,6 +7,7 @@ import pandas as pd
 
 from miatlas.exhibits.answer import words
 from miatlas.exhibits.answer.findings import (
+    FALSE_POSITIVES,
     Finding,
     excess,
     finding,
@@ -49,7 +50,7 @@ def of_audit(name: str, results: list[dict], shown: dict[str, str], tolerance: d
         "strongest": best.label,
         "attacks": [row(one, bool(transferred)) for one in found],
         "findings": [asdict(one) for one in found],
-        "few": words.Rate(10 / targets[0]["nonmembers"]).value,
+        "few": FALSE_POSITIVES / targets[0]["nonmembers"],
         "verdict": asdict(verdict) if verdict else None,
     }
 
