@@ -31,9 +31,10 @@ def main(*, scores: str, metrics: str, curves: str, settings: dict) -> None:
         result["not_transferred"] = f"{thresholds.ONE_TARGET}; {why}"
     cohorts = [f"{side}_cohort" for side in ("target", "shadow", "reference")]
     keys = ("attack", "options", "references", *cohorts)
+    given = {key: scored[key] for key in keys} | {"release": scored.get("release")}
     extent = {"models": int(facts["models"]), "examples": int(arrays["evaluated"].any(0).sum())}
     extent["at_chance"] = json.loads(facts["at_chance"])
-    write_json(metrics, {**settings, **{key: scored[key] for key in keys}, **extent, **result})
+    write_json(metrics, {**settings, **given, **extent, **result})
     write_csv(curves, roc_table(**arrays))
 
 

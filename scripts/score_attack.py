@@ -8,6 +8,7 @@ from miatlas.audits import audit as audits
 from miatlas.audits import scoring
 from miatlas.audits.attack import load
 from miatlas.audits.competence import at_chance
+from miatlas.audits.release import released
 from miatlas.running.allocator import keep_freed_memory
 from miatlas.running.logs import logged
 from miatlas.running.store import by_example, new_h5
@@ -44,6 +45,7 @@ def main(*, answers: dict[str, list[str]], scores: str, settings: dict, memory_m
     attack = load(settings["attack"])
     models = of_shadow.shape[0]
     facts = {"settings": settings, "models": models, "at_chance": at_chance(audit)}
+    audit = released(audit, settings.get("release", {"name": "everything"}))
     with new_h5(scores, facts) as file:
         shape = write(file, attack, settings["options"], audit, memory_mb)
         print(f"{settings['label']}: scores {shape} from {models} shadow models")

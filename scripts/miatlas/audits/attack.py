@@ -57,6 +57,7 @@ class Attack:
 
     in_order: conditions on the options, one of which makes the first models of a cohort an
     example's references, not any by lot. shadow: which kind of cohort the shadow models must be.
+    answer: the least that models must answer: confidences, or the likeliest label alone.
     hardness: what the answers of other models tell it about how hard a guess is, of each class or
     of each example (carlini2022 Table I).
     """
@@ -72,6 +73,7 @@ class Attack:
     shares_pass: bool = False
     in_order: tuple[Mapping[str, Any], ...] = ()
     shadow: Literal["any", "distilled", "leave_one_out"] = "any"
+    answer: Literal["confidences", "label"] = "confidences"
     hardness: Literal["none", "class", "example"] = "none"
 
     def read_by_score(self, options: Mapping | None = None) -> set[str]:

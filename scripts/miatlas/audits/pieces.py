@@ -124,8 +124,7 @@ class Pieces:
 
     def _numbers(self):
         """Count the numbers that are read of one example, and its references' priorities."""
-        shapes = [cohort.dimensions(name) for cohort, name in self.read]
-        numbers = sum(shape[0] * int(np.prod(shape[2:])) for shape in shapes)
+        numbers = sum(cohort.numbers(name) for cohort, name in self.read)
         return max(1, numbers + self.compares * self.audit.shadow.shape[0])
 
 

@@ -1,5 +1,6 @@
 """What the models of a cohort answered: signals files, checked, and read in slices of examples."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,11 @@ class Signals:
             if name not in file:
                 raise ValueError(absence(path, name, file))
             return (self.shape[0], *file[name].shape[1:])
+
+    def numbers(self, name: str) -> int:
+        """Return how many numbers of one array are read, of all models, for one example."""
+        shape = self.dimensions(name)
+        return shape[0] * math.prod(shape[2:])
 
     def slices(self, step: int = PART) -> list[slice]:
         """Return the slices of `step` examples that are all examples, the last one smaller."""

@@ -3,7 +3,7 @@
 from importlib import import_module
 
 from miatlas.designs.relations import made_for_each_target
-from miatlas.study import demands, example_kinds, plugins
+from miatlas.study import demands, example_kinds, plugins, releases
 from miatlas.study.contents import kept, made_of, maker
 from miatlas.study.plugins import one_of
 
@@ -121,7 +121,9 @@ def _check_audit(study, audit, where):
     for label in audit["attacks"]:
         _check_probed(study, cohorts, study["attacks"][label], f"{where}: attacks.{label}")
         same = audit["target"] == audit["shadow"]
-        if wrong := demands.complaint(study["attacks"][label], known, same):
+        attack = study["attacks"][label]
+        wrong = demands.complaint(attack, known, same)
+        if wrong := wrong or releases.complaint(attack, known, audit["release"]):
             raise ValueError(f"{where}: attacks.{label}{wrong}")
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from miatlas.designs.relations import made_for_each_target
 from miatlas.populations.catalogue import brought_files
 from miatlas.running.plugins import is_file
+from miatlas.study import releases
 from miatlas.study.attack_modules import said
 from miatlas.study.stand_ins import stand_ins
 
@@ -168,6 +169,7 @@ def score_settings(study: dict, audit: str, label: str) -> dict:
         "leave_one_out": shadow["name"] == "leave_one_out",
         "targets": entry["targets"],
         **({"stand_ins": others} if others else {}),
+        **releases.said(entry["release"]),
         **study["attacks"][label],
     }
 
@@ -208,7 +210,8 @@ def exhibit_settings(study: dict, exhibit: str) -> dict:
         cohorts |= set(sides(study, entry)[name].values())
     made_of = "; ".join(f"{name}: {described(study, name)}" for name in sorted(cohorts))
     targets = {name: study["audits"][name]["targets"] or "all" for name in entry["audits"]}
-    audits = "".join(f" Audit {name}: {count} targets." for name, count in targets.items())
+    released = {name: releases.described(study["audits"][name]["release"]) for name in targets}
+    audits = "".join(f" Audit {n}: {count} targets{released[n]}." for n, count in targets.items())
     own = {"study": study["study"], "exhibit": exhibit}
     if {"scale", "costs"} & set(entry["reads"]):
         own |= {
@@ -230,6 +233,7 @@ def _answered(study, name):
     about = f"{entry['targets'] or 'all'} targets of {described(study, entry['target'])}"
     if entry["shadow"] != entry["target"]:
         about += f"; shadow models: {described(study, entry['shadow'])}"
+    about += releases.described(entry["release"])
     attacks = {
         label: _called(label, study["attacks"][label]["attack"]) for label in entry["attacks"]
     }

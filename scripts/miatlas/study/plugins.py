@@ -93,6 +93,9 @@ AUGMENTATIONS = Functions(
     ("none", "mirror", "shift", "mirror_shift", "mirror_shift_cutout", "crop_rotation",
      "alternating_mirror_shift"),
 )  # fmt: skip
+RELEASES = Functions(
+    "audits/release", "", ("everything", "confidences", "top", "rounded", "label", "groups")
+)
 PROBES = Modules("signals/probes", "measure")
 ATTACKS = Modules("attacks", "score", own=True)
 FIGURES = Modules("exhibits/figures", "draw", own=True)

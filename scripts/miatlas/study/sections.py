@@ -173,6 +173,10 @@ class Audit(Section):
     targets: Count | None = Field(
         None, description="How many models are attacked (default: 10, or all if there are fewer)."
     )
+    release: Annotated[dict, plugins.RELEASES] = Field(
+        {"name": "everything"},
+        description="What models give out, target and shadow models alike, with its options.",
+    )
 
 
 class Exhibit(Section):
