@@ -1,5 +1,6 @@
 """The study, and the few functions that rules are written with."""
 
+import gc
 import inspect
 import os
 import sys
@@ -14,11 +15,15 @@ if not SCRIPTS.is_dir():
     )
 sys.path.insert(0, str(SCRIPTS))
 
-from miatlas.study import contents, jobs, plugins, reading
+from miatlas.study import contents, exhibit_jobs, jobs, plugins, reading, users_files
 from miatlas.running.digest import digest as digest_of
 from miatlas.running.digest import READ
 from miatlas.running.file_digests import KNOWN, of_files
 from miatlas.running.kept import remember
+
+# What is imported by now stays: the collector, which looks at all there is every few jobs, need
+# not look at it again (a fifth of a start).
+gc.freeze()
 
 remember(READ, Path(".snakemake/digests.json"))
 remember(KNOWN, Path(".snakemake/file_digests.json"))
@@ -44,14 +49,14 @@ def declared(function):
 
 
 def settings(function):
-    """Give a rule the settings that `function` of miatlas.jobs takes from the study."""
+    """Give a rule the settings that `function` of miatlas.study takes from the study."""
     return declared(lambda wildcards: jobs.canonical(function(STUDY, **wildcards)))
 
 
 def digest(script, *modules, of=None, more=None):
     """Give a rule the digest of its script, and of the modules that its settings name.
 
-    `more` is a function of miatlas.jobs that names further ones.
+    `more` is a function of miatlas.study that names further ones.
     """
     if not (of or more):
         return digest_of(SCRIPTS, script, *modules)
@@ -67,7 +72,7 @@ def digest(script, *modules, of=None, more=None):
 
 
 def content(files):
-    """Give a rule the digest of the files of a user that `files` of miatlas.jobs names."""
+    """Give a rule the digest of the files of a user that `files` of miatlas.study names."""
     return declared(lambda wildcards: of_files(*files(STUDY, **wildcards)))
 
 

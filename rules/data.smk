@@ -16,7 +16,7 @@ rule prepare_population:
         runtime=growing(60),
     params:
         settings=settings(jobs.population_settings),
-        content=content(jobs.data_files),
+        content=content(users_files.data_files),
         code=digest(
             "prepare_population.py",
             "miatlas/populations/{source}.py",

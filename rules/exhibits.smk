@@ -26,11 +26,11 @@ rule draw_figure:
     conda:
         "../envs/analysis.yaml"
     params:
-        settings=settings(jobs.exhibit_settings),
+        settings=settings(exhibit_jobs.exhibit_settings),
         code=digest(
             "draw_figure.py",
             "miatlas/exhibits/figures/{figure}.py",
-            of=jobs.exhibit_settings,
+            of=exhibit_jobs.exhibit_settings,
         ),
     script:
         "../scripts/draw_figure.py"
@@ -57,12 +57,12 @@ rule make_table:
     conda:
         "../envs/analysis.yaml"
     params:
-        settings=settings(jobs.exhibit_settings),
+        settings=settings(exhibit_jobs.exhibit_settings),
         code=digest(
             "make_table.py",
             "miatlas/exhibits/tables/{table}.py",
-            of=jobs.exhibit_settings,
-            more=jobs.described_attacks,
+            of=exhibit_jobs.exhibit_settings,
+            more=exhibit_jobs.described_attacks,
         ),
     script:
         "../scripts/make_table.py"
@@ -89,7 +89,7 @@ rule write_answer:
     resources:
         mem_mb=growing(STUDY["memory_mb"]),
     params:
-        settings=settings(jobs.answer_settings),
+        settings=settings(exhibit_jobs.answer_settings),
         code=digest("write_answer.py"),
     script:
         "../scripts/write_answer.py"
@@ -117,7 +117,7 @@ rule describe_run:
     conda:
         "../envs/training.yaml"
     params:
-        settings=settings(jobs.run_settings),
+        settings=settings(exhibit_jobs.run_settings),
         code=digest("describe_run.py"),
     script:
         "../scripts/describe_run.py"

@@ -73,7 +73,7 @@ rule accept_members:
         "../envs/analysis.yaml"
     params:
         settings=settings(jobs.list_settings),
-        content=content(jobs.list_files),
+        content=content(users_files.list_files),
         code=digest("accept_members.py"),
     script:
         "../scripts/accept_members.py"

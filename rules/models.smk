@@ -66,7 +66,7 @@ rule accept_models:
         gpu=GPU,
     params:
         settings=settings(jobs.released_settings),
-        content=content(jobs.released_files),
+        content=content(users_files.released_files),
         code=digest(
             "accept_models.py",
             "miatlas/training/architectures/{architecture[name]}.py",

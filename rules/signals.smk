@@ -77,7 +77,7 @@ rule accept_signals:
         "../envs/analysis.yaml"
     params:
         settings=settings(jobs.external_settings),
-        content=content(jobs.external_files),
+        content=content(users_files.external_files),
         code=digest("accept_signals.py"),
     script:
         "../scripts/accept_signals.py"

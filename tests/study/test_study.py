@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from miatlas.options import constant, declared
-from miatlas.study import cohorts, contents, jobs, plugins, reading, sections
+from miatlas.study import cohorts, contents, exhibit_jobs, jobs, plugins, reading, sections
 from miatlas.study import example_kinds as kinds
 from miatlas.study.checking import Section, checked
 from miatlas.training import augmentation, optimization
@@ -81,7 +81,7 @@ def all_settings(config):
             found["scores", audit, label] = jobs.score_settings(read, audit, label)
             found["metrics", audit, label] = jobs.metric_settings(read, audit, label)
     for exhibit in read["exhibits"]:
-        found["exhibit", exhibit] = jobs.exhibit_settings(read, exhibit)
+        found["exhibit", exhibit] = exhibit_jobs.exhibit_settings(read, exhibit)
     return {job: json.dumps(jobs.canonical(settings)) for job, settings in found.items()}
 
 

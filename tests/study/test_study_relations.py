@@ -9,7 +9,7 @@ import pytest
 
 from miatlas.designs import relations
 from miatlas.designs.base import Draws
-from miatlas.study import contents, demands, jobs, reading
+from miatlas.study import contents, demands, exhibit_jobs, jobs, reading
 
 DIGITS = {"population": "digits", "recipe": "plain", "held_out": 0.1}
 HALVES = {"name": "half", "group": 4}
@@ -194,7 +194,7 @@ def test_models_asked_again_are_another_cohorts_but_for_what_is_asked():
     assert "warm" not in contents.trained(read)
     before, after = (jobs.signal_settings(read, name, "1") for name in ("one", "warm"))
     assert before["models"] == after["models"] == [4, 8]
-    assert "(those of one)" in jobs.described(read, "warm")
+    assert "(those of one)" in exhibit_jobs.described(read, "warm")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from projects import TINY, change
 
-from miatlas.study import jobs, reading
+from miatlas.study import exhibit_jobs, jobs, reading, users_files
 
 ATTACK = '''"""Mine (nobody 2026): x."""
 from miatlas.audits.attack import Attack, reads
@@ -67,13 +67,13 @@ def test_files_are_found_beside_the_study_with_their_options(study):
     assert found["exhibits"]["mine"]["reads"] == ["signals"]
     assert found["exhibits"]["rows"]["table"] == f"{at}table.py"
     assert reading.missing(found) == []
-    answered = jobs.answer_settings(found)["audits"]["one"]["attacks"]
+    answered = exhibit_jobs.answer_settings(found)["audits"]["one"]["attacks"]
     assert (answered["mine"], answered["loss"]) == ("Mine (mine)", "LOSS attack")
 
 
 def test_the_data_that_a_users_source_reads_is_looked_for_and_digested(study):
     found = read(study)
-    assert [path.name for path in jobs.data_files(found, "mine")] == ["lines.txt"]
+    assert [path.name for path in users_files.data_files(found, "mine")] == ["lines.txt"]
     study["populations"]["mine"]["path"] = "my/none.txt"
     [said] = reading.missing(read(study))
     assert re.fullmatch(r"populations.mine: .*none\.txt.*", said)

@@ -7,13 +7,13 @@ import describe_run
 import pandas as pd
 import pytest
 
-from miatlas.study import jobs, reading
+from miatlas.study import exhibit_jobs, jobs, reading
 
 
 def page(study, folder) -> tuple[str, dict[str, pd.DataFrame]]:
     """The page of a study of which nothing has run, and its tables by their first column."""
     path = folder / "page.html"
-    settings = jobs.canonical(jobs.run_settings(reading.read(study)))
+    settings = jobs.canonical(exhibit_jobs.run_settings(reading.read(study)))
     describe_run.main(html=str(path), settings=settings)
     html = path.read_text(encoding="utf-8")
     tables = {}

@@ -3,7 +3,7 @@
 from importlib import import_module
 
 from miatlas.designs.relations import made_for_each_target
-from miatlas.study import demands, example_kinds, plugins, releases
+from miatlas.study import audit_cohorts, demands, example_kinds, plugins, releases
 from miatlas.study.contents import kept, made_of, maker
 from miatlas.study.plugins import one_of
 
@@ -117,7 +117,7 @@ def _check_audit(study, audit, where):
             if maker(study, audit[side]) == maker(study, audit["target"]):
                 raise ValueError(f"{where}.{side}: {audit[side]} asks the targets' own models")
             _check_beside(audit, cohorts, side, f"{where}.{side}")
-    known = demands.known(cohorts, study["populations"])
+    known = audit_cohorts.known(cohorts, study["populations"])
     for label in audit["attacks"]:
         _check_probed(study, cohorts, study["attacks"][label], f"{where}: attacks.{label}")
         same = audit["target"] == audit["shadow"]

@@ -1,14 +1,13 @@
 """What an audit's attacks demand of its cohorts, as far as the study tells before anything runs.
 
-Cohorts are entries of the study, with what `known` adds to them.
+Cohorts are entries of the study, with what `audit_cohorts.known` adds to them.
 """
 
 import re
-from pathlib import Path
 
 from miatlas.designs.relations import made_for_each_target, partners
 from miatlas.study.attack_modules import said
-from miatlas.study.example_kinds import TEXT, kind_of
+from miatlas.study.example_kinds import TEXT
 
 PROBED = re.compile(r"(target|refs|ref|reference)_(noise|gradients|distances)")
 HALVES = ("half", "canaries")
@@ -24,37 +23,6 @@ def probes(attack: str, side: str, options: dict | None = None) -> set[str]:
 def one_model_answers(attack: str, probe: str) -> bool:
     """Say whether an attack needs a probe's answers of a single shadow model only."""
     return not {f"target_{probe}", f"refs_{probe}", f"reference_{probe}"} & said(attack).read()
-
-
-def known(cohorts: dict, populations: dict) -> dict:
-    """Return the cohorts of an audit, by side, with what populations and signals files tell.
-
-    `kind` of its examples; `examples`: the most that can be there, where the study limits it. Of an
-    external cohort whose file is there: `models`, `queries`, the names of its `answers`, and
-    `held_out`, 0 if the file has no roles. Raises ValueError, naming it, for a damaged file.
-    """
-    return {side: _known(cohort, populations) for side, cohort in cohorts.items()}
-
-
-def _known(cohort, populations):
-    if "signals" not in cohort:
-        population = populations[cohort["population"]]
-        canaries = (population["canaries"] or {"count": 0})["count"]
-        subset = population["subset"]
-        examples = {"examples": subset + canaries} if subset else {}
-        return cohort | {"kind": kind_of(population)} | examples
-    if not Path(cohort["signals"]).is_file():
-        return cohort  # said elsewhere
-    if Path(cohort["signals"]).suffix in (".csv", ".npz"):  # of probabilities: read by its job
-        return cohort | {"queries": {"count": 1}, "answers": ["phi", "logits"]}
-    from miatlas.running.store import opened
-    from miatlas.signals.answers import check_signals  # not wanted where there is no file to open
-
-    (models, _), answers = check_signals(cohort["signals"])
-    with opened(cohort["signals"]) as file:
-        held_out = {} if "role" in file else {"held_out": 0}
-    queries = {"count": answers["phi"][0]}
-    return cohort | {"models": models, "queries": queries, "answers": list(answers)} | held_out
 
 
 def complaint(attack: dict, cohorts: dict, same: bool) -> str | None:

@@ -5,23 +5,28 @@ canonical one: plain types, every key there, every name known. It raises ValueEr
 that names the place, the key and what is allowed.
 """
 
-import os.path
 from collections.abc import Mapping
-from typing import Any
 
-from miatlas.options import REQUIRED, Option, constant, functions
+from miatlas.options import constant, functions
 from miatlas.study import attack_modules, cohorts, plugins, sections
-from miatlas.study.checking import MAPPING, checked
-from miatlas.study.plugins import Modules, one_of
+from miatlas.study.checking import checked
+from miatlas.study.plugin_entries import (
+    at_home,
+    by_file,
+    named_plugin,
+    plugin_options,
+    split_options,
+)
+from miatlas.study.plugins import one_of
 
 
 def population(given, where: str) -> dict:
     """A population: its own keys, and the options of its source."""
-    given = _own(given, "source", where)
-    keys, options = _split(given, sections.Population, where)
+    given = by_file(given, "source", where)
+    keys, options = split_options(given, sections.Population, where)
     entry = checked(keys, sections.Population, where)
     plugins.SOURCES.known(entry["source"], f"{where}.source")
-    entry["options"] = _options(
+    entry["options"] = plugin_options(
         options, plugins.SOURCES, entry["source"], where, sections.Population.model_fields
     )
     if "path" in entry["options"]:
@@ -41,14 +46,6 @@ def _canaries(entry, where):
     return entry
 
 
-def at_home(path: str, where: str) -> str:
-    """Return a path in which ~ stands for the home folder no more."""
-    found = os.path.expanduser(path)
-    if found.startswith("~"):
-        raise ValueError(f"{where}: {path!r} begins with the home folder of nobody; write it out")
-    return found
-
-
 def recipe(given, where: str) -> dict:
     """A recipe, with the options of its architecture, optimiser, schedule and augmentation."""
     entry = checked(given, sections.Recipe, where)
@@ -58,7 +55,7 @@ def recipe(given, where: str) -> dict:
         "schedule": plugins.SCHEDULES,
         "augmentation": plugins.AUGMENTATIONS,
     }
-    entry |= {key: _named(entry[key], kind, f"{where}.{key}") for key, kind in kinds.items()}
+    entry |= {key: named_plugin(entry[key], kind, f"{where}.{key}") for key, kind in kinds.items()}
     name = entry["architecture"]["name"]
     source = plugins.ARCHITECTURES.source(name)
     own = plugins.is_file(name) and "train" in functions(source)
@@ -87,7 +84,7 @@ def cohort(given, where: str) -> dict:
     if isinstance(given, Mapping) and given.get("weights") is not None:
         return _released(given, where)
     entry = checked(_other_than(cohorts.ReleasedCohort, given), cohorts.Cohort, where)
-    entry["design"] = _named(entry["design"], plugins.DESIGNS, f"{where}.design")
+    entry["design"] = named_plugin(entry["design"], plugins.DESIGNS, f"{where}.design")
     entry["probes"] = _probes(entry["probes"], f"{where}.probes")
     entry["block"] = entry["block"] or entry["models"]
     return entry
@@ -123,18 +120,18 @@ def _probes(given, where):
         one_of(name, probes, where)
     there = {name: options for name, options in given.items() if options is not None}
     return {
-        name: _options(there.get(name, {}), plugins.PROBES, name, f"{where}.{name}")
+        name: plugin_options(there.get(name, {}), plugins.PROBES, name, f"{where}.{name}")
         for name in probes
     }
 
 
 def attack(given, where: str) -> dict:
     """A label for an attack with its options; the label may be the attack's own name."""
-    keys, options = _split(_own(given, "attack", where), sections.Attack, where)
+    keys, options = split_options(by_file(given, "attack", where), sections.Attack, where)
     entry = checked(keys, sections.Attack, where)
     label = where.split(".", 1)[1]
     entry["attack"] = plugins.ATTACKS.known(entry["attack"] or label, where)
-    entry["options"] = _options(
+    entry["options"] = plugin_options(
         options,
         plugins.ATTACKS,
         entry["attack"],
@@ -158,14 +155,14 @@ def audit(given, where: str) -> dict:
 
 def exhibit(given, where: str) -> dict:
     """An exhibit, with the options of its figure or table."""
-    given = _own(_own(given, "figure", where), "table", where)
+    given = by_file(by_file(given, "figure", where), "table", where)
     entry = checked(given, sections.Exhibit, where)
     if (entry["figure"] is None) == (entry["table"] is None):
         raise ValueError(f"{where}: needs either a figure or a table")
     key = "figure" if entry["figure"] else "table"
     kind = plugins.FIGURES if entry["figure"] else plugins.TABLES
     name = kind.known(entry[key], f"{where}.{key}")
-    entry["options"] = _options(entry["options"], kind, name, f"{where}.options")
+    entry["options"] = plugin_options(entry["options"], kind, name, f"{where}.options")
     entry["attacks"] = _shown(entry["attacks"], f"{where}.attacks")
     entry["reads"] = _reads(kind.source(name), entry["options"], where)
     for keys, kinds in READ_WITH.items():
@@ -206,65 +203,3 @@ def _shown(given, where):
     ):
         raise ValueError(f"{where}: must be a list of labels, or a mapping of labels to names")
     return [[label, name] for label, name in given.items() if name is not None]
-
-
-def _split(given, section, where):
-    """Return a section's own keys, and the others: options of a plug-in that it names."""
-    if not isinstance(given, Mapping):
-        raise ValueError(f"{where}: {MAPPING} {given!r}")
-    own = section.model_fields
-    return (
-        {key: value for key, value in given.items() if key in own},
-        {key: value for key, value in given.items() if key not in own},
-    )
-
-
-def _named(given, kind: Modules, where):
-    """Return a plug-in's name with its options, completed; its name may be a file of one's own."""
-    if given.get("file") is not None:
-        given = {**given, "name": own_file(given["file"], where)}
-        del given["file"]
-    if given.get("name") is None:
-        raise ValueError(f"{where}: needs a name, one of {', '.join(kind.names())}")
-    name = kind.known(given["name"], where)
-    options = {key: value for key, value in given.items() if key != "name"}
-    return {"name": name, **_options(options, kind, name, f"{where} ({name})")}
-
-
-def _own(given, key, where):
-    """Return an entry whose plug-in goes by the path of its file, if it is one of one's own."""
-    named = given.get(key) if isinstance(given, Mapping) else None
-    if isinstance(named, str) and plugins.is_file(named):
-        raise ValueError(f"{where}.{key}: write {{file: {named}}} for a file of your own")
-    if not isinstance(named, Mapping):
-        return given
-    file = checked(named, {"file": Option(Any, REQUIRED)}, f"{where}.{key}")["file"]
-    return {**given, key: own_file(file, f"{where}.{key}")}
-
-
-def own_file(path, where: str) -> str:
-    """Return the path of a plug-in of one's own as a name: it ends in .py."""
-    if not isinstance(path, str) or not path.endswith(".py"):
-        raise ValueError(f"{where}.file: {path!r} is not the path of a Python file (.py)")
-    return at_home(path, f"{where}.file")
-
-
-def _options(given, kind: Modules, name, where, beside=()):
-    """Return the options of a plug-in, completed.
-
-    An option of another plug-in of its kind may be null: that is how a file that is read on top of
-    another takes it away together with the name.
-    """
-    if not isinstance(given, Mapping):
-        raise ValueError(f"{where}: {MAPPING} {given!r}")
-    own = kind.options(name)
-    gone = {key for key, value in given.items() if value is None and key not in own}
-    gone = gone and {key for key in gone if kind.takes(key)}
-    kept = {key: _without_nulls(value) for key, value in given.items() if key not in gone}
-    return checked(kept, own, where, beside)
-
-
-def _without_nulls(value):
-    if not isinstance(value, Mapping):
-        return value
-    return {key: _without_nulls(each) for key, each in value.items() if each is not None}

@@ -9,13 +9,10 @@ import json
 import os
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from miatlas.designs.relations import made_for_each_target
-from miatlas.populations.catalogue import brought_files
 from miatlas.running.plugins import is_file
 from miatlas.study import releases
-from miatlas.study.attack_modules import said
 from miatlas.study.stand_ins import stand_ins
 
 
@@ -29,17 +26,6 @@ def population_settings(study: dict, population: str) -> dict:
     """What a population file depends on."""
     own = {"name": population, "seed": study["seed"], "data_root": study["data_root"]}
     return {**own, **study["populations"][population]}
-
-
-def data_files(study: dict, population: str) -> list[Path]:
-    """The files of the user's own that a population is read from, what canaries are of included."""
-    entry, root = study["populations"][population], study["data_root"]
-    other = entry["canaries"] and entry["canaries"]["other"]
-    return [
-        file
-        for each in filter(None, (entry, other))
-        for file in brought_files(each["source"], each["options"], root)
-    ]
 
 
 def canary_sources(study: dict, population: str) -> list[str]:
@@ -68,17 +54,6 @@ def role_settings(study: dict, cohort: str) -> dict:
 def list_settings(study: dict, cohort: str, block: str) -> dict:
     """What the membership of released models depends on, beside the lists."""
     return {"cohort": cohort, "models": study["cohorts"][cohort]["models"]}
-
-
-def list_files(study: dict, cohort: str, block: str) -> list[str]:
-    """The lists of members of released models, which their user brings."""
-    entry = study["cohorts"][cohort]
-    return [*entry["members"], *entry["nonmembers"]]
-
-
-def released_files(study: dict, cohort: str, block: str) -> list[str]:
-    """The weights of released models, which their user brings."""
-    return study["cohorts"][cohort]["weights"]
 
 
 def released_settings(study: dict, cohort: str, block: str) -> dict:
@@ -192,126 +167,9 @@ def external_settings(study: dict, cohort: str, block: str) -> dict:
     return {"cohort": cohort, "paired": "design" in study["cohorts"][cohort]}
 
 
-def external_files(study: dict, cohort: str, block: str) -> list[str]:
-    """The file of the user's own that an external cohort is."""
-    return [study["cohorts"][cohort]["signals"]]
-
-
 def metric_settings(study: dict, audit: str, label: str) -> dict:
     """What the metrics of an audit's attack depend on, beside its scores."""
     return {"audit": audit, "label": label}
-
-
-def exhibit_settings(study: dict, exhibit: str) -> dict:
-    """What an exhibit depends on, beside the files it reads."""
-    entry = study["exhibits"][exhibit]
-    cohorts = {entry["cohort"], *entry["cohorts"]} - {None}
-    for name in entry["audits"]:
-        cohorts |= set(sides(study, entry)[name].values())
-    made_of = "; ".join(f"{name}: {described(study, name)}" for name in sorted(cohorts))
-    targets = {name: study["audits"][name]["targets"] or "all" for name in entry["audits"]}
-    released = {name: releases.described(study["audits"][name]["release"]) for name in targets}
-    audits = "".join(f" Audit {n}: {count} targets{released[n]}." for n, count in targets.items())
-    own = {"study": study["study"], "exhibit": exhibit}
-    if {"scale", "costs"} & set(entry["reads"]):
-        own |= {
-            "scale": {c: scale(study, c) for c in sorted(cohorts)},
-            "sides": sides(study, entry),
-        }
-    return {**own, **entry, "evidence": f"Made from the cohorts {made_of}.{audits}"}
-
-
-def answer_settings(study: dict) -> dict:
-    """What the page that answers depends on, beside the files it reads."""
-    own = {key: study[key] for key in ("study", "seed", "tolerance", "show_records")}
-    return {**own, "audits": {name: _answered(study, name) for name in study["audits"]}}
-
-
-def _answered(study, name):
-    """Say what an audit is, and what its attacks are called."""
-    entry = study["audits"][name]
-    about = f"{entry['targets'] or 'all'} targets of {described(study, entry['target'])}"
-    if entry["shadow"] != entry["target"]:
-        about += f"; shadow models: {described(study, entry['shadow'])}"
-    about += releases.described(entry["release"])
-    attacks = {
-        label: _called(label, study["attacks"][label]["attack"]) for label in entry["attacks"]
-    }
-    return {"about": f"{about}.", "attacks": attacks}
-
-
-def _called(label, attack):
-    """Return an attack's title; with its label where that is not the name of its file."""
-    title = said(attack).title
-    return title if label == Path(attack).stem else f"{title} ({label})"
-
-
-def described_attacks(study: dict, exhibit: str) -> list[str]:
-    """The modules that an exhibit reads beside its own: attacks whose code it describes."""
-    entry = study["exhibits"][exhibit]
-    if "attacks" not in entry["reads"]:
-        return []
-    return sorted({code_of("attacks", study["attacks"][n]["attack"]) for n, _ in entry["attacks"]})
-
-
-def sides(study: dict, exhibit: dict) -> dict[str, dict[str, str]]:
-    """The cohorts of an exhibit's audits, by side."""
-    named = ("target", "shadow", "reference")
-    audits = {name: study["audits"][name] for name in exhibit["audits"]}
-    return {name: {s: audit[s] for s in named if audit[s]} for name, audit in audits.items()}
-
-
-def scale(study: dict, cohort: str) -> dict:
-    """What a cohort is, as far as the study tells: what numbers of others are compared with."""
-    entry = study["cohorts"][cohort]
-    if "signals" in entry:
-        return {"architecture": "unknown", "source": "unknown"}
-    recipe = study["recipes"][entry["recipe"]]
-    return {
-        "models": entry["models"],
-        "epochs": recipe["epochs"],
-        "architecture": recipe["architecture"]["name"],
-        "source": study["populations"][entry["population"]]["source"],
-        "per_target": made_for_each_target(entry),
-        "queries": entry["queries"]["count"],
-    }
-
-
-def described(study: dict, cohort: str) -> str:
-    """Say in words what a cohort is."""
-    entry = study["cohorts"][cohort]
-    if "signals" in entry:
-        return "models of other software" + (", in pairs" if "design" in entry else "")
-    whose = f" (those of {entry['models_of']})" if entry["models_of"] else ""
-    warm = entry["queries"]["temperature"]
-    made = f", design {entry['design']['name']}"
-    if "weights" in entry:
-        made = f", released as {', '.join(Path(file).name for file in entry['weights'][:3])}"
-    return (
-        f"{entry['models']} models{whose} of recipe {entry['recipe']} on {entry['population']}"
-        f"{made}, queries per example: {entry['queries']['count']}"
-        + (f", temperature {warm:g}" if warm != 1.0 else "")
-    )
-
-
-def run_settings(study: dict) -> dict:
-    """What the description of a run depends on, beside the files it reads."""
-    entries = study["cohorts"].values()
-    recipes = sorted({entry["recipe"] for entry in entries if "recipe" in entry})
-    labels = sorted({label for audit in study["audits"].values() for label in audit["attacks"]})
-    shown = ("figure", "table", "audits", "cohort", "cohorts", "options")
-    return {
-        "study": study["study"],
-        "seed": study["seed"],
-        "cohorts": {name: {"what": described(study, name)} for name in study["cohorts"]},
-        "recipes": {name: study["recipes"][name] for name in recipes},
-        "attacks": {label: study["attacks"][label] for label in labels},
-        "audits": study["audits"],
-        "exhibits": {
-            name: {key: entry[key] for key in shown} | {"attacks": [n for n, _ in entry["attacks"]]}
-            for name, entry in study["exhibits"].items()
-        },
-    }
 
 
 def canonical(settings: dict) -> dict:

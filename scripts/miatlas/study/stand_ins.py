@@ -1,7 +1,7 @@
 """Shadow models in the place of an audit's single target, whose thresholds they give."""
 
 from miatlas.designs.relations import made_for_each_target
-from miatlas.study import demands
+from miatlas.study import audit_cohorts, demands
 
 
 def stand_ins(study: dict, audit: str, label: str) -> dict | None:
@@ -15,7 +15,7 @@ def stand_ins(study: dict, audit: str, label: str) -> dict | None:
         return None
     sides = {side: study["cohorts"][entry[side]] for side in ("shadow", "reference") if entry[side]}
     attack, design = study["attacks"][label], sides["shadow"].get("design", {"name": ""})
-    known = demands.known({**sides, "target": sides["shadow"]}, study["populations"])
+    known = audit_cohorts.known({**sides, "target": sides["shadow"]}, study["populations"])
     why = _made_for_it(sides) or _unasked(attack) or demands.complaint(attack, known, same=True)
     if why:
         return {"not": f"{label}{_said(why)}"}
