@@ -149,7 +149,7 @@ def audit(given, where: str) -> dict:
     """An audit; the shadow cohort defaults to the target's own."""
     entry = checked(given, sections.Audit, where)
     entry["shadow"] = entry["shadow"] or entry["target"]
-    entry["release"] = _named(entry["release"], plugins.RELEASES, f"{where}.release")
+    entry["release"] = named_plugin(entry["release"], plugins.RELEASES, f"{where}.release")
     return entry
 
 
