@@ -33,7 +33,7 @@ demo: .venv/installed
 
 report: .venv/installed
 	.venv/bin/snakemake --report $(REPORT) $(SETTINGS)
-	@echo "Open the report in a browser: $(abspath $(REPORT))"
+	@.venv/bin/python scripts/name_pages.py $(REPORT) $(STUDY)
 
 figures: .venv/installed
 	.venv/bin/snakemake figures $(SETTINGS)

@@ -226,13 +226,36 @@ def population_of(wildcards):
     return f"<results>/populations/{name}.h5"
 
 
+# What the report holds beside exhibits, in the same words.
+PAGES = {
+    "answer": {"paper": "Answer", "title": "how much is given away"},
+    "provenance": {"paper": "Provenance", "title": "provenance"},
+}
+
+
 def titled(wildcards):
-    """What the report's list says of an exhibit."""
-    exhibit = STUDY["exhibits"][wildcards.exhibit]
-    return {
-        "exhibit": exhibit["title"],
-        "kind": "figure" if exhibit["figure"] else "table",
-    }
+    """What the report's list says of an exhibit, and of no other one.
+
+    A single label: a second one with two values becomes a switch, which fails where it leads nowhere.
+    """
+    entry = STUDY["exhibits"][wildcards.exhibit]
+    alike = [
+        name
+        for name, other in [*PAGES.items(), *STUDY["exhibits"].items()]
+        if other["title"] == entry["title"]
+    ]
+    which = f" ({wildcards.exhibit})" if len(alike) > 1 else ""
+    return {"exhibit": as_text(entry["title"] + which)}
+
+
+def headed(wildcards):
+    """The heading that an exhibit stands under in the report."""
+    return as_text(STUDY["exhibits"][wildcards.exhibit]["paper"])
+
+
+def as_text(text):
+    """A text whose braces are no place for a wildcard: a word joiner follows them, which is unseen."""
+    return text.replace("{", "{\u2060")
 
 
 def results_of(exhibit, suffix):

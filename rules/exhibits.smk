@@ -11,7 +11,7 @@ rule draw_figure:
         svg=report(
             f"{EXHIBITS}/{{exhibit}}.svg",
             caption="../config/caption.rst",
-            category=lookup("exhibits/{exhibit}/paper", within=STUDY),
+            category=headed,
             labels=titled,
         ),
         pdf=f"{EXHIBITS}/{{exhibit}}.pdf",
@@ -43,7 +43,7 @@ rule make_table:
         html=report(
             f"{EXHIBITS}/{{exhibit}}.html",
             caption="../config/caption.rst",
-            category=lookup("exhibits/{exhibit}/paper", within=STUDY),
+            category=headed,
             labels=titled,
         ),
         md=f"{EXHIBITS}/{{exhibit}}.md",
@@ -76,8 +76,8 @@ rule write_answer:
         page=report(
             f"{EXHIBITS}/answer.html",
             caption="../config/caption.rst",
-            category="Answer",
-            labels={"exhibit": "how much is given away", "kind": "page"},
+            category=PAGES["answer"]["paper"],
+            labels={"exhibit": PAGES["answer"]["title"]},
         ),
         data=f"{EXHIBITS}/answer.json",
     log:
@@ -107,8 +107,8 @@ rule describe_run:
         html=report(
             f"{EXHIBITS}/provenance.html",
             caption="../config/caption.rst",
-            category="Provenance",
-            labels={"exhibit": "provenance", "kind": "table"},
+            category=PAGES["provenance"]["paper"],
+            labels={"exhibit": PAGES["provenance"]["title"]},
         ),
     log:
         "<logs>/describe_run.log",

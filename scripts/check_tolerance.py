@@ -7,10 +7,8 @@ told, 3 where there is nothing to judge.
 
 import json
 import sys
-from pathlib import Path
 
-import yaml
-from snakemake.utils import update_config
+from miatlas.study.places import exhibits_folder
 
 STATUS = {"beyond": 1, "cannot tell": 2, "within": 0}  # the worst comes first
 NOTHING = 3
@@ -18,11 +16,7 @@ NOTHING = 3
 
 def main(*studies: str) -> int:
     """Print a line for each audit of the study in these files; return the exit status."""
-    config = {}
-    for file in studies:
-        update_config(config, yaml.safe_load(Path(file).read_text(encoding="utf-8")))
-    results = (config.get("pathvars") or {}).get("results", "results")
-    data = Path(results) / "exhibits" / config["study"] / "answer.json"
+    data = exhibits_folder(studies) / "answer.json"
     if not data.is_file():
         print(f"{data} is not there: make the study first", file=sys.stderr)
         return NOTHING

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import check_tolerance
+import name_pages
 import numpy as np
 import pandas as pd
 import pytest
@@ -268,3 +269,18 @@ def test_the_check_tells_a_pipeline(tmp_path, monkeypatch, capsys, tpr, status, 
     assert check_tolerance.main(str(study), str(on_top)) == status
     assert word in capsys.readouterr().out
     assert check_tolerance.main(str(study)) == 3  # nothing was made there
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_the_page_that_answers_is_named_first(tmp_path, monkeypatch, capsys, made):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "study.yaml").write_text("study: mine\npathvars: {results: elsewhere}\n")
+    (tmp_path / "top.yaml").write_text("study: other\n")
+    folder = tmp_path / "elsewhere/exhibits/other"
+    folder.mkdir(parents=True)
+    if made:
+        (folder / "answer.html").touch()
+    name_pages.main("report.html", "study.yaml", "top.yaml")
+    told = [line.split(" (")[0] for line in capsys.readouterr().out.splitlines()]
+    pages = [folder / "answer.html"] * made + [tmp_path / "report.html"]
+    assert told == [f"Open in a browser: {page}" for page in pages]

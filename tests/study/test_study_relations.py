@@ -104,6 +104,7 @@ ELSEWHERE = {**GIVEN["cohorts"]["students"], "population": "other"}
         ({"cohorts__one__probes": {"noise": {"copies": 0}}}, "cohorts.one.probes.noise: option"),
         ({"cohorts__one__bounds": {"coverage": 0.9}, "cohorts__one__held_out": 0.0},
          "cohorts.one.bounds.coverage: needs held-out examples, but held_out is 0"),
+        ({"exhibits": {"answer": {}}}, "exhibits.answer: every study has a page of that name"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_together_is_refused_by_name(changes, message):

@@ -18,6 +18,7 @@ from miatlas.study.plugins import one_of
 from miatlas.study.repeated_keys import repeated_key
 
 KINDS = ("population", "recipe", "cohort", "attack", "audit", "exhibit")
+PAGES = ("answer", "provenance")  # that the study has of itself, beside its exhibits
 LONGEST = 200  # bytes of a name that leave room for the suffixes of files
 
 
@@ -42,6 +43,10 @@ def read(config: Mapping, homes: list[Path] = ()) -> dict:
     for kind in KINDS:
         for name in study[f"{kind}s"]:
             _check_name(name, f"{kind}s")
+    if taken := sorted(set(PAGES) & set(study["exhibits"])):
+        raise ValueError(
+            f"exhibits.{taken[0]}: every study has a page of that name: choose another"
+        )
     for kind in KINDS:
         given = {n: entry for n, entry in study[f"{kind}s"].items() if entry is not None}
         if kind == "cohort":
