@@ -77,12 +77,13 @@ class Batches:
             now = slice(start, start + self.size)
             index = order[:, now]
             part = {name: drawn[:, now].flatten(0, 1) for name, drawn in draws.items()}
-            x = augmentation.apply(self.data.x[index.flatten()], part)  # (K B, ...)
+            chosen = self.data.x.index_select(0, index.flatten())  # several times as fast as x[...]
+            x = augmentation.apply(chosen, part)  # (K B, ...)
             yield x.unflatten(0, index.shape), self._y(index)
 
     def _y(self, index):
         if self.teachers is None:
-            return self.data.labels[index]
+            return self.data.labels.index_select(0, index.flatten()).view(index.shape)
         return self.data.taught[self.teachers[:, None], index]
 
     def _next(self, k, n):

@@ -5,6 +5,8 @@ import math
 import torch
 from torch.func import functional_call, vmap
 
+from miatlas.training import stacked_layers
+
 SMALL = 256  # numbers in an input up to which stacking pays on a CPU
 AT_ONCE = {"cpu": 2**18, "cuda": 2**24}  # numbers put in at once: more leave the cache of a CPU
 
@@ -29,14 +31,16 @@ def stacks(engine: str, architecture, shape: tuple[int, ...], device: torch.devi
 class Ensemble:
     """K models whose parameters and buffers are stacked on a leading axis: (K, ...) each.
 
-    With K > 1 the forward pass is vectorised over models by `torch.func.vmap`, which turns linear
-    layers into batched products and convolutions into grouped ones. One model is called plainly.
+    With K > 1 a chain of simple layers is called as `stacked_layers` are, and any other network is
+    vectorised over models by `torch.func.vmap`, which turns linear layers into batched products and
+    convolutions into grouped ones. One model is called plainly.
     Stacked networks must not draw at random (dropout): the draws would depend on the stack.
     """
 
     def __init__(self, network: torch.nn.Module, parameters: dict, buffers: dict):
         self.network, self.parameters, self.buffers = network, parameters, buffers
         self.models = len(next(iter(parameters.values())))
+        self.layers = stacked_layers.chain(network)
 
     @classmethod
     def from_networks(cls, networks: list[torch.nn.Module], device) -> "Ensemble":
@@ -110,6 +114,9 @@ class Ensemble:
             state = {name: tensor.squeeze(0) for name, tensor in stacked.items()}
             x = x if axis is None else x[0]
             return functional_call(self.network, state, (_channels_last(x),))[None]
+        if self.layers and not _autocast(x.device.type):
+            x = x if axis == 0 else x.expand(self.models, *x.shape)
+            return stacked_layers.forward(self.layers, self.parameters, x)
 
         def one(parameters, buffers, x):
             return functional_call(self.network, (parameters, buffers), (x,))
@@ -138,6 +145,10 @@ def build(make, seeds: list[int], device) -> Ensemble:
             torch.manual_seed(seed)
             networks.append(make())
     return Ensemble.from_networks(networks, device)
+
+
+def _autocast(kind: str) -> bool:
+    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
 
 
 def _channels_last(x):

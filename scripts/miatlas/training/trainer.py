@@ -86,20 +86,25 @@ def _step(group, optimizer, x, y, recipe):
     """One step of every model: x (K, B, ...), y as of `Batches` -> losses, correct answers (K,)."""
     with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe["precision"] == "bfloat16"):
         logits = group(x).float()  # (K, B, C)
-    each = functional.cross_entropy(
-        logits.flatten(0, 1),
-        y.flatten(0, 1),
-        reduction="none",
-        label_smoothing=recipe["label_smoothing"],
-    )
-    losses = each.view(logits.shape[:2]).mean(1)
+    losses = cross_entropy(logits, y, recipe["label_smoothing"])
     optimizer.zero_grad()
     losses.sum().backward()  # models share no parameter: each gets its own gradient
     if recipe["gradient_clip"]:
         clip(group, recipe["gradient_clip"])
     optimizer.step()
     likeliest = y.argmax(-1) if y.dim() == 3 else y
-    return losses.detach(), (logits.detach().argmax(-1) == likeliest).sum(1)
+    return losses.detach(), (logits.detach().max(-1).indices == likeliest).sum(1)
+
+
+def cross_entropy(logits, y, smoothing: float):
+    """Return the mean cross-entropy (K,) of logits (K, B, C); y are labels (K, B), or (K, B, C).
+
+    Classes come first in memory: a CPU takes a tenth of the time for the same sums.
+    """
+    first = lambda rows: rows.flatten(0, 1).T.contiguous()[None]  # noqa: E731 (K, B, C) -> (1, C, KB)
+    y = first(y) if y.dim() == 3 else y.reshape(1, -1)
+    each = functional.cross_entropy(first(logits), y, reduction="none", label_smoothing=smoothing)
+    return each.view(logits.shape[:2]).mean(1)
 
 
 def clip(group, limit: float) -> None:

@@ -1,0 +1,75 @@
+"""Layers of K models at once without `vmap`, for networks that are a chain of simple ones.
+
+With it, a stack of small perceptrons spends as much time in Python as in its products. Here a
+linear layer is one batched product, with a gradient that lies in memory as the weights do.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from miatlas.training.architectures.base import Network
+
+
+class Product(torch.autograd.Function):
+    """x W^T + b of K models: x (K, B, I), weights (K, O, I), biases (K, O) -> (K, B, O)."""
+
+    @staticmethod
+    def forward(context, x, weight, bias):
+        """Multiply and add the biases in one call."""
+        context.save_for_backward(x, weight)
+        return torch.baddbmm(bias[:, None], x, weight.mT)
+
+    @staticmethod
+    def backward(context, gradient):
+        """Return the gradients (K, B, I), if it is asked for, (K, O, I) and (K, O)."""
+        x, weight = context.saved_tensors
+        of_x = torch.bmm(gradient, weight) if context.needs_input_grad[0] else None
+        return of_x, torch.bmm(gradient.mT, x), gradient.sum(1)
+
+
+ELEMENTWISE = (nn.ReLU, nn.LeakyReLU, nn.Tanh, nn.GELU, nn.Identity)
+
+
+def chain(network: nn.Module) -> list[tuple[str, nn.Module]] | None:
+    """Return the layers of a network in the order of their calls, by name, or None.
+
+    None stands for a network that has others than the ones of this module, or is no chain.
+    """
+    layers = list(_leaves("", network))
+    linear = [layer for _, layer in layers if isinstance(layer, nn.Linear)]
+    shared = len(set(linear)) < len(linear)  # whose weights have one name, and two places
+    return None if shared or not all(_known(layer) for _, layer in layers) else layers
+
+
+def forward(layers: list, stacked: dict, x: torch.Tensor) -> torch.Tensor:
+    """Return the logits (K, B, C) of x (K, B, ...) by a chain whose parameters are `stacked`."""
+    for name, layer in layers:
+        if isinstance(layer, nn.Flatten):
+            x = x.flatten(2)
+        elif isinstance(layer, nn.Linear):
+            x = Product.apply(x, stacked[f"{name}.weight"], stacked[f"{name}.bias"])
+        else:
+            x = layer(x)
+    return x
+
+
+def _leaves(name, module) -> Iterator[tuple[str, nn.Module]]:
+    if type(module) is Network:
+        children = [("body", module.body), ("head", module.head)]
+    elif type(module) is nn.Sequential:
+        children = module._modules.items()  # named_children() tells of one used twice only once
+    else:
+        yield name, module
+        return
+    for part, child in children:
+        yield from _leaves(f"{name}.{part}".lstrip("."), child)
+
+
+def _known(layer) -> bool:
+    if type(layer) is nn.Linear:
+        return layer.bias is not None
+    if type(layer) is nn.Flatten:
+        return (layer.start_dim, layer.end_dim) == (1, -1)
+    return type(layer) in ELEMENTWISE
