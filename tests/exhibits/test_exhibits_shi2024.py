@@ -407,13 +407,16 @@ def test_by_models_sets_attacks_with_as_many_models_side_by_side():
         evidence, models=models, names={"lira_online": "LiRA", "ldc": "LDC-MIA"}
     )
     assert shown["Auxiliary models"].tolist() == ["2", "8"]
-    headings = ["TPR @ 1 % FPR, LiRA", "TPR @ 1 % FPR, LDC-MIA", "AUC, LiRA", "AUC, LDC-MIA"]
+    measures = ("TPR @ 1 % FPR", "TPR @ 1 % FPR, transferred", "AUC")
+    headings = [f"{measure}, {name}" for measure in measures for name in ("LiRA", "LDC-MIA")]
     assert shown.columns.tolist() == ["Auxiliary models", *headings]
     assert shown["AUC, LDC-MIA"].tolist()[1] == "–"
     assert shown["AUC, LDC-MIA"][0] == shown["AUC, LiRA"][0]
     each = [target["auc"]["value"] for target in place["targets"]]
     assert numbers["auc"].tolist() == pytest.approx([np.mean(each)] * 3)
     assert numbers["models"].tolist() == [2, 2, 8]
+    [rates] = [e for e in place["mean"]["transferred"]["rates"] if e["level"] == 0.01]
+    assert numbers["tpr_transferred"].tolist() == [rates["tpr"]["mean"]] * 3
     with pytest.raises(ValueError, match="how many models was 'd2' given"):
         by_models.tabulate(evidence, models={"l2": 2, "l8": 8})
     with pytest.raises(ValueError, match="lira_online was given 2 models twice"):
@@ -441,6 +444,7 @@ def test_costs_are_those_of_the_models_that_one_target_takes():
     assert shown["Auxiliary models"].tolist() == ["3", "–"]
     assert shown["Training"].tolist() == ["80.0 s", "–"]
     assert shown["Inference"].tolist() == ["11.0 s", "3.0 s"]
+    assert shown["TPR @ 1 % FPR, transferred"].str.contains(" at ").all()
     longer = attack_costs.tabulate(evidence, models={"ldc": {"reference": 10}})[1]
     assert longer["Training"][0] == "5.0 min"
     for wrong in ({"target": 1}, {"shadow": "one"}):

@@ -265,6 +265,8 @@ def test_limits_are_those_of_the_mean_divergences():
     evidence = evidence_of({"one": 1.0, "two": 0.3})
     figure, data = roc_limits.draw(evidence, epsilons=[1.0], delta=0.01)
     assert len(figure.axes) == 2
+    assert said(figure).count("fewer than\n10 false\npositives") == 2  # one a panel
+    assert "false\npositives" not in said(roc_limits.draw(evidence, scale="linear")[0])
     limit = data[(data["kind"] == "limit") & (data["disclosure"] == "tlc")]
     limit = limit[limit["audit"] == "two_audit"]
     table = evidence.bounds["two"]

@@ -165,19 +165,28 @@ def test_ablation_repeats_and_groups_rows():
     first = ["Global", "LOSS attack", "+ Gaussians", "Again", "LOSS"]
     assert shown["Attack approach"].tolist() == first
     assert shown.columns[1:].tolist() == [
-        f"TPR @ {level} % FPR, {audit}" for audit in ("mlp", "cnn") for level in (1, 10)
+        f"TPR @ {level} % FPR, {audit}{threshold}"
+        for audit in ("mlp", "cnn")
+        for level in (1, 10)
+        for threshold in ("", ", transferred")
     ]
+    assert [note for note in shown.attrs["notes"] if note.startswith("Transferred:")]
     assert numbers["group"].tolist() == ["Global"] * 8 + ["Again"] * 4
     row = numbers[(numbers["name"] == "+ Gaussians") & (numbers["audit"] == "cnn")].iloc[1]
     each = [slow_tpr(*game, row["fpr"]) for game in zip(*raw["cnn", "lira"], strict=True)]
     assert row["tpr"] == pytest.approx(np.mean(each))
+    transferred = evidence.result("cnn", "lira")["mean"]["transferred"]["rates"]
+    [entry] = [one for one in transferred if one["level"] == row["fpr"]]
+    assert row["tpr_transferred"] == entry["tpr"]["mean"]
+    assert row["tpr_transferred_realised_fpr"] == entry["realised_fpr"]["mean"]
 
 
 def test_ablation_shows_a_dash_where_an_audit_has_no_result():
     evidence, _ = evidence_of({("mlp", "loss"): 0.2, ("mlp", "lira"): 1.0, ("cnn", "loss"): 0.1})
     numbers, shown = ablation.tabulate(evidence, heading="Queries")
     assert shown["Queries"].tolist() == ["LOSS", "LIRA"]
-    assert shown.iloc[1, 2] == "–"
+    missing = ["TPR @ 0.1 % FPR, cnn", "TPR @ 0.1 % FPR, cnn, transferred"]
+    assert shown.loc[1, missing].tolist() == ["–", "–"]
     assert len(numbers) == 3
 
 

@@ -30,7 +30,8 @@ def draw(
 
     kind is curve, limit or private. A panel for each audit. Curves are of all targets under one
     threshold; limits, in the same colour, follow from the means over the examples of the
-    divergences between their fitted laws (`bounds.limits`).
+    divergences between their fitted laws (`bounds.limits`). Shaded on logarithmic axes: fewer than
+    ten false positives are allowed.
     `disclosures`: cv, tlc, ds -> the label of the attack on it; lira_cv, lira_tlc and lira_ds need
     not be named. `epsilons`: limits of (ε, δ)-privacy.
     """
@@ -47,6 +48,9 @@ def draw(
         parts += [_private(audit, parts[0]["fpr"].unique(), e, delta) for e in epsilons]
         tables.append(pd.concat(parts, ignore_index=True))
         _panel(axes, tables[-1], scale)
+        if scale == "log":
+            shown = [common.Series(audit, label, label) for label in labels]
+            common.mark_few(axes, evidence, shown)
         if len(audits) > 1:
             axes.set_title(in_figure(audit_names.get(audit, audit)))
     data = pd.concat(tables, ignore_index=True)

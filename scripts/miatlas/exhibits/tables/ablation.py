@@ -5,7 +5,7 @@ from typing import Literal
 
 import pandas as pd
 
-from miatlas.exhibits.evidence import Evidence, estimate
+from miatlas.exhibits.evidence import Evidence
 from miatlas.exhibits.tables import common
 from miatlas.leakage.levels import Level
 
@@ -25,11 +25,12 @@ def tabulate(
 
     `rows`: mappings with `attack` (a label, which may come back), `name` (default: the label's),
     and `group` where a new group begins, with a row of its name alone; default: all attacks.
-    `levels`, `over` and the notes as in `summary`. An audit that did not run a row's
-    attack has a dash there.
+    `levels`, `over`, the transferred thresholds and the notes as in `summary`. An audit that did
+    not run a row's attack has a dash there.
     """
     rows = _checked(rows or [{"attack": label} for label in evidence.names], evidence.names)
     pairs, several = evidence.pairs(), len(evidence.audits()) > 1
+    moved = common.is_transferred(evidence)
     numbers, shown, everything, group = [], [], [], ""
     for row in rows:
         label, group = row["attack"], row.get("group", group)
@@ -37,16 +38,17 @@ def tabulate(
         shown += [{heading: group}] if "group" in row else []
         for audit, level in product(evidence.audits(), levels):
             suffix = f", {audit_names.get(audit, audit)}" if several else ""
-            cells[common.heading(level) + suffix] = common.NONE
+            column = common.heading(level) + suffix
+            cells |= common.no_cells(column, moved)
             if (audit, label) in pairs:
-                tpr = estimate(evidence.result(audit, label), "tpr", level, over)
+                found = common.side_by_side(evidence.result(audit, label), "tpr", level, over)
                 place = {"group": group, "name": cells[heading], "audit": audit, "label": label}
-                numbers.append({**place, "fpr": level, **common.values("tpr", tpr, fpr=True)})
-                cells[common.heading(level) + suffix] = common.rate(tpr)
-                everything.append(tpr)
+                numbers.append({**place, "fpr": level, **common.both_values("tpr", *found)})
+                cells |= common.both_cells(column, *found, moved)
+                everything.append(found[0])
         shown.append(cells)
     shown = pd.DataFrame(shown).fillna("")
-    shown.attrs["notes"] = common.notes(evidence.metrics, over, everything)
+    shown.attrs["notes"] = common.notes(evidence.metrics, over, everything, moved)
     return pd.DataFrame(numbers), shown
 
 

@@ -34,28 +34,29 @@ def tabulate(
     their intervals, training_seconds, inference_seconds.
     """
     numbers, shown, everything = [], [], []
+    moved = common.is_transferred(evidence)
     for audit, label in evidence.pairs():
         result, taken = evidence.result(audit, label), _checked(models.get(label, {}), label)
-        tpr = estimate(result, "tpr", level, over)
+        tprs = common.side_by_side(result, "tpr", level, over)
         auc = estimate(result, "auc", over=over)
         spent = _spent(evidence.costs, audit, label, taken, len(result["targets"]))
         name = names.get(label, evidence.names[label])
         place = {"audit": audit, "label": label, "name": name}
-        measured = common.values("tpr", tpr, fpr=True) | common.values("auc", auc)
+        measured = common.both_values("tpr", *tprs) | common.values("auc", auc)
         numbers.append({**place, "models": sum(taken.values()), **measured, **spent})
         shown.append(
             {
                 "Attack": name,
                 "Auxiliary models": str(sum(taken.values()) or common.NONE),
-                common.heading(level): common.rate(tpr),
+                **common.both_cells(common.heading(level), *tprs, moved),
                 "AUC": common.number(auc),
                 "Training": _time(spent["training_seconds"]),
                 "Inference": _time(spent["inference_seconds"]),
             }
         )
-        everything.append(tpr)
+        everything.append(tprs[0])
     shown = pd.DataFrame(shown)
-    shown.attrs["notes"] = [*common.notes(evidence.metrics, over, everything), NOTE]
+    shown.attrs["notes"] = [*common.notes(evidence.metrics, over, everything, moved), NOTE]
     return pd.DataFrame(numbers), shown
 
 

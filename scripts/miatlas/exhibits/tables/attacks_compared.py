@@ -32,7 +32,7 @@ def tabulate(
     notes as in `summary`. The numbers have a row for each attack and audit.
     """
     pairs, numbers, shown, everything = evidence.pairs(), [], [], []
-    several = any(result["mean"]["transferred"] for result in evidence.metrics)
+    several = common.is_transferred(evidence)
     asked = [("tpr", level) for level in levels] + [("balanced_accuracy", None)]
     asked += [("auc", None)] if auc else []
     for label, name in evidence.names.items():
@@ -62,8 +62,7 @@ def tabulate(
         numbers += rows.values()
         shown.append(cells)
     shown = pd.DataFrame(shown)
-    shown.attrs["notes"] = [MARKS, *common.notes(evidence.metrics, over, everything)]
-    shown.attrs["notes"] += [common.NOTES[common.TRANSFERRED]] if several else []
+    shown.attrs["notes"] = [MARKS, *common.notes(evidence.metrics, over, everything, several)]
     return pd.DataFrame(numbers), shown
 
 

@@ -30,32 +30,31 @@ def tabulate(
     if missing:
         raise ValueError(f"models: how many models was {missing[0]!r} given?")
     rows, numbers, everything = {}, [], []
+    moved = common.is_transferred(evidence)
     for audit, label in evidence.pairs():
         result = evidence.result(audit, label)
         attack, count = result["attack"], models[label]
-        found = {
-            common.heading(level): estimate(result, "tpr", level, over),
-            "AUC": estimate(result, "auc", over=over),
-        }
-        tpr, auc = found.values()
+        tprs = common.side_by_side(result, "tpr", level, over)
+        auc = estimate(result, "auc", over=over)
+        cells = common.both_cells(common.heading(level), *tprs, moved)
+        cells["AUC"] = common.number(auc)
         row = rows.setdefault(count, {})
-        for measure, value in found.items():
+        for measure, cell in cells.items():
             column = measure, names.get(attack, attack)
             if column in row:
                 raise ValueError(f"{label}: {attack} was given {count} models twice")
-            row[column] = (common.number if measure == "AUC" else common.rate)(value)
+            row[column] = cell
         place = {"attack": attack, "audit": audit, "label": label, "models": count}
-        measured = common.values("tpr", tpr, fpr=True) | common.values("auc", auc)
+        measured = common.both_values("tpr", *tprs) | common.values("auc", auc)
         numbers.append({**place, "fpr": level, **measured})
-        everything.append(tpr)
+        everything.append(tprs[0])
     shown = _shown(rows, heading)
-    shown.attrs["notes"] = common.notes(evidence.metrics, over, everything)
+    shown.attrs["notes"] = common.notes(evidence.metrics, over, everything, moved)
     return pd.DataFrame(numbers).sort_values(["models", "attack"], ignore_index=True), shown
 
 
 def _shown(rows, heading):
-    columns = sorted({c for row in rows.values() for c in row}, key=lambda c: c[0] == "AUC")
-    measures = list(dict.fromkeys(measure for measure, _ in columns))
+    measures = list(dict.fromkeys(measure for row in rows.values() for measure, _ in row))
     attacks = list(dict.fromkeys(attack for row in rows.values() for _, attack in row))
     return pd.DataFrame(
         [

@@ -2,7 +2,7 @@
 
 import math
 
-from miatlas.exhibits.evidence import Estimate, estimate, percent
+from miatlas.exhibits.evidence import Estimate, Evidence, estimate, percent
 
 BELOW, FEW = "†", "‡"
 TRANSFERRED = "transferred"
@@ -43,10 +43,26 @@ def side_by_side(result: dict, quantity: str, level, over: str) -> tuple[Estimat
     return estimate(result, quantity, level, over), transferred
 
 
+def is_transferred(evidence: Evidence) -> bool:
+    """Say whether any result has rates at transferred thresholds, so that a table shows them."""
+    return any(result["mean"]["transferred"] for result in evidence.metrics)
+
+
 def transferred_rate(estimate: Estimate) -> str:
     """Return a rate at a transferred threshold, with the FPR attained where it is a TPR."""
     fpr = "" if math.isnan(estimate.realised_fpr) else f" at {100 * estimate.realised_fpr:.2g} %"
     return rate(estimate) + fpr
+
+
+def both_cells(heading: str, hindsight: Estimate, transferred: Estimate, shown: bool) -> dict:
+    """Return the cells of a rate: in hindsight, and if it is shown at the transferred threshold."""
+    beside = {f"{heading}, {TRANSFERRED}": transferred_rate(transferred)} if shown else {}
+    return {heading: rate(hindsight), **beside}
+
+
+def no_cells(heading: str, shown: bool) -> dict:
+    """Return the cells of a rate that is not there."""
+    return dict.fromkeys([heading, *([f"{heading}, {TRANSFERRED}"] if shown else [])], NONE)
 
 
 def number(estimate: Estimate) -> str:
@@ -59,8 +75,13 @@ def _with_interval(numbers, digits, unit):
     return value + unit + ("" if math.isnan(numbers[1]) else f" [{low}, {high}]")
 
 
-def notes(results: list[dict], over: str, estimates: list[Estimate]) -> list[str]:
-    """Return the lines to put below a table: what the intervals are, what the flag means."""
+def notes(
+    results: list[dict], over: str, estimates: list[Estimate], transferred: bool = False
+) -> list[str]:
+    """Return the lines to put below a table: what the intervals and flags mean.
+
+    `transferred`: and the columns at transferred thresholds, where it has them.
+    """
     single = all(len(result["targets"]) == 1 for result in results)
     flags = {
         BELOW: any(estimate.below_resolution for estimate in estimates),
@@ -68,7 +89,14 @@ def notes(results: list[dict], over: str, estimates: list[Estimate]) -> list[str
     }
     said = [NOTES["single" if single else over], *(NOTES[key] for key, is_ in flags.items() if is_)]
     reasons = dict.fromkeys(filter(None, (result["not_transferred"] for result in results)))
-    return said + [f"{reason[0].upper()}{reason[1:]}." for reason in reasons]
+    said += [f"{reason[0].upper()}{reason[1:]}." for reason in reasons]
+    return said + [NOTES[TRANSFERRED]] * transferred
+
+
+def both_values(prefix: str, hindsight: Estimate, transferred: Estimate, fpr=True) -> dict:
+    """Return the columns of a rate in hindsight, and of that at the transferred threshold."""
+    beside = values(f"{prefix}_{TRANSFERRED}", transferred, fpr)
+    return values(prefix, hindsight, fpr) | beside
 
 
 def values(prefix: str, estimate: Estimate, fpr: bool = False) -> dict:

@@ -29,7 +29,7 @@ def tabulate(
     table shown are the lines that belong below it.
     """
     numbers, shown, everything, groups = [], [], [], _groups(evidence, by)
-    several = any(result["mean"]["transferred"] for result in evidence.metrics)
+    several = common.is_transferred(evidence)
     for group, pairs in groups.items():
         if len(groups) > 1:
             shown.append({"Attack": audit_names.get(group, group)})
@@ -38,15 +38,12 @@ def tabulate(
             row, cells = {"audit": audit, "label": label, "name": name}, {"Attack": name}
             asked = [("tpr", level) for level in levels] + [("balanced_accuracy", None)] * overall
             for quantity, level in asked:
-                found, transferred = common.side_by_side(result, quantity, level, over)
+                found = common.side_by_side(result, quantity, level, over)
                 prefix = f"tpr_at_{level:g}" if level else quantity
-                row |= common.values(prefix, found, fpr=bool(level))
-                row |= common.values(f"{prefix}_transferred", transferred, fpr=bool(level))
+                row |= common.both_values(prefix, *found, fpr=bool(level))
                 heading = common.heading(level) if level else "Balanced accuracy"
-                cells[heading] = common.rate(found)
-                if several:
-                    cells[f"{heading}, transferred"] = common.transferred_rate(transferred)
-                everything.append(found)
+                cells |= common.both_cells(heading, *found, several)
+                everything.append(found[0])
             if overall:
                 auc = estimate(result, "auc", over=over)
                 row |= common.values("auc", auc)
@@ -54,8 +51,7 @@ def tabulate(
             shown.append(cells)
             numbers.append(row)
     shown = pd.DataFrame(shown).fillna("")
-    shown.attrs["notes"] = common.notes(evidence.metrics, over, everything)
-    shown.attrs["notes"] += [common.NOTES[common.TRANSFERRED]] if several else []
+    shown.attrs["notes"] = common.notes(evidence.metrics, over, everything, several)
     return pd.DataFrame(numbers), shown
 
 
