@@ -52,7 +52,7 @@ class Trial:
         half = np.arange(self.examples)
         group = [Model(m, 2 * half + m % 2, *[3 * m + i for i in range(3)]) for m in range(models)]
         return training.train(
-            self.make, self.recipe, self.data, group, self.examples, stacked, clock
+            self.make, self.recipe, self.data, group, self.examples, models if stacked else 1, clock
         )[0]
 
 

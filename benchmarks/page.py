@@ -80,13 +80,17 @@ and batched products 0.63; grouped convolutions with a stack's models beside the
 the last, and pooling that leaves them there, 0.43: this is what runs. Pooling as a maximum over
 dimensions doubled the time of patches, 1.35. Biases are added after the pooling: it saves the stack
 a twentieth, and would cost one CNN at 3x32x32 in bfloat16 a tenth. At 3x32x32 the same stack takes
-9 and one model after the other 8: stacks end at 256 numbers an image. For one of 64 in a stack,
+9 and one model after the other 8: stacks end where `stack_sizes` says. For one of 64 in a stack,
 0.48: convolution, bias and pooling as one function with a gradient of its own, 0.56; the last ReLU
 after flattening, 0.52; stacks of 16 in its place, 0.63; compiled, 0.74, and half a minute of
 compiling. A third of a step is the backward pass of the second convolution, which is a fifth faster
 with channels first: copying there and back takes that up; as a convolution with the flipped kernel
 the gradient of its input is no faster. Kernels that lie as the convolution wants them save a
-hundredth. Asked about 1,797 examples with nine queries, 64 stacked CNNs took 11.7 s and one after
+hundredth. Under `vmap`, 64 of the demo's perceptrons took 5.1 ms for a step, of which 2.2 are left
+without it: there were its calls in Python, copies of images that had been laid out for
+convolutions, `x[...]` in place of `index_select`, a softmax over the last of three dimensions in
+place of the first, and optimisers that passed through memory once an operation. Asked about
+1,797 examples with nine queries, 64 stacked CNNs took 11.7 s and one after
 the other 5.6 s: queries are not stacked on a CPU. Before jobs kept the memory that they free, page
 faults took half of a query's time (8.5 s in place of 4.3 s for two CNNs on 17,500 images of MNIST)
 and a quarter of LiRA's.

@@ -31,7 +31,7 @@ def measure(quick: bool) -> list[dict]:
         for cohort, kind in KINDS.items():
             epochs = 2 if quick else EPOCHS
             title = f"{models} models of the demo's {kind} for {epochs} epochs, in one process"
-            sides = {"one stack": "auto", "one by one": "one_by_one"}
+            sides = {"stacks": "auto", "one by one": "one_by_one"}
             common = {"folder": folder, "cohort": cohort, "models": models, "epochs": epochs}
             train = partial(child, "trainers.py", "train", **common)
             sides = {name: partial(train, engine=engine) for name, engine in sides.items()}

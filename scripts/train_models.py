@@ -19,8 +19,8 @@ from miatlas.signals.answers import Signals
 from miatlas.training import estimator_training, networks, own_training
 from miatlas.training import trainer as training
 from miatlas.training.batches import Data, Model
-from miatlas.training.ensemble import stacks
 from miatlas.training.inputs import standardised
+from miatlas.training.stack_sizes import stack_size
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -54,9 +54,9 @@ def main(
     models = [model(settings, m, row) for m, row in zip(numbers, member, strict=True)]
     where = f"{settings['cohort']} models {numbers[0]}-{numbers[-1]}"
     size = int(attributes(membership)["size"])
-    stacked = stacks(recipe["engine"], architecture, shape, device)
+    at_once = stack_size(architecture, make, recipe, data.x, len(models))
     epochs = recipe["epochs"] or 1  # of a user's own training nothing is known but its end
-    with Progress(where, epochs * (1 if stacked and recipe["epochs"] else len(models))) as progress:
+    with Progress(where, epochs * len(training.groups(models, at_once))) as progress:
         try:
             if networks.is_estimator(architecture):
                 trained, rows = estimator_training.train(make(), data, models, classes, threads)
@@ -65,7 +65,7 @@ def main(
                     architecture, make, data, models, classes, progress
                 )
             else:
-                trained, rows = training.train(make, recipe, data, models, size, stacked, progress)
+                trained, rows = training.train(make, recipe, data, models, size, at_once, progress)
         except training.Diverged as error:
             raise training.Diverged(f"cohort {settings['cohort']}: {error}") from None
     write_csv(history, pd.DataFrame(rows))

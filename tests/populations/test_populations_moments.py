@@ -113,7 +113,7 @@ def test_a_column_of_large_numbers_does_not_keep_a_network_from_learning(tmp_pat
         make = train_models.maker(mlp, data, shape, classes, settings)
         model = train_models.Model(0, np.arange(200), 1, 2, 3)
         try:
-            _, rows = trainer.train(make, recipe, data, [model], 200, True, lambda *_: None)
+            _, rows = trainer.train(make, recipe, data, [model], 200, 1, lambda *_: None)
             accuracy[how] = rows[-1]["test_accuracy"]
         except trainer.Diverged:
             accuracy[how] = 0.5

@@ -134,7 +134,9 @@ def moved(data: Data, device) -> Data:
 def trained(make, recipe, on, stacked, learners, device):
     """Return the weights of trained models as arrays, and their history."""
     arguments = PLAIN | recipe, moved(on, device), learners, len(learners[0].examples)
-    weights, history = training.train(make, *arguments, stacked, lambda *_: None)
+    weights, history = training.train(
+        make, *arguments, len(learners) if stacked else 1, lambda *_: None
+    )
     return {name: tensor.cpu().numpy() for name, tensor in weights.items()}, history
 
 

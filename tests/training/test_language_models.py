@@ -217,7 +217,7 @@ def test_a_tiny_model_learns_its_windows_by_heart_and_no_others(stacked, precisi
         return gpt2.build((8,), 1, vocabulary=20, width=32, depth=1, heads=2)
 
     weights, history = training.train(
-        make, recipe, data, models, 8, stacked, lambda *progress: None
+        make, recipe, data, models, 8, 1 + stacked, lambda *progress: None
     )
     losses = -Ensemble.from_weights(make(), weights, "cpu").answer(x)[..., 0]
     for own, others, half in zip(losses, losses.flip(0), halves, strict=True):

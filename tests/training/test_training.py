@@ -71,10 +71,9 @@ def silent(*_):
 
 
 def train(recipe, numbers, stacked=True, make="mlp", on=None, size=40, progress=silent, **keys):
-    make = MAKERS.get(make, make)
-    return training.train(
-        make, PLAIN | recipe, on or data(), models(numbers, **keys), size, stacked, progress
-    )
+    make, group = MAKERS.get(make, make), models(numbers, **keys)
+    at_once = len(group) if stacked else 1
+    return training.train(make, PLAIN | recipe, on or data(), group, size, at_once, progress)
 
 
 def logits(make, weights, x):
@@ -193,8 +192,8 @@ def test_training_leaves_the_callers_weights_seeds_alone():
     torch.manual_seed(0)
     expected = MAKERS["mlp"]().head.weight
     stack = models(range(2))
-    first, _ = training.train(MAKERS["mlp"], PLAIN, data(), stack, 40, True, silent)
-    again, _ = training.train(MAKERS["mlp"], PLAIN, data(), stack, 40, True, silent)
+    first, _ = training.train(MAKERS["mlp"], PLAIN, data(), stack, 40, len(stack), silent)
+    again, _ = training.train(MAKERS["mlp"], PLAIN, data(), stack, 40, len(stack), silent)
     assert all(torch.equal(first[name], again[name]) for name in first)
     torch.manual_seed(0)
     assert torch.equal(MAKERS["mlp"]().head.weight, expected)
@@ -212,7 +211,7 @@ def taught_by(teachers):
 
 def test_students_learn_their_own_teachers_answers_as_a_plain_loop_does():
     on, students = taught_by(3), [replace(m, teacher=m.number // 2) for m in models(range(6))]
-    stack, _ = training.train(MAKERS["mlp"], PLAIN, on, students, 40, True, silent)
+    stack, _ = training.train(MAKERS["mlp"], PLAIN, on, students, 40, len(students), silent)
     for k, student in enumerate(students):
         # the loop's cross-entropy takes probabilities in place of labels: its own teacher's
         network, _ = plain_loop(
@@ -224,9 +223,9 @@ def test_students_learn_their_own_teachers_answers_as_a_plain_loop_does():
 
 def test_students_do_not_read_the_labels():
     on, students = taught_by(1), [replace(m, teacher=0) for m in models(range(2))]
-    first, _ = training.train(MAKERS["mlp"], PLAIN, on, students, 40, True, silent)
+    first, _ = training.train(MAKERS["mlp"], PLAIN, on, students, 40, len(students), silent)
     on = replace(on, labels=(on.labels + 1) % CLASSES)
-    again, _ = training.train(MAKERS["mlp"], PLAIN, on, students, 40, True, silent)
+    again, _ = training.train(MAKERS["mlp"], PLAIN, on, students, 40, len(students), silent)
     assert all(torch.equal(first[name], again[name]) for name in first)
 
 
@@ -513,7 +512,15 @@ def test_a_diverged_model_is_named_with_its_step_and_no_other(stacked, step):
     group = blocks_of_their_own([12, 13, 14])
     on = poisoned(group[1], step)
     with pytest.raises(training.Diverged, match=f"model 13 diverged.*step {step}$"):
-        training.train(MAKERS["mlp"], PLAIN | {"epochs": 3}, on, group, 40, stacked, silent)
+        training.train(
+            MAKERS["mlp"],
+            PLAIN | {"epochs": 3},
+            on,
+            group,
+            40,
+            len(group) if stacked else 1,
+            silent,
+        )
 
 
 def test_the_first_to_diverge_is_named():
@@ -523,7 +530,7 @@ def test_the_first_to_diverge_is_named():
     first = np.flatnonzero(np.random.default_rng(212).permutation(group[0].examples) == 0)[0] // 16
     assert first > 0
     with pytest.raises(training.Diverged, match=r"model 14 diverged.*step 0"):
-        training.train(MAKERS["mlp"], PLAIN, on, group, 40, True, silent)
+        training.train(MAKERS["mlp"], PLAIN, on, group, 40, len(group), silent)
 
 
 def test_a_divergence_in_the_last_step_is_seen():
@@ -550,10 +557,10 @@ def test_a_model_that_has_stopped_is_out_of_the_game(monkeypatch):
             on.x[group[1].examples] = float("nan")
 
     recipe = PLAIN | {"epochs": 6, "early_stopping": 1}
-    weights, history = training.train(MAKERS["mlp"], recipe, on, group, 40, True, sabotage)
+    weights, history = training.train(MAKERS["mlp"], recipe, on, group, 40, len(group), sabotage)
     assert [row["epoch"] for row in history if row["model"] == 1] == [1, 2]
     assert [row["epoch"] for row in history if row["model"] == 0] == [1, 2, 3, 4, 5, 6]
-    once, _ = training.train(MAKERS["mlp"], PLAIN, data(held_out=40), group, 40, True, silent)
+    once, _ = training.train(MAKERS["mlp"], PLAIN, data(held_out=40), group, 40, len(group), silent)
     for name, tensor in weights.items():
         torch.testing.assert_close(tensor[1], once[name][1], rtol=0, atol=1e-6)
         assert torch.isfinite(tensor[0]).all()

@@ -7,18 +7,17 @@ from torch.func import functional_call, vmap
 
 from miatlas.training import stacked_layers
 
-SMALL = 256  # numbers in an input up to which stacking pays on a CPU
+SMALL = 512  # numbers in an input up to which probing a stack pays on a CPU
 AT_ONCE = {"cpu": 2**18, "cuda": 2**24}  # numbers put in at once: more leave the cache of a CPU
 
 
 def stacks(engine: str, architecture, shape: tuple[int, ...], device: torch.device) -> bool:
-    """Say whether a block's models are one stack; `engine: auto` takes what is faster.
+    """Say whether a block's models are probed as one stack; `engine: auto` takes what is faster.
 
-    A stack spares the overhead of a call for each model. On a GPU that is expected to count most
-    (it has not been measured). On a CPU it counts for small inputs only: one step of a model, batch
-    32, takes (in milliseconds, stacked and one by one) 0.1 and 0.35 for an MLP on 1x8x8, 0.4 and
-    1.1 for CNN-16 there, 1.5 and 1.9 at 1x16x16, 9 and 8 at 3x32x32, where the MLP takes 3.4 and
-    1.5: the stack has left the cache.
+    On a GPU that is expected to be a stack (it has not been measured). On a CPU, 16 MLPs on 1x8x8
+    take 41 ms together and 64 ms one by one to answer noisy copies, 29 and 49 for gradients; on 446
+    features 220 and 315, 151 and 182; CNNs on 1x8x8 510 and 420, 33 and 71. Large inputs are not
+    stacked there. What is trained as one stack, `stack_sizes` says.
     Networks whose module says STACKABLE = False are never stacked.
     """
     if engine == "stacked" and not architecture.STACKABLE:

@@ -5,6 +5,7 @@ its augmentations are the same whichever block, stack or order it is trained in.
 """
 
 from functools import partial
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -27,19 +28,41 @@ class Progress(Protocol):
     def __call__(self, models: list[int], epoch: int, loss: float, accuracy: float) -> None: ...
 
 
-def train(make, recipe: dict, data: Data, models: list[Model], size: int, stacked: bool, progress):
+def train(make, recipe: dict, data: Data, models: list[Model], size: int, at_once: int, progress):
     """Train the models on their examples; return their stacked weights and their history.
 
     `make()` builds one network; `size` is the nominal number of training examples, from which all
-    models' epochs are counted (see `Batches`). The weights map names to (K, ...) tensors; the
-    history is a list of rows, one a model and epoch.
+    models' epochs are counted (see `Batches`). At most `at_once` models are trained as one stack:
+    half as many, once more from the start, if a GPU's memory does not hold them. The weights map
+    names to (K, ...) tensors; the history is a list of rows, one a model and epoch.
 
     Raises Diverged, naming the model and the step, when a loss is not finite.
     """
-    groups = [models] if stacked else [[model] for model in models]
-    results = [_train_group(make, recipe, data, group, size, progress) for group in groups]
+    trained = partial(_train_groups, make, recipe, data, models, size, progress)
+    try:
+        results = trained(at_once)
+    except torch.OutOfMemoryError:
+        if at_once == 1:
+            raise
+        results = None  # and the exception is left, which holds the stack
+    if results is None:
+        print(f"a stack of {at_once} models does not fit into memory: half of it is tried")
+        torch.cuda.empty_cache()
+        results = trained(at_once // 2)
     weights = {n: torch.cat([w[n] for w, _ in results]) for n in results[0][0]}
     return weights, [row for _, rows in results for row in rows]
+
+
+def _train_groups(make, recipe, data, models, size, progress, at_once):
+    parts = groups(models, at_once)
+    return [_train_group(make, recipe, data, group, size, progress) for group in parts]
+
+
+def groups(models: list, at_once: int) -> list[list]:
+    """Cut models into as few groups as there are of at most `at_once`, all of about one size."""
+    parts = -(-len(models) // at_once)
+    ends = [i * len(models) // parts for i in range(parts + 1)]
+    return [models[start:end] for start, end in pairwise(ends)]
 
 
 def _train_group(make, recipe, data, models, size, progress):
@@ -129,7 +152,13 @@ def _named(functions, entry):
 
 def _rows(models, running, epoch, losses, accuracy):
     return [
-        {"model": model.number, "epoch": epoch + 1, "loss": float(loss), "accuracy": float(hits)}
+        {
+            "model": model.number,
+            "epoch": epoch + 1,
+            "loss": float(loss),
+            "accuracy": float(hits),
+            "stack": len(models),
+        }
         for model, runs, loss, hits in zip(models, running, losses, accuracy, strict=True)
         if runs
     ]
