@@ -386,6 +386,10 @@ def test_more_examples_than_there_are_are_refused(design, message):
     ("name", "options", "models", "wrong"),
     [
         ("half", {"group": 16}, 32, None), ("half", {"group": 16}, 24, "not whole groups of 16"),
+        ("half", {"group": 256}, 264, ": 256 or 512 models are; groups of 132 fit, and draw all"),
+        ("half", {"group": 16}, 8, ": 16 models are; groups of 8 fit"),
+        ("half", {"group": 16}, 7, "groups of 16 (design.group): 16 models are"),
+        ("balanced", {"size": 3, "group": 8}, 9, ": 8 or 16 models are; groups of 3 fit"),
         ("half", {"group": 3}, 9, "group: an even number"),
         ("canaries", {"group": 4}, 6, "groups of 4"),
         ("paired", {}, 8, None), ("paired", {}, 7, "7 models are not pairs"),

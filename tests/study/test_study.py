@@ -6,8 +6,10 @@ from functools import partial
 from importlib import import_module
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from projects import TINY
 
 from miatlas.options import constant, declared
 from miatlas.study import cohorts, contents, exhibit_jobs, jobs, plugins, reading, sections
@@ -334,3 +336,31 @@ def test_every_key_of_a_section_says_what_it_means(section):
     assert section.__doc__.endswith(".")
     for field in section.model_fields.values():
         assert field.description.endswith(".")
+
+
+# What nobody has to write -----------------------------------------------------------------------
+
+
+def test_a_study_without_exhibits_shows_all_that_its_audits_found():
+    study = yaml.safe_load(TINY)
+    del study["exhibits"]
+    shown = reading.read(study)["exhibits"]
+    assert list(shown) == ["attacks", "one_curves", "two_curves"]
+    assert {name: entry["audits"] for name, entry in shown.items()} == {
+        "attacks": ["one", "two"], "one_curves": ["one"], "two_curves": ["two"],
+    }  # fmt: skip
+    names = {label for label, _ in shown["attacks"]["attacks"]}
+    assert names == {"loss", "lira_online", "lira_offline"}
+    assert shown["two_curves"]["attacks"] == [["loss", "LOSS attack"]]
+    assert shown["attacks"]["table"] == "summary"
+    assert shown["one_curves"]["figure"] == "roc"
+    assert {entry["paper"] for entry in shown.values()} == {"tiny"}
+    assert reading.read(study | {"exhibits": {}})["exhibits"] == {}
+    assert reading.read(study | {"audits": {}})["exhibits"] == {}
+
+
+def test_an_exhibit_without_a_paper_is_of_the_study():
+    study = yaml.safe_load(TINY)
+    del study["exhibits"]["curves"]["paper"]
+    shown = reading.read(study)["exhibits"]
+    assert (shown["curves"]["paper"], shown["losses"]["paper"]) == ("tiny", "P")

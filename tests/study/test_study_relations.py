@@ -112,14 +112,18 @@ def test_what_does_not_fit_together_is_refused_by_name(changes, message):
         reading.read(given_with(**changes))
 
 
-@pytest.mark.parametrize(("label", "refused"), [("adaptive", True), ("lira_ds", False),
-                                                ("rmia", True)])  # fmt: skip
-def test_held_out_examples_are_demanded_where_an_option_reads_them(label, refused):
+@pytest.mark.parametrize(
+    ("label", "refused", "way"),
+    [("adaptive", True, "held_out: 0.1"), ("lira_ds", False, ""),
+     ("rmia", True, "population: all takes those at hand"), ("everybody", False, "")],
+)  # fmt: skip
+def test_held_out_examples_are_demanded_where_an_option_reads_them(label, refused, way):
     given = given_with(audits={"one": {"target": "one", "attacks": [label]}})
     given["cohorts"] = {"one": {**given["cohorts"]["one"], "held_out": 0.0}}
+    given["attacks"]["everybody"] = {"attack": "rmia", "population": "all"}
     if refused:
         with pytest.raises(
-            ValueError, match="needs held-out examples, but the target cohort has none"
+            ValueError, match=rf"needs held-out examples, but the target cohort has none \({way}"
         ):
             reading.read(given)
     else:
@@ -452,3 +456,12 @@ def test_shadow_models_are_attacked_in_the_place_of_a_single_target_only():
 ])  # fmt: skip
 def test_why_a_shadow_model_cannot_stand_in_is_said(why, keys):
     assert why in single(**keys)["not"]
+
+
+def test_probabilities_in_a_csv_hold_nothing_out(tmp_path):
+    file = tmp_path / "answers.csv"
+    file.write_text("model,example,label,member,0,1\n0,0,1,1,0.2,0.8\n")
+    study = {"study": "s", "cohorts": {"mine": {"signals": str(file)}}, "attacks": {"rmia": {}},
+             "audits": {"mine": {"target": "mine", "attacks": ["rmia"]}}}  # fmt: skip
+    with pytest.raises(ValueError, match="held-out examples, .* population: all"):
+        reading.read(study)

@@ -43,7 +43,7 @@ def test_the_folder_runs_as_it_is_and_names_who_was_remembered(new):
     assert found["targets"][0]["members"] == 300
     log = (results / "logs/accept_models/target/0.log").read_text()
     assert log.startswith("target: model 0 is right about 100.0% of its 300 members")
-    assert (results / "exhibits/mine/curves.svg").exists()
+    assert (results / "exhibits/mine/leakage_curves.svg").exists()
 
 
 @pytest.mark.slow
@@ -60,5 +60,4 @@ def test_the_template_is_a_study_of_known_keys():
     study = yaml.safe_load((REPOSITORY / "config/audit/audit.yaml").read_text())
     assert set(study) == {
         "study", "seed", "pathvars", "populations", "recipes", "cohorts", "attacks", "audits",
-        "exhibits",
     }  # fmt: skip

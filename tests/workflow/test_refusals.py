@@ -69,8 +69,8 @@ SAID = {  # what is changed in the tiny study, and the message
     ),
     "an odd number of models": (
         {"cohorts.one.models": 7},
-        r"cohorts.one.models: 7 models are not whole groups of 4 \(design.group: an even number,"
-        r" 16 if not given\), as the design half demands",
+        r"cohorts.one.models: 7 models are not whole groups of 4 \(design.group\): 4 or 8"
+        " models are, as the design half demands",
     ),
     "an odd group": (
         {"cohorts.one.design.group": 1}, r"cohorts.one.models: .*design.group: an even number.*"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import numpy as np
 
-from miatlas.designs.base import Membership, enough
+from miatlas.designs.base import Membership, enough, not_whole_groups
 from miatlas.options import positive
 
 
@@ -61,6 +61,4 @@ def complaint(models: int, options: dict) -> str | None:
     given = [key for key in ("size", "size_of") if options.get(key) is not None]
     if len(given) != 1:
         return "design needs either a size, or size_of a cohort"
-    if models % options["group"]:
-        return f"{models} models are not whole groups of {options['group']} (design.group)"
-    return None
+    return not_whole_groups(models, options["group"], 1)

@@ -57,3 +57,21 @@ def enough(size: int, available: int, what: str) -> None:
     """Refuse a size that is not positive, or larger than what is available."""
     if not 0 < size <= available:
         raise ValueError(f"{what} is {size}, but {available} examples are there")
+
+
+def not_whole_groups(models: int, group: int, of: int) -> str | None:
+    """Say why models are not whole groups, and what could be; None if they are.
+
+    A cohort grows by further groups of the size that it began with. `of`: what sizes of groups are
+    multiples of.
+    """
+    if not models % group:
+        return None
+    can = [n for n in {models // group * group, (models // group + 1) * group} if n]
+    fit = [n for n in range(of, group, of) if not models % n]
+    others = f"; groups of {fit[-1]} fit, and draw all models anew" if fit else ""
+    numbers = " or ".join(map(str, sorted(can)))
+    return (
+        f"{models} models are not whole groups of {group} (design.group):"
+        f" {numbers} models are{others}"
+    )

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import numpy as np
 
-from miatlas.designs.base import Membership
+from miatlas.designs.base import Membership, not_whole_groups
 from miatlas.options import positive
 
 
@@ -27,10 +27,6 @@ def _half_group(pool, draws, index, group):
 
 def complaint(models: int, options: dict) -> str | None:
     """Models come in whole groups of an even size."""
-    group = options["group"]
-    if group % 2 or models % group:
-        return (
-            f"{models} models are not whole groups of {group}"
-            " (design.group: an even number, 16 if not given)"
-        )
-    return None
+    if options["group"] % 2:
+        return f"groups of {options['group']} have no halves (design.group: an even number)"
+    return not_whole_groups(models, options["group"], 2)

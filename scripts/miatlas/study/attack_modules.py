@@ -6,6 +6,7 @@ A module is imported to be asked: attacks import neither torch nor, before they 
 import inspect
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 
 from miatlas.audits.attack import ANSWER, OTHERS, Attack, load
@@ -32,6 +33,12 @@ def said(name: str) -> Attack:
     if wrong := complaint(module):
         raise ValueError(f"{file}{wrong}")
     return module.ATTACK
+
+
+def called(label: str, attack: str) -> str:
+    """Return an attack's title; with its label where that is not the name of its file."""
+    title = said(attack).title
+    return title if label == Path(attack).stem else f"{title} ({label})"
 
 
 def complaint(module: ModuleType) -> str | None:

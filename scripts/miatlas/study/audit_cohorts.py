@@ -25,7 +25,8 @@ def _known(cohort, populations):
     if not Path(cohort["signals"]).is_file():
         return cohort  # said elsewhere
     if Path(cohort["signals"]).suffix in (".csv", ".npz"):  # of probabilities: read by its job
-        return cohort | {"queries": {"count": 1}, "answers": ["phi", "logits"]}
+        roles = {"held_out": 0} if Path(cohort["signals"]).suffix == ".csv" else {}
+        return cohort | {"queries": {"count": 1}, "answers": ["phi", "logits"]} | roles
     from miatlas.running.store import opened
     from miatlas.signals.answers import check_signals  # not wanted where there is no file to open
 

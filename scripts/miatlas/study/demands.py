@@ -149,10 +149,12 @@ def _held_out(attack, names, cohorts, same):
     if not any("_held_out_" in name for name in names):
         return None
     per_class = attack["options"].get("per_class") or 1
+    asks_all = "population" in attack["options"]
+    instead = "population: all takes those at hand" if asks_all else "held_out: 0.1 sets some apart"
     for side in ("target", "shadow"):
         share, examples = cohorts[side].get("held_out"), cohorts[side].get("examples")
         if share == 0:
-            return f" needs held-out examples, but the {side} cohort has none"
+            return f" needs held-out examples, but the {side} cohort has none ({instead})"
         if examples and share and per_class > round(share * examples):
             return (
                 f".per_class: {per_class}, but of at most {examples} examples"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from miatlas.designs.relations import made_for_each_target
 from miatlas.study import releases
-from miatlas.study.attack_modules import said
+from miatlas.study.attack_modules import called
 from miatlas.study.jobs import code_of
 
 
@@ -41,15 +41,9 @@ def _answered(study, name):
         about += f"; shadow models: {described(study, entry['shadow'])}"
     about += releases.described(entry["release"])
     attacks = {
-        label: _called(label, study["attacks"][label]["attack"]) for label in entry["attacks"]
+        label: called(label, study["attacks"][label]["attack"]) for label in entry["attacks"]
     }
     return {"about": f"{about}.", "attacks": attacks}
-
-
-def _called(label, attack):
-    """Return an attack's title; with its label where that is not the name of its file."""
-    title = said(attack).title
-    return title if label == Path(attack).stem else f"{title} ({label})"
 
 
 def run_settings(study: dict) -> dict:

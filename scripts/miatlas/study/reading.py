@@ -16,6 +16,7 @@ from miatlas.study.checking import checked, yaml_kind
 from miatlas.study.consistency import CHECKS
 from miatlas.study.plugins import one_of
 from miatlas.study.repeated_keys import repeated_key
+from miatlas.study.usual_exhibits import usual_exhibits
 
 KINDS = ("population", "recipe", "cohort", "attack", "audit", "exhibit")
 PAGES = ("answer", "provenance")  # that the study has of itself, beside its exhibits
@@ -40,6 +41,7 @@ def read(config: Mapping, homes: list[Path] = ()) -> dict:
     study = checked(config, sections.Study, "configuration")
     _check_name(study["study"], "study")
     study["data_root"] = entries.at_home(study["data_root"], "data_root")
+    shows_the_usual, study["exhibits"] = study["exhibits"] is None, study["exhibits"] or {}
     for kind in KINDS:
         for name in study[f"{kind}s"]:
             _check_name(name, f"{kind}s")
@@ -56,6 +58,10 @@ def read(config: Mapping, homes: list[Path] = ()) -> dict:
     for kind, check in CHECKS:
         for name, entry in study[kind].items():
             check(study, entry, f"{kind}.{name}")
+    if shows_the_usual:
+        study["exhibits"] = usual_exhibits(study)
+    for entry in study["exhibits"].values():
+        entry["paper"] = entry["paper"] or study["study"]
     return study
 
 

@@ -51,7 +51,11 @@ class Study(Section):
     cohorts: dict = Field({}, description="Many models of one recipe and design, by name.")
     attacks: dict = Field({}, description="Attacks with their options, by label.")
     audits: dict = Field({}, description="Which attacks run on which cohorts, by name.")
-    exhibits: dict = Field({}, description="Figures and tables, by name.")
+    exhibits: dict | None = Field(
+        None,
+        description="Figures and tables, by name (default: the ROC curves of every audit, and a"
+        " table of all attacks; {} is none).",
+    )
     pathvars: dict = Field({}, description="Snakemake's path variables, such as results.")
 
 
@@ -182,7 +186,11 @@ class Audit(Section):
 class Exhibit(Section):
     """One figure or table, and what it shows: whatever its module's READS names."""
 
-    paper: str = Field(description="Whose figure or table it is.")
+    paper: str | None = Field(
+        None,
+        description="Whose figure or table it is: what it stands under in the report (default: the"
+        " study's name).",
+    )
     title: str = Field(description="Its title, in the report's list.")
     caption: str = Field("", description="What is seen.")
     figure: Annotated[str, plugins.FIGURES] | None = Field(
