@@ -463,5 +463,5 @@ def test_probabilities_in_a_csv_hold_nothing_out(tmp_path):
     file.write_text("model,example,label,member,0,1\n0,0,1,1,0.2,0.8\n")
     study = {"study": "s", "cohorts": {"mine": {"signals": str(file)}}, "attacks": {"rmia": {}},
              "audits": {"mine": {"target": "mine", "attacks": ["rmia"]}}}  # fmt: skip
-    with pytest.raises(ValueError, match="held-out examples, .* population: all"):
+    with pytest.raises(ValueError, match=r"held-out examples, .* .population: all"):
         reading.read(study)

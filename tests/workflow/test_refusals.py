@@ -169,7 +169,8 @@ SAID = {  # what is changed in the tiny study, and the message
     ),
     "an attack that needs what is not there": (
         {"attacks.p": {"attack": "attack_p"}, "audits.one.attacks": ["p"]},
-        "audits.one: attacks.p needs held-out examples, but the target cohort has none",
+        r"audits.one: attacks.p needs held-out examples, but the target cohort has none"
+        r" \(held_out: 0.1 sets some apart\)",
     ),
     "no mapping": ({"cohorts": [1]}, r"configuration: option 'cohorts' is \[1\], but .* dict"),
     "an entry that is no mapping": (
