@@ -16,8 +16,8 @@ from miatlas.signals.trained_models import examples
 from miatlas.training import outputs, weight_files
 from miatlas.training.accuracy import at_chance, measured, other_order, remark
 from miatlas.training.ensemble import Ensemble
+from miatlas.training.estimator_files import read as read_estimators
 from miatlas.training.estimators import Estimators
-from miatlas.training.estimators import read as read_estimators
 from miatlas.training.networks import architecture, builder, is_estimator
 
 if TYPE_CHECKING:

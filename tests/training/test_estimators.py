@@ -1,21 +1,18 @@
-"""Estimators: fitted by their own seeds, kept without pickles, read only if nothing can run."""
+"""Estimators: fitted by their own seeds, and kept without pickles."""
 
-import io
-import os
 import re
-import resource
-import zipfile
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import skops.io
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from miatlas.training.estimators import Estimators, build, fitted, probabilities, read
+from miatlas.training.estimator_files import read
+from miatlas.training.estimators import Estimators, build, fitted, probabilities
 
 X, Y = make_classification(160, 6, n_informative=4, n_classes=3, random_state=1)
 MEMBERS = [np.arange(0, 100), np.arange(60, 160), np.arange(30, 130)]
@@ -86,97 +83,39 @@ def test_what_cannot_be_an_estimator_is_refused_by_why(given, said):
     assert "\n" not in str(refused.value)
 
 
-# Files of others ---------------------------------------------------------------------------------
+# XGBoost and LightGBM ----------------------------------------------------------------------------
+
+BOOSTERS = {"XGBClassifier": "xgboost", "LGBMClassifier": "lightgbm"}
 
 
-def refusal(path):
-    with pytest.raises(ValueError, match=re.escape(str(path))) as refused:
-        read(path)
-    assert "\n" not in str(refused.value)
-    return str(refused.value)
+class StandIn(RandomForestClassifier):
+    """What a booster shows of itself: scikit-learn's interface, and its own class."""
 
 
-def test_one_estimator_and_a_pipeline_of_others_are_read(tmp_path):
-    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y)
-    skops.io.dump(model, tmp_path / "one.skops")
-    (found,) = read(tmp_path / "one.skops")
-    assert np.array_equal(found.predict_proba(X), model.predict_proba(X))
+@pytest.mark.parametrize(("name", "package"), BOOSTERS.items())
+def test_a_booster_that_is_installed_is_fitted_by_the_models_seed(monkeypatch, name, package):
+    monkeypatch.setitem(sys.modules, package, SimpleNamespace(**{name: StandIn}))
+    unfitted = build(name, {"n_estimators": 5}, ["StandardScaler"])
+    (model,) = fitted(unfitted, X, Y, MEMBERS[:1], [7], jobs=1)
+    scaled = StandardScaler().fit(X[:100])
+    own = RandomForestClassifier(5, random_state=7).fit(scaled.transform(X[:100]), Y[:100])
+    assert isinstance(model[-1], StandIn)
+    assert np.array_equal(probabilities(model, X, 3), own.predict_proba(scaled.transform(X)))
 
 
-class Command:
-    """Made anew, it runs a command of the shell."""
-
-    def __init__(self, command):
-        self.command = command
-
-    def __reduce__(self):
-        return os.system, (self.command,)
+@pytest.mark.parametrize(("name", "package"), BOOSTERS.items())
+def test_a_booster_that_is_absent_is_named_with_what_to_do(monkeypatch, name, package):
+    monkeypatch.setitem(sys.modules, package, None)  # importing it fails
+    with pytest.raises(ValueError, match=f"{name} needs the package {package}.*pip install"):
+        build(name, {}, [])
 
 
-def test_what_could_run_is_not_read(tmp_path):
-    mark = tmp_path / "ran"
-    model = LogisticRegression().fit(X, Y)
-    model.more = Command(f"touch {mark}")
-    skops.io.dump(model, tmp_path / "bad.skops")
-    assert "which is not read" in refusal(tmp_path / "bad.skops")
-    assert not mark.exists()
-
-
-def test_a_file_that_grows_or_is_none_is_not_read(tmp_path):
-    model = LogisticRegression().fit(X, Y)
-    model.more = np.zeros(10**7)
-    skops.io.dump(model, tmp_path / "bomb.skops", compression=zipfile.ZIP_DEFLATED)
-    assert "compressed or claims more" in refusal(tmp_path / "bomb.skops")
-    skops.io.dump({"a": 1}, tmp_path / "dictionary.skops")
-    assert "holds a dict, which gives no probabilities" in refusal(tmp_path / "dictionary.skops")
-    (tmp_path / "text.skops").write_text("no archive")
-    assert "damaged archive" in refusal(tmp_path / "text.skops")
-    assert "no such file" in refusal(tmp_path / "absent.skops")
-
-
-def forged(source, target, change):
-    """Write a skops file anew, with other arrays in it."""
-    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
-        for name in old.namelist():
-            content = old.read(name)
-            new.writestr(name, change(content) if name.endswith(".npy") else content)
-    return target
-
-
-def enormous(content):
-    """Make an array of NumPy's claim 10^12 rows."""
-    claimed = re.sub(rb"'shape': \(\d+,", b"'shape': (1000000000000,", content[:128])
-    padding = len(claimed) - 128
-    return claimed.replace(b" " * padding + b"\n", b"\n", 1) + content[128:]
-
-
-def test_an_array_of_10_12_takes_no_memory(tmp_path):
-    skops.io.dump(LogisticRegression().fit(X, Y), tmp_path / "small.skops")
-    forged(tmp_path / "small.skops", tmp_path / "same.skops", lambda content: content)
-    assert len(read(tmp_path / "same.skops")) == 1
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    path = forged(tmp_path / "small.skops", tmp_path / "big.skops", enormous)
-    assert "Unable to allocate" in refusal(path)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
-
-
-@pytest.mark.parametrize("name", ["RandomForestClassifier", "HistGradientBoostingClassifier"])
-@pytest.mark.parametrize("child", [0, 10**6])
-def test_trees_that_lead_out_of_themselves_are_not_read(tmp_path, name, child):
-    """They would be followed to wherever they lead, or for ever."""
-    (model,) = fitted(build(name, {}, []), X, Y, MEMBERS[:1], [1], jobs=1)
-    skops.io.dump(model, tmp_path / "good.skops")
-    assert len(read(tmp_path / "good.skops")) == 1
-
-    def change(content):
-        array = np.load(io.BytesIO(content))
-        for side in {"left", "left_child"} & set(array.dtype.names or ()):
-            array[side][0] = child
-            out = io.BytesIO()
-            np.save(out, array)
-            return out.getvalue()
-        return content
-
-    assert "a tree whose nodes lead out of it" in refusal(
-        forged(tmp_path / "good.skops", tmp_path / "bad.skops", change)
-    )
+@pytest.mark.parametrize(("name", "package"), BOOSTERS.items())
+def test_a_true_booster_is_fitted_kept_and_asked(tmp_path, name, package):
+    pytest.importorskip(package)
+    models = fitted(build(name, {"n_estimators": 5}, []), X, Y, MEMBERS, [1, 2, 3], jobs=1)
+    kept = Estimators.from_weights(Estimators(models, 3).weights(), 3)
+    answers = [probabilities(model, X, 3) for model in models]
+    assert np.allclose(kept.probabilities(X), answers, atol=1e-6)
+    skops.io.dump(models, tmp_path / "models.skops")
+    assert np.allclose(read(tmp_path / "models.skops")[0].predict_proba(X), answers[0], atol=1e-6)
