@@ -11,13 +11,14 @@ from miatlas.running import devices
 from miatlas.running.allocator import keep_freed_memory
 from miatlas.running.files import write_csv
 from miatlas.running.logs import logged
-from miatlas.running.store import read_h5, write_weights
+from miatlas.running.store import attributes, read_h5, write_weights
 from miatlas.signals.trained_models import examples
 from miatlas.training import outputs, weight_files
 from miatlas.training.accuracy import at_chance, measured, other_order, remark
 from miatlas.training.ensemble import Ensemble
 from miatlas.training.estimator_files import read as read_estimators
 from miatlas.training.estimators import Estimators
+from miatlas.training.inputs import class_count
 from miatlas.training.networks import architecture, builder, is_estimator
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def main(
     x, labels = examples(population, device)
     masks = read_h5(membership, ["member", "evaluated"])
     member, other = masks["member"], masks["evaluated"] & ~masks["member"]
-    group = load(released, x, labels, settings, device)
+    classes = class_count(attributes(population), labels)
+    group = load(released, x, classes, settings, device)
     answers = all_answers(group, x, released)
     rows = []
     for k, logits in enumerate(answers):
@@ -60,9 +62,8 @@ def main(
     write_weights(weights, arrays, settings)
 
 
-def load(files, x, labels, settings, device) -> Ensemble | Estimators:
+def load(files, x, classes, settings, device) -> Ensemble | Estimators:
     """Return the models of the files, as many as they are to be."""
-    classes = int(labels.max()) + 1
     if is_estimator(architecture(settings["architecture"])):
         group = Estimators([one for file in files for one in read_estimators(file)], classes)
     else:

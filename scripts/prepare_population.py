@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from miatlas.populations import altered, base
+from miatlas.populations import altered, base, pairs
 from miatlas.populations.moments import moments
 from miatlas.running import plugins
 from miatlas.running.logs import logged
@@ -71,10 +71,15 @@ def load(entry: dict, data_root: str):
     if plugins.is_file(entry["source"]) and "path" in options:  # one of several places: see reading
         options["path"] = os.path.abspath(Path(data_root, options["path"]))
     found = source.load(Path(data_root), **options)
-    if not isinstance(found, base.Population):
+    if isinstance(found, base.Population):
+        return found
+    if not (hasattr(found, "__len__") and hasattr(found, "__getitem__")):
         kind = type(found).__name__
-        raise ValueError(f"{entry['source']}: load returns no Population, but what is a {kind}")
-    return found
+        raise ValueError(
+            f"{entry['source']}: load returns no Population, and no sequence of (image, label), but"
+            f" what is a {kind}"
+        )
+    return pairs.population(found, str(entry["source"]))
 
 
 def with_canaries(chosen, settings):

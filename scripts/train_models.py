@@ -19,7 +19,7 @@ from miatlas.signals.answers import Signals
 from miatlas.training import estimator_training, networks, own_training
 from miatlas.training import trainer as training
 from miatlas.training.batches import Data, Model
-from miatlas.training.inputs import standardised
+from miatlas.training.inputs import class_count, standardised
 from miatlas.training.stack_sizes import stack_size
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def load(population: str, roles: str, device):
     index = {code: torch.from_numpy(np.flatnonzero(role == code)) for code in (HELD_OUT, TEST)}
     labels = torch.from_numpy(arrays["labels"]).to(device)
     data = Data(x, labels, index[HELD_OUT].to(device), index[TEST].to(device))
-    return data, tuple(x.shape[1:]), int(arrays["labels"].max()) + 1
+    return data, tuple(x.shape[1:]), class_count(facts, arrays["labels"])
 
 
 def maker(architecture, data: Data, shape, classes: int, settings: dict):

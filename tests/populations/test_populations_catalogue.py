@@ -16,11 +16,11 @@ from miatlas.study.checking import checked
 
 FOLDER = Path(catalogue.__file__).parent
 SHARED = {"__init__", "base", "catalogue", "tabular", "image_folder", "torchvision_sets"}
-SHARED |= {"user_arrays", "altered", "moments", "text"}
+SHARED |= {"user_arrays", "two_files", "pairs", "altered", "moments", "text"}
 
 
 OWN = {"npz": {"path": "a.npz"}, "hdf5": {"path": "a.h5"},
-       "table": {"path": "a.csv", "label": "b"}}  # fmt: skip
+       "table": {"path": "a.csv", "label": "b"}, "folders": {"path": "a"}}  # fmt: skip
 
 
 def test_every_source_has_a_module_with_checked_options_and_every_module_an_entry():

@@ -147,6 +147,7 @@ SOURCES: dict[str, Source] = {
     "npz": Source((), (), None, "the option path of the configuration", "a file of your own"),
     "table": Source((), (), None, "the option path of the configuration", "a file of your own"),
     "hdf5": Source((), (), None, "the option path of the configuration", "a file of your own"),
+    "folders": Source((), (), None, "the option path of the configuration", "images of your own"),
 }  # fmt: skip
 
 
@@ -198,10 +199,12 @@ def missing_files(source: str, options: dict, data_root: Path | str) -> list[str
     if entry.downloadable and options.get("download", True):
         return []
     folders = {Path(data_root) / file.path for file in entry.files if file.path.endswith("/")}
+    pairs = required_files(source, options, data_root)
+    folders |= {path for path, _ in pairs if source == "folders"}
     return [
         f"{source}: missing {'folder' if path in folders else 'file'} {path.name}: looked for "
         f"{path}; it comes from {entry.origin} ({entry.citation})"
-        for path, _ in required_files(source, options, data_root)
+        for path, _ in pairs
         if not _is_there(path, path in folders, source not in SOURCES)
     ]
 

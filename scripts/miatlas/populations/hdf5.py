@@ -12,6 +12,7 @@ import numpy as np
 from miatlas.options import positive
 from miatlas.populations import catalogue
 from miatlas.populations.base import Population
+from miatlas.populations.two_files import joined
 from miatlas.populations.user_arrays import (
     NEEDED,
     OPTIONAL,
@@ -31,18 +32,27 @@ def load(
     sha256: str | None = None,
     layout: Literal["NCHW", "NHWC"] | None = None,
     scale: Annotated[float, positive] | None = None,
+    nonmembers: str | None = None,
+    classes: Annotated[int, positive] | None = None,
 ) -> Population:
     """Return the population in the file `path` (below data_root, or absolute).
 
     sha256: refuse the file if its checksum is another.  layout: the order of images' axes, NCHW by
     default; to be said where the shape looks like another.  scale: the pixel value that means 1.0
-    (default 255 for uint8 images, else 1).
+    (default 255 for uint8 images, else 1).  nonmembers: a second file of the same arrays: then all
+    of `path` are members.  classes: how many there are, if not the largest label and one.
     Raises FileNotFoundError for a missing file, ValueError for a damaged or unfit one.
     """
-    (file,) = catalogue.located("hdf5", {"path": path, "sha256": sha256}, data_root)
+    options = {"path": path, "sha256": sha256, "nonmembers": nonmembers}
+    files = catalogue.located("hdf5", options, data_root)
+    arrays = joined([_read(file) for file in files], files)
+    return population(arrays, files[0], layout, scale, classes)
+
+
+def _read(file: Path) -> dict[str, np.ndarray]:
     try:
         with h5py.File(file, "r") as store:
-            return population(_arrays(file, store), file, layout, scale)
+            return _arrays(file, store)
     except (OSError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise ValueError(f"{file}: not a readable HDF5 file: {error}") from error
 

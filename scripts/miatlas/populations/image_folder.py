@@ -10,6 +10,7 @@ from torchvision import datasets, transforms
 
 from miatlas.populations import catalogue
 from miatlas.populations.base import Population
+from miatlas.running.foreign_files import one_line
 
 READERS = 4  # threads; decoding an image releases the interpreter lock
 
@@ -24,19 +25,40 @@ def load_folders(
     that cannot be read and for parts with different classes.
     """
     folders = catalogue.located(source, {}, data_root)
-    parts = [datasets.ImageFolder(str(folder), is_valid_file=wanted) for folder in folders]
+    test = [folder.name == test_part for folder in folders]
+    return read_folders(folders, size, wanted, catalogue.provenance(source), test)
+
+
+def read_folders(
+    folders: list[Path],
+    size: int,
+    wanted: Callable[[str], bool] | None,
+    source: str,
+    test: list[bool],
+    members: bool = False,
+) -> Population:
+    """Return the images of folders with a folder a class in each; `test`: which are the test set.
+
+    `members`: those of the first folder, and no others, are a released model's.
+    """
+    try:
+        parts = [datasets.ImageFolder(str(folder), is_valid_file=wanted) for folder in folders]
+    except FileNotFoundError as error:
+        raise ValueError(f"{one_line(error)}: images lie in a folder a class") from None
     for part in parts:
         if part.classes != parts[0].classes:
             odd = sorted(set(part.classes) ^ set(parts[0].classes))
             raise ValueError(f"{part.root}: its classes differ from {parts[0].root}: {odd[:5]}")
     paths, labels = zip(*(sample for part in parts for sample in part.samples), strict=True)
+    part_of = np.repeat(np.arange(len(parts)), list(map(len, parts)))
     return Population(
         x=_read_all(paths, size),
         labels=np.array(labels, np.int64),
-        test=np.repeat([folder.name == test_part for folder in folders], list(map(len, parts))),
+        test=np.array(test)[part_of],
         class_names=list(parts[0].classes),
-        source=catalogue.provenance(source),
+        source=source,
         scale=255.0,
+        member=part_of == 0 if members else None,
     )
 
 
@@ -48,7 +70,7 @@ def _read_all(paths: tuple[str, ...], size: int) -> np.ndarray:
         try:
             with Image.open(paths[row]) as image:
                 x[row] = np.asarray(transform(image.convert("RGB"))).transpose(2, 0, 1)
-        except (OSError, SyntaxError, ValueError) as error:
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise ValueError(f"{paths[row]}: damaged or cut short: {error}") from error
 
     with ThreadPool(READERS) as pool:

@@ -17,6 +17,7 @@ from numpy.lib import format as npy
 from miatlas.options import positive
 from miatlas.populations import catalogue
 from miatlas.populations.base import Population
+from miatlas.populations.two_files import joined
 from miatlas.populations.user_arrays import check_names, check_room, objects, population
 from miatlas.running.store import check_claim
 
@@ -30,15 +31,25 @@ def load(
     sha256: str | None = None,
     layout: Literal["NCHW", "NHWC"] | None = None,
     scale: Annotated[float, positive] | None = None,
+    nonmembers: str | None = None,
+    classes: Annotated[int, positive] | None = None,
 ) -> Population:
     """Return the population in the file `path` (below data_root, or absolute).
 
     sha256: refuse the file if its checksum is another.  layout: the order of images' axes, NCHW by
     default; to be said where the shape looks like another.  scale: the pixel value that means 1.0
-    (default 255 for uint8 images, else 1).
+    (default 255 for uint8 images, else 1).  nonmembers: a second file of the same arrays: then all
+    of `path` are members.  classes: how many there are, if not the largest label and one.
     Raises FileNotFoundError for a missing file, ValueError for a damaged or unfit one.
     """
-    (file,) = catalogue.located("npz", {"path": path, "sha256": sha256}, data_root)
+    options = {"path": path, "sha256": sha256, "nonmembers": nonmembers}
+    files = catalogue.located("npz", options, data_root)
+    arrays = joined([_arrays(file) for file in files], files)
+    return population(arrays, files[0], layout, scale, classes)
+
+
+def _arrays(file: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of a file, none of which is larger than what it takes in the file."""
     if not zipfile.is_zipfile(file):
         raise ValueError(f"{file}: not a readable .npz file: no archive of arrays, or cut short")
     with _readable(file), zipfile.ZipFile(file) as archive:
@@ -52,8 +63,7 @@ def load(
         check_claim(file, name, size, members[name].compress_size)
         check_room(file, name, size)
     with _readable(file), np.load(file, allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
-    return population(arrays, file, layout, scale)
+        return {name: archive[name] for name in archive.files}
 
 
 @contextmanager

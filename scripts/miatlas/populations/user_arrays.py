@@ -55,24 +55,34 @@ def objects(path: Path, name: str) -> ValueError:
 
 
 def population(
-    arrays: Mapping[str, np.ndarray], path: Path, layout: Layout, scale: float | None
+    arrays: Mapping[str, np.ndarray],
+    path: Path,
+    layout: Layout,
+    scale: float | None,
+    classes: int | None = None,
 ) -> Population:
     """Return the arrays of the file `path` as a population; ValueError, naming it, if they do not.
 
-    `scale` is the pixel value that means 1.0; None: 255 for uint8 images, else 1.
+    `scale` is the pixel value that means 1.0; None: 255 for uint8 images, else 1. `classes`: how
+    many there are, where labels need not have them all.
     """
     x = _examples(np.asarray(arrays["x"]), path, layout)
     labels = _integers(np.asarray(arrays["labels"]), path)
     test = _mask(arrays.get("test", np.zeros(len(x), bool)), "test", path)
     member = _mask(arrays["member"], "member", path) if "member" in arrays else None
-    if "class_names" not in arrays:
+    names = _names(arrays["class_names"], path) if "class_names" in arrays else None
+    if classes and names and len(names) != classes:
+        raise ValueError(f"{path}: class_names has {len(names)} names, but classes: {classes}")
+    if classes and labels.max(initial=0) >= classes:
+        raise ValueError(f"{path}: has the label {labels.max()}, but classes: {classes}")
+    if not (names or classes):
         _check_numbered(labels, path)
     found = Population(
         x=x,
         labels=labels,
         test=test,
         member=member,
-        class_names=_names(arrays.get("class_names", np.arange(labels.max(initial=0) + 1)), path),
+        class_names=names or [str(c) for c in range(classes or labels.max(initial=0) + 1)],
         source=f"file {path.name}",
         scale=scale or (255.0 if x.dtype == np.uint8 else 1.0),
     )
@@ -154,7 +164,7 @@ def _check_numbered(labels, path):
         raise ValueError(
             f"{path}: labels are {known[0]} to {known[-1]}, but {len(known)} classes have examples:"
             f" number them 0 to {len(known) - 1} (np.unique(labels, return_inverse=True)[1]), or"
-            " name all classes there are in class_names"
+            " say how many there are (classes: of the population), or name all in class_names"
         )
     if 2 * len(known) > len(labels) > 2:
         raise ValueError(

@@ -7,7 +7,7 @@ from miatlas.running import devices
 from miatlas.running.store import attributes, read_h5, read_weights
 from miatlas.training.ensemble import Ensemble, stacks
 from miatlas.training.estimators import Estimators
-from miatlas.training.inputs import standardised
+from miatlas.training.inputs import class_count, standardised
 from miatlas.training.networks import architecture, builder, is_estimator
 
 
@@ -19,7 +19,7 @@ def load(population: str, weights: str, settings: dict):
     """
     device = devices.take()
     x, labels = examples(population, device)
-    shape, classes = tuple(x.shape[1:]), int(labels.max()) + 1
+    shape, classes = tuple(x.shape[1:]), class_count(attributes(population), labels)
     if is_estimator(architecture(settings["architecture"])):
         return Estimators.from_weights(read_weights(weights), classes), x, labels, True
     network = builder(settings["architecture"], shape, classes)()

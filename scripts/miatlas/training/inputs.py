@@ -1,4 +1,6 @@
-"""Inputs as the models see them."""
+"""Inputs as the models see them, and how many classes there are."""
+
+import json
 
 import numpy as np
 import torch
@@ -13,3 +15,8 @@ def standardised(x: np.ndarray, scale: float, mean, deviation, device) -> torch.
     shape = (-1, 1, 1) if tensor.dim() == 4 else (-1,)
     mean, deviation = (torch.as_tensor(v).to(tensor).view(shape) for v in (mean, deviation))
     return tensor.sub_(mean).div_(deviation + 1e-8)
+
+
+def class_count(facts: dict, labels: np.ndarray) -> int:
+    """Return how many classes a population has, by its file's attributes: not all need examples."""
+    return max(len(json.loads(facts.get("class_names", "[]"))), int(labels.max()) + 1)
