@@ -2,6 +2,9 @@
 
 EXHIBITS = f"<results>/exhibits/{STUDY['study']}"
 
+# Who is exposed is written down only where the study says so.
+disclosed = {"records_file": f"{EXHIBITS}/records.csv"} if STUDY["show_records"] else {}
+
 
 rule draw_figure:
     input:
@@ -73,6 +76,7 @@ rule write_answer:
         **answered(),
         template=answer_template,
     output:
+        **disclosed,
         page=report(
             f"{EXHIBITS}/answer.html",
             caption="../config/caption.rst",
@@ -80,6 +84,7 @@ rule write_answer:
             labels={"exhibit": PAGES["answer"]["title"]},
         ),
         data=f"{EXHIBITS}/answer.json",
+        thresholds_file=f"{EXHIBITS}/thresholds.json",
     log:
         "<logs>/write_answer.log",
     benchmark:

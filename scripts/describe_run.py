@@ -27,6 +27,8 @@ def main(*, html: str, settings: dict, populations: list[str] = (), histories: l
         "Populations": pd.DataFrame([data(path) for path in populations]),
         "Cohorts": cohorts(settings, histories),
         "Recipes": recipes(settings["recipes"]),
+        "Settings of populations": listed("population, as set", settings["populations"]),
+        "Settings of cohorts": listed("cohort, as set", settings["made_by"]),
         "Attacks": listed("label", settings["attacks"]),
         "Audits": listed("audit", settings["audits"]),
         "Exhibits": listed("exhibit", settings["exhibits"]),

@@ -13,8 +13,9 @@ from jinja2 import Environment
 from miatlas.exhibits.answer import charts
 from miatlas.exhibits.answer.answer import MOST_RECORDS, exposed, of_audit
 from miatlas.exhibits.answer.findings import at_level
+from miatlas.exhibits.answer.usable import ranked, reasons, thresholds
 from miatlas.exhibits.remarks import remarks
-from miatlas.running.files import write_json, write_text
+from miatlas.running.files import write_csv, write_json, write_text
 from miatlas.running.logs import logged
 from miatlas.running.store import read_h5
 from miatlas.signals.answers import Signals, check_signals
@@ -29,24 +30,30 @@ def main(
     *,
     page: str,
     data: str,
+    thresholds_file: str,
     template: str,
     settings: dict,
     metrics: list[str],
     curves: list[str],
     scores: list[str],
     signals: dict[str, list[str]],
+    records_file: str | None = None,
 ) -> None:
-    """Write the page, and its numbers as JSON.
+    """Write the page, its numbers and the transferred thresholds as JSON, the records as CSV.
 
     metrics, curves, scores: of every audit and attack, named as the workflow names them. signals:
     by audit, the files of its target cohort.
     """
-    audits = []
+    audits, at, rows = [], [], []
     for name, said in settings["audits"].items():
         own = [Path(path) for path in metrics if Path(path).parent.name == name]
         results = [json.loads(path.read_text(encoding="utf-8")) for path in own]
         found = of_audit(name, results, said["attacks"], settings["tolerance"])
-        cohort, shows = Signals(signals[name]), settings["show_records"]
+        cohort, most = Signals(signals[name]), None
+        at += thresholds(name, results)
+        if settings["show_records"]:
+            rows.append(records(found, results, scores, cohort.labels))
+            most = rows[-1].head(MOST_RECORDS)[["example", "class", "named", "of"]]
         drawn = [row["label"] for row in found["findings"]][:CURVES]
         audits.append(
             {
@@ -55,13 +62,17 @@ def main(
                 "about": said["about"],
                 "remark": " ".join(remarks({"metrics": own})),
                 "accuracy": accuracy(cohort, results[0]["targets"]),
-                "records": records(found, results, scores, cohort.labels) if shows else None,
+                "records": None if most is None else most.to_dict("records"),
+                "reasons": reasons(results, said["attacks"]),
                 "curves": {said["attacks"][label]: pooled(curves, name, label) for label in drawn},
                 "note": note(found),
             }
         )
     written = [{key: one[key] for key in one if key != "curves"} for one in audits]
     write_json(data, {"study": settings["study"], "audits": written})
+    write_json(thresholds_file, at)
+    if records_file:
+        write_csv(records_file, pd.concat(rows, ignore_index=True))
     write_text(page, rendered(template, settings, audits))
 
 
@@ -128,28 +139,29 @@ def accuracy(cohort: Signals, targets: list[dict]) -> str | None:
             asked = asked & (cohort.held("member", where)[rows] == kind)
             right[int(kind)] += (hits & asked).sum(), asked.sum()
     shares = right[:, 0] / np.maximum(right[:, 1], 1)
+    who = ("The model is", "its") if len(rows) == 1 else ("The models are", "their")
     return (
-        f"The models are right about {100 * shares[1]:.1f} % of their members and about"
+        f"{who[0]} right about {100 * shares[1]:.1f} % of {who[1]} members and about"
         f" {100 * shares[0]:.1f} % of the non-members: a gap of {100 * (shares[1] - shares[0]):.1f}"
         " percentage points."
     )
 
 
-def records(found: dict, results: list[dict], scores: list[str], labels) -> list[dict]:
-    """Return the most exposed members, if thresholds could be transferred."""
+def records(found: dict, results: list[dict], scores: list[str], labels) -> pd.DataFrame:
+    """Return the exposed members; nobody where no threshold could be transferred."""
     results = [result for result in results if result["not_transferred"] is None]
     if not results:
-        return []
-    runs, thresholds = {}, {}
+        return pd.DataFrame(columns=["audit", "example", "class", "named", "of"])
+    runs, at = {}, {}
     for result in results:
         label = result["label"]
         (path,) = (p for p in scores if Path(p).parts[-2:] == (found["audit"], f"{label}.h5"))
         runs[label] = read_h5(path, ["scores", "member", "evaluated"])
-        thresholds[label] = [
+        at[label] = [
             at_level(target["transferred"]["rates"], found["level"])["threshold"]
             for target in result["targets"]
         ]
-    return exposed(runs, thresholds, labels).head(MOST_RECORDS).to_dict("records")
+    return ranked(found["audit"], exposed(runs, at, labels), runs)
 
 
 if __name__ == "__main__":

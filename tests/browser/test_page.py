@@ -3,7 +3,7 @@
 import pytest
 import write_answer
 from answers import filed, simulated
-from test_answer import TEMPLATE, settings
+from test_answer import TEMPLATE, beside, settings
 
 pytestmark = pytest.mark.browser
 WIDTHS = (380, 1400)
@@ -16,7 +16,9 @@ def page_file(tmp_path_factory):
     page = folder / "answer.html"
     given = settings(show_records=True, tolerance={"level": 0.1, "tpr": 0.2, "confidence": 0.95})
     data = folder / "answer.json"
-    write_answer.main(page=page, data=data, template=TEMPLATE, settings=given, **files)
+    write_answer.main(
+        page=page, data=data, template=TEMPLATE, settings=given, **beside(data), **files
+    )
     return page
 
 

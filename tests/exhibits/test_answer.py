@@ -95,7 +95,9 @@ def test_what_is_in_hindsight_never_leads_what_is_transferred(tmp_path):
     page, data = tmp_path / "answer.html", tmp_path / "answer.json"
     given = settings(show_records=True)
     files = filed(tmp_path, ones, others=others)
-    write_answer.main(page=page, data=data, template=TEMPLATE, settings=given, **files)
+    write_answer.main(
+        page=page, data=data, template=TEMPLATE, settings=given, **beside(data), **files
+    )
     [written] = json.loads(data.read_text())["audits"]
     assert written["records"]
     assert all(row["of"] == 1 for row in written["records"])  # of the one attack with a threshold
@@ -192,6 +194,12 @@ def test_more_confidence_is_never_surer():
 # The page -------------------------------------------------------------------------------------
 
 
+def beside(data):
+    """The other files that the script writes."""
+    return {"thresholds_file": data.with_name("thresholds.json"),
+            "records_file": data.with_name("records.csv")}  # fmt: skip
+
+
 def settings(**keys):
     return {
         "study": "mine", "seed": 3, "tolerance": None, "show_records": False,
@@ -202,8 +210,10 @@ def settings(**keys):
 def write(folder, targets=4, **keys):
     files = filed(folder, simulated({"a": 1.0, "b": 0.5}, targets))
     page, data = folder / "answer.html", folder / "answer.json"
-    given = settings(**keys)
-    write_answer.main(page=page, data=data, template=TEMPLATE, settings=given, **files)
+    given, others = settings(**keys), beside(data)
+    if not given["show_records"]:
+        del others["records_file"]
+    write_answer.main(page=page, data=data, template=TEMPLATE, settings=given, **others, **files)
     return page.read_text(encoding="utf-8"), json.loads(data.read_text(encoding="utf-8"))
 
 
@@ -230,12 +240,47 @@ def test_records_are_shown_only_if_they_may(tmp_path):
         page, data = write(tmp_path / str(shows), show_records=shows)
         assert ("most exposed" in page) == shows
         assert bool(data["audits"][0]["records"]) == shows
+        assert (tmp_path / str(shows) / "records.csv").exists() == shows
+
+
+def test_the_thresholds_that_are_saved_do_what_is_said_of_them(tmp_path):
+    write(tmp_path)
+    runs = simulated({"a": 1.0, "b": 0.5})
+    saved = json.loads((tmp_path / "thresholds.json").read_text())
+    assert len(saved) == 2 * 4
+    for entry in saved:
+        run, t = runs[entry["attack"]], entry["target"]
+        assert entry["from"] == {"models": "other targets", "count": 3, "nonmembers": 900}
+        assert [row["level"] for row in entry["thresholds"]][-1] == 0.1
+        for row in entry["thresholds"]:
+            called, member = run["scores"][t] >= row["threshold"], run["member"][t]
+            assert row["true_positives"] == (called & member).sum()
+            assert row["false_positives"] == (called & ~member).sum()
+            assert row["tpr"] == pytest.approx(called[member].mean())
+            assert row["realised_fpr"] == pytest.approx(called[~member].mean())
+
+
+def test_the_records_are_ranked_with_their_scores(tmp_path):
+    _, data = write(tmp_path, show_records=True)
+    table = pd.read_csv(tmp_path / "records.csv")
+    assert list(table) == ["audit", "example", "class", "named", "of", "score_a", "score_b"]
+    most = table[["example", "class", "named", "of"]].head(25).to_dict("records")
+    assert most == data["audits"][0]["records"]
+    run = simulated({"a": 1.0, "b": 0.5})["a"]
+    for row in table.head(50).itertuples():
+        own = run["member"][:, row.example]
+        assert row.score_a == pytest.approx(run["scores"][own, row.example].mean())
 
 
 def test_a_single_target_is_answered_too(tmp_path):
     page, data = write(tmp_path, targets=1, show_records=True)
     assert "best threshold in hindsight" in page
     assert data["audits"][0]["records"] == []
+    assert "thresholds are transferred from other targets: at least two" in page
+    [entry, _] = json.loads((tmp_path / "thresholds.json").read_text())
+    assert entry["thresholds"] == []
+    assert "at least two" in entry["not_transferred"]
+    assert len(pd.read_csv(tmp_path / "records.csv")) == 0
 
 
 def test_thinned_curves_keep_their_ends_and_lie_on_the_curve():

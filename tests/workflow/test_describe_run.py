@@ -48,6 +48,20 @@ def test_every_hyperparameter_is_listed_defaults_included(study, tmp_path):
     assert table.loc["optimizer.lr"].tolist() == ["0.2", "0.1"]
 
 
+@pytest.mark.parametrize(
+    ("heading", "section"),
+    [("population, as set", "populations"), ("cohort, as set", "cohorts")],
+)
+def test_every_setting_of_populations_and_cohorts_is_listed(study, tmp_path, heading, section):
+    _, tables = page(study, tmp_path)
+    shown = tables[heading].set_index(heading)["settings"]
+    entries = jobs.canonical(reading.read(study))[section]
+    assert set(shown.index) == set(entries)
+    for name, entry in entries.items():
+        for key, value in entry.items():
+            assert value in (None, [], {}) or f"{key}: {describe_run.said(value)}" in shown[name]
+
+
 def test_the_settings_of_every_exhibit_audit_and_attack_are_shown(study, tmp_path):
     _, tables = page(study, tmp_path)
     shown = tables["exhibit"].set_index("exhibit")["settings"]

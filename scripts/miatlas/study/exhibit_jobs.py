@@ -36,14 +36,25 @@ def answer_settings(study: dict) -> dict:
 def _answered(study, name):
     """Say what an audit is, and what its attacks are called."""
     entry = study["audits"][name]
-    about = f"{entry['targets'] or 'all'} targets of {described(study, entry['target'])}"
+    about = _attacked(study["cohorts"][entry["target"]], entry["targets"])
     if entry["shadow"] != entry["target"]:
-        about += f"; shadow models: {described(study, entry['shadow'])}"
+        about += f"; compared with {described(study, entry['shadow'])}"
     about += releases.described(entry["release"])
     attacks = {
         label: called(label, study["attacks"][label]["attack"]) for label in entry["attacks"]
     }
     return {"about": f"{about}.", "attacks": attacks}
+
+
+def _attacked(cohort, targets):
+    """Say in words which models are attacked, as a reader knows them."""
+    if "signals" in cohort:
+        return f"{targets or 'All'} models of other software, by what they answered"
+    if "weights" in cohort:
+        files = ", ".join(Path(file).name for file in cohort["weights"][:3])
+        return f"The model in {files}" if targets == 1 else f"{targets} models, those in {files}"
+    made = f"trained by recipe {cohort['recipe']} on {cohort['population']}"
+    return f"{targets} of {cohort['models']} models, {made}"
 
 
 def run_settings(study: dict) -> dict:
@@ -58,6 +69,8 @@ def run_settings(study: dict) -> dict:
         "cohorts": {name: {"what": described(study, name)} for name in study["cohorts"]},
         "recipes": {name: study["recipes"][name] for name in recipes},
         "attacks": {label: study["attacks"][label] for label in labels},
+        "populations": study["populations"],
+        "made_by": study["cohorts"],
         "audits": study["audits"],
         "exhibits": {
             name: {key: entry[key] for key in shown} | {"attacks": [n for n, _ in entry["attacks"]]}

@@ -44,7 +44,7 @@ class Study(Section):
     show_records: bool = Field(
         False,
         description="Whether the page that answers lists the most exposed members: it discloses"
-        " them itself.",
+        " them itself (and all of them in records.csv beside it).",
     )
     populations: dict = Field({}, description="Labelled data sets, by name.")
     recipes: dict = Field({}, description="How one model is trained, by name.")
