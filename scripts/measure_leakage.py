@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING
 
 from miatlas.leakage import thresholds
+from miatlas.leakage.epsilon import refuted
 from miatlas.leakage.metrics import evaluate, roc_table
 from miatlas.running.files import write_csv, write_json
 from miatlas.running.logs import logged
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 STAND_INS = {f"stand_in_{name}": name for name in ("scores", "member", "evaluated")}
+COINS = ("half", "canaries")  # designs of which an example is in or out by a fair coin of its own
 PUBLIC_SCRIPT = "tf_privacy_2021"  # whose TPR is that of the last point below the level
 
 
@@ -21,14 +23,15 @@ def main(*, scores: str, metrics: str, curves: str, settings: dict) -> None:
     arrays = read_h5(scores, ["scores", "member", "evaluated", "targets"])
     facts = attributes(scores)
     scored = json.loads(facts["settings"])
-    strict = scored["options"].get("preset") == PUBLIC_SCRIPT
+    others = stand_ins(scores)
     try:
-        result = evaluate(**arrays, strict=strict, others=stand_ins(scores))
+        result = measured(arrays, others, scored, settings["delta"])
     except ValueError as error:
         raise ValueError(f"{scores}: {error}") from None
     if "no_stand_ins" in facts:
         why = f"a shadow model cannot stand in for it ({facts['no_stand_ins']})"
         result["not_transferred"] = f"{thresholds.ONE_TARGET}; {why}"
+    result |= on_canaries(scores, arrays, others, scored, settings["delta"])
     cohorts = [f"{side}_cohort" for side in ("target", "shadow", "reference")]
     keys = ("attack", "options", "references", *cohorts)
     given = {key: scored[key] for key in keys} | {"release": scored.get("release")}
@@ -36,6 +39,29 @@ def main(*, scores: str, metrics: str, curves: str, settings: dict) -> None:
     extent["at_chance"] = json.loads(facts["at_chance"])
     write_json(metrics, {**settings, **given, **extent, **result})
     write_csv(curves, roc_table(**arrays))
+
+
+def measured(arrays: dict, others: dict | None, scored: dict, delta: float) -> dict:
+    """Return the metrics of scores (`evaluate`), and under "epsilon" what they refute."""
+    strict = scored["options"].get("preset") == PUBLIC_SCRIPT
+    found = evaluate(**arrays, strict=strict, others=others)
+    tossed = scored["design"] in COINS
+    return found | {"epsilon": refuted(**arrays, delta=delta, tossed=tossed, others=others)}
+
+
+def on_canaries(scores: str, arrays: dict, others, scored: dict, delta: float) -> dict:
+    """Return the metrics of canaries alone, as "canaries": {"examples", ...}; {} without any."""
+    with opened(scores) as file:
+        if "canary" not in file:
+            return {}
+        canary = file["canary"][()].astype(bool)
+    of_canaries = arrays | {"evaluated": arrays["evaluated"] & canary}
+    others = others and others | {"evaluated": others["evaluated"] & canary}
+    try:
+        found = measured(of_canaries, others, scored, delta)
+    except ValueError as error:  # a target that has all canaries, or none
+        return {"canaries": None, "no_canaries": str(error)}
+    return {"canaries": {"examples": int(of_canaries["evaluated"].any(0).sum()), **found}}
 
 
 def stand_ins(scores: str) -> dict | None:

@@ -28,7 +28,10 @@ def main(
     settings: dict,
     threads: int = 1,
 ) -> None:
-    """Write member, evaluated (K, N), labels, role (N,), phi (K, N, Q) and logits (K, N, C)."""
+    """Write member, evaluated (K, N), labels, role, canary (N,), phi (K, N, Q), logits (K, N, C).
+
+    `canary`: which examples were inserted into the population.
+    """
     keep_freed_memory()
     torch.set_num_threads(threads)
     group, x, labels, stacked = load(population, weights, settings)
@@ -36,6 +39,7 @@ def main(
     arrays = {
         **read_h5(membership, ["member", "evaluated"]),
         **read_h5(roles, ["role"]),
+        **read_h5(population, ["canary"]),
         "labels": labels,
     }
     facts = provenance(settings, attributes(population))

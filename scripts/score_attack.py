@@ -21,7 +21,9 @@ STAND_IN = "stand_in_"  # arrays of shadow models in the target's place
 
 
 def main(*, answers: dict[str, list[str]], scores: str, settings: dict, memory_mb: int = 1024):
-    """Write scores (T, N), higher = member, with member, evaluated (T, N) and targets (T,).
+    """Write scores (T, N), higher = member, with member, evaluated (T, N), targets (T,).
+
+    Where there are canaries, canary (N,) says which examples they are.
 
     Where a single target is none of the shadow models, up to ten of these are attacked in its
     place: stand_in_scores, ... are theirs. The attribute no_stand_ins says why there are none.
@@ -63,6 +65,8 @@ def write(file, attack, options: dict, audit: audits.Audit, memory_mb: int, pref
         member[:, where] = target.read("member", where)[audit.targets]
         evaluated[:, where] = np.isfinite(found[:, where])
     file[f"{prefix}targets"] = audit.targets
+    if not prefix and (canary := target.canary.astype(bool)).any():
+        file["canary"] = canary
     return shape
 
 

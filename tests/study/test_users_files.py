@@ -142,3 +142,16 @@ def test_what_is_wrong_is_said_in_one_line(study, tmp_path, files, changes, said
     with pytest.raises(ValueError, match=r"\A.*\Z") as caught:
         read(study)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["other", "other_relabelled"])
+def test_canaries_of_another_population_name_it_and_others_do_not(study, kind):
+    given = {"count": 2, "kind": kind}
+    change(study, "populations.digits.canaries", given)
+    with pytest.raises(ValueError, match="canaries: kinds 'other' and"):
+        read(study)
+    change(study, "populations.digits.canaries", given | {"other": {"source": "digits"}})
+    assert read(study)["populations"]["digits"]["canaries"]["kind"] == kind
+    change(study, "populations.digits.canaries", {"count": 2, "other": {"source": "digits"}})
+    with pytest.raises(ValueError, match="and only these, need a population"):
+        read(study)

@@ -1,6 +1,6 @@
 """What an exhibit is drawn from, and the numbers that figures and tables read out of it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -8,6 +8,7 @@ import pandas as pd
 from miatlas.leakage.levels import FEW
 
 CONFIDENCE = 0.95
+CANARIES = ", on canaries"  # added to the label and the name of what is measured on them
 NAN = float("nan")
 CURVE_COLUMNS = ["audit", "label", "target", "false_positives", "true_positives", "fpr", "tpr"]
 
@@ -21,8 +22,8 @@ class Evidence:
     references (total number used, None: all), models (of the shadow cohort), examples,
     target_cohort, shadow_cohort. curves: their ROC tables, with columns CURVE_COLUMNS; target is
     "pooled" or an index. signals, for an exhibit of one cohort: phi (M, N) of the untouched
-    query, member, evaluated (M, N), labels (N,), role (N,), class_names; beside, by cohort: the
-    same of others.
+    query, member, evaluated (M, N), labels (N,), role (N,), canary (N,), class_names; beside, by
+    cohort: the same of others.
     scores, by (audit, label): scores, member, evaluated (T, N) and targets (T,), as they are filed.
     costs: a row per audit, label and stage (target, shadow or reference training, queries, scoring)
     with models, seconds, max_rss_mb. bounds: cohort -> a row an example. published: the values of
@@ -55,6 +56,18 @@ class Evidence:
         if not pairs:
             raise ValueError(f"no results to show for the attacks {', '.join(self.names) or '-'}")
         return pairs
+
+    def beside_canaries(self) -> "Evidence":
+        """Return the same with each attack's results on canaries, as results of its own."""
+        measured = [one for one in self.metrics if one.get("canaries")]
+        own = [one | one["canaries"] | {"label": one["label"] + CANARIES} for one in measured]
+        labels = {one["label"] for one in own}
+        names = {}
+        for label, name in self.names.items():
+            names[label] = name
+            if label + CANARIES in labels:
+                names[label + CANARIES] = name + CANARIES
+        return replace(self, names=names, metrics=[*self.metrics, *own])
 
     def result(self, audit: str, label: str) -> dict:
         """Return the result of an audit's attack. Raises ValueError if it is not there."""

@@ -11,10 +11,14 @@ from miatlas.signals.answers import Signals
 
 
 def gather(settings: dict, files: dict[str, list]) -> Evidence:
-    """Return the evidence in these files, by kind; `settings["attacks"]` gives the names shown."""
+    """Return the evidence in these files, by kind; `settings["attacks"]` gives the names shown.
+
+    Who reads "canaries" has their results beside those of all examples.
+    """
     names = {label: shown for label, shown in settings["attacks"]}
     found = {kind: READ[kind](paths, settings) for kind, paths in files.items() if kind in READ}
-    return Evidence(names, **found)
+    evidence = Evidence(names, **found)
+    return evidence.beside_canaries() if "canaries" in settings.get("reads", ()) else evidence
 
 
 def _metrics(paths, _):
@@ -47,6 +51,7 @@ def _signals(paths, _) -> dict:
         "evaluated": cohort.evaluated,
         "labels": cohort.labels,
         "role": cohort.role,
+        "canary": cohort.canary.astype(bool),
         "class_names": json.loads(names) if names else None,
     }
 

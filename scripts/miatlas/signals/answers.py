@@ -10,13 +10,18 @@ from miatlas.running.store import PART, absence, dataset, opened
 # What a signals file holds, the first three always: dimensions and kinds of number.
 SIGNALS = {
     "member": ((2,), "bui"), "labels": ((1,), "ui"), "phi": ((3,), "f"), "logits": ((3, 4), "f"),
-    "features": ((3,), "f"), "role": ((1,), "bui"), "evaluated": ((2,), "bui"),
+    "features": ((3,), "f"), "role": ((1,), "bui"), "canary": ((1,), "bui"),
+    "evaluated": ((2,), "bui"),
 }  # fmt: skip
 NEEDED = ("member", "labels", "phi")
 KINDS = {"b": "booleans", "u": "counts", "i": "integers", "f": "floats"}
 ANSWERS = ("phi", "logits", "features")  # what models answer about an example
 MASKS = ("member", "evaluated")
-ALIKE = ("labels", "role")  # in all files of a cohort: of an example, whoever the model is
+ALIKE = (
+    "labels",
+    "role",
+    "canary",
+)  # in all files of a cohort: of an example, whoever the model is
 
 
 def whole_array(name: str) -> property:
@@ -28,12 +33,12 @@ class Signals:
     """The signals of one cohort: its blocks' files seen as one, read in slices of examples.
 
     Nothing of them stays in memory but what `held` was last asked for. `shape` is (M, N): models
-    and examples. `member` and `evaluated` (M, N), `labels` and `role` (N,) read all there is, each
-    time they are named. Answers to a probe are in files of their own, `probes`, which may cover the
-    first models only.
+    and examples. `member` and `evaluated` (M, N), `labels`, `role` and `canary` (N,) read all there
+    is, each time they are named. Answers to a probe are in files of their own, `probes`, which may
+    cover the first models only.
     """
 
-    member, evaluated, labels, role = map(whole_array, (*MASKS, *ALIKE))
+    member, evaluated, labels, role, canary = map(whole_array, (*MASKS, *ALIKE))
 
     def __init__(self, paths, probes=()):
         self.paths = [Path(path) for path in paths]
@@ -70,8 +75,8 @@ class Signals:
     def read(self, name: str, examples: slice, last: int | None = None) -> np.ndarray:
         """Return one array for all models and a slice of examples, up to `last` queries.
 
-        That is `phi` (M, n, Q), `logits` (M, n, C), `member` and `evaluated` bool (M, n), `labels`
-        and `role` (n,), and whatever else the files hold.
+        That is `phi` (M, n, Q), `logits` (M, n, C), `member` and `evaluated` bool (M, n), `labels`,
+        `role` and `canary` (n,), and whatever else the files hold.
         """
         parts, paths = [], self.probes.get(name, self.paths)
         for path in paths[:1] if name in ALIKE else paths:
@@ -98,13 +103,16 @@ class Signals:
 
 
 def _part(path, file, name, examples, last):
-    """Return a slice of one array of a file; without roles all are pool, without `evaluated` it."""
+    """Return a slice of one array of a file; without roles all are pool, without `evaluated` it.
+
+    Without `canary` none is one.
+    """
     if name in file:
         index = (examples,) if name in ALIKE else (slice(None), examples)
         part = file[name][(*index, *([slice(last)] if last else []))]
         return _mask(path, name, part, examples.start) if name in MASKS else part
     models, total = file["member"].shape
-    if name == "role":
+    if name in ("role", "canary"):
         return np.zeros(len(range(total)[examples]), np.uint8)
     if name == "evaluated":
         pool = _part(path, file, "role", examples, None) == 0

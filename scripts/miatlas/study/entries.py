@@ -39,8 +39,11 @@ def population(given, where: str) -> dict:
 
 
 def _canaries(entry, where):
-    if (entry["kind"] == "other") != (entry["other"] is not None):
-        raise ValueError(f"{where}: kind 'other' and only it needs a population in 'other'")
+    if entry["kind"].startswith("other") != (entry["other"] is not None):
+        raise ValueError(
+            f"{where}: kinds 'other' and 'other_relabelled', and only these, need a population in"
+            " 'other'"
+        )
     if entry["other"] is not None:
         entry["other"] = population(entry["other"], f"{where}.other")
     return entry
@@ -180,7 +183,7 @@ READ_WITH = {  # keys of an exhibit, and the kinds of evidence that are read wit
 }
 
 
-EVIDENCE = sorted({"published", "scale", "attacks"}.union(*READ_WITH.values()))
+EVIDENCE = sorted({"published", "scale", "attacks", "canaries"}.union(*READ_WITH.values()))
 
 
 def _reads(source, options, where):

@@ -169,7 +169,7 @@ def external_settings(study: dict, cohort: str, block: str) -> dict:
 
 def metric_settings(study: dict, audit: str, label: str) -> dict:
     """What the metrics of an audit's attack depend on, beside its scores."""
-    return {"audit": audit, "label": label}
+    return {"audit": audit, "label": label, "delta": study["audits"][audit]["delta"]}
 
 
 def canonical(settings: dict) -> dict:

@@ -63,11 +63,13 @@ class Canaries(Section):
     """Examples inserted into a population (carlini2022 §VII-B)."""
 
     count: Count = Field(description="How many are inserted.")
-    kind: Literal["mislabelled", "noise", "other"] = Field(
-        "mislabelled", description="Examples with another label, noise, or those of a population."
+    kind: Literal["mislabelled", "noise", "other", "other_relabelled"] = Field(
+        "mislabelled",
+        description="Examples with another label, noise, or those of another population, with their"
+        " labels or with random ones.",
     )
     other: Annotated[dict, "population"] | None = Field(
-        None, description="For the kind of that name, a population whose examples are inserted."
+        None, description="For the kinds of that name, a population whose examples are inserted."
     )
 
 
@@ -177,6 +179,7 @@ class Audit(Section):
     targets: Count | None = Field(
         None, description="How many models are attacked (default: 10, or all if there are fewer)."
     )
+    delta: Share = Field(1e-5, description="The δ at which refuted ε of (ε, δ)-privacy are said.")
     release: Annotated[dict, plugins.RELEASES] = Field(
         {"name": "everything"},
         description="What models give out, target and shadow models alike, with its options.",

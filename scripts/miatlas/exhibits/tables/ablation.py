@@ -9,6 +9,7 @@ from miatlas.exhibits.evidence import Evidence
 from miatlas.exhibits.tables import common
 from miatlas.leakage.levels import Level
 
+READS = ("metrics", "canaries")
 KEYS = {"attack", "name", "group"}
 
 

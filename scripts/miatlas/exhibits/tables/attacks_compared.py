@@ -11,7 +11,7 @@ from miatlas.exhibits.evidence import Evidence, estimate
 from miatlas.exhibits.tables import common
 from miatlas.leakage.levels import Level
 
-READS = ("metrics", "scale", "attacks")
+READS = ("metrics", "scale", "attacks", "canaries")
 YES, NO = "●", "○"
 MARKS = f"{YES} used, {NO} not used."
 
@@ -24,7 +24,7 @@ def tabulate(
     over: Literal["mean", "pooled"] = "mean",
     audit_names: dict = {},
 ):
-    """Return the numbers and the table shown, a row for each attack.
+    """Return the numbers and the table shown, a row for each attack (and for canaries alone).
 
     Columns: a mark for each of `uses.NAMES`, the TPR at each of `levels` and the balanced accuracy
     (and the `auc`), each for every audit, and beside it at the transferred threshold where an audit

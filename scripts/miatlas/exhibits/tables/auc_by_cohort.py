@@ -8,7 +8,7 @@ import pandas as pd
 from miatlas.exhibits.evidence import Evidence, estimate
 from miatlas.exhibits.tables import common
 
-READS = ("metrics", "scale")
+READS = ("metrics", "scale", "canaries")
 ACCURACIES = {"train_accuracy": "Train accuracy", "test_accuracy": "Test accuracy"}
 
 

@@ -9,6 +9,8 @@ from miatlas.exhibits.scored_pairs import by_target_cohort
 from miatlas.exhibits.tables import common
 from miatlas.leakage.levels import Level
 
+READS = ("metrics", "canaries")
+
 
 def tabulate(
     evidence: Evidence,
@@ -21,8 +23,9 @@ def tabulate(
 ):
     """Return the numbers and the table shown, a row for each audit and attack.
 
-    Where there are several audits, each begins with a row that says only its name; `by`
-    target_cohort: those of one target cohort share the rows, and `audit_names` names cohorts.
+    What was measured on canaries alone has rows of its own. Where there are several audits, each
+    begins with a row that says only its name; `by` target_cohort: those of one target cohort share
+    the rows, and `audit_names` names cohorts.
     `levels`: FPRs, of those evaluated; `overall`: balanced accuracy and AUC as well; `over` as in
     `exhibits.estimate`. TPR and balanced accuracy stand at the best threshold in hindsight and,
     where an audit has several targets, beside it at the transferred one. `attrs["notes"]` of the
