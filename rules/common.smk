@@ -136,6 +136,14 @@ def made_of(kind, suffix, distilled):
 
 
 @declared
+def members_of_teachers(wildcards):
+    """The membership of a block's teachers, where students are audited for their members."""
+    if contents.owner(STUDY, wildcards.cohort) == wildcards.cohort:
+        return []
+    return made_of("membership", "h5", distilled=True)(wildcards)
+
+
+@declared
 def at_once(wildcards):
     """The cores that a block is trained on: estimators are fitted several at once."""
     cohort = STUDY["cohorts"][wildcards.cohort]

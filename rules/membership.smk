@@ -28,6 +28,7 @@ rule draw_membership:
         roles=rules.assign_roles.output.roles,
         targets=made_of("membership", "h5", distilled=False),
         like=sized_like,
+        teachers=members_of_teachers,
     output:
         membership=ensure(
             "<results>/cohorts/{cohort}/membership/{block}.h5", non_empty=True

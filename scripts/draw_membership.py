@@ -7,6 +7,7 @@ import numpy as np
 
 from miatlas.designs.base import Draws, Membership
 from miatlas.designs.roles import POOL
+from miatlas.designs.teachers import unseen
 from miatlas.running.logs import logged
 from miatlas.running.store import attributes, read_h5, write_h5
 
@@ -21,11 +22,13 @@ def main(
     settings: dict,
     targets: list[str] = (),
     like: list[str] = (),
+    teachers: list[str] = (),
 ) -> None:
     """Write member and evaluated, both (K, N) bool, with the nominal size of a training set.
 
     The membership of another cohort's blocks: `targets`, for designs that start from it, or
-    `like`, for those that take their size from it.
+    `like`, for those that take their size from it. `teachers`: of those whose members the models
+    are audited for, from their cohort's first on; then trained (K, N) says what models train on.
     """
     role = read_h5(roles, ["role"])["role"]
     pool = np.flatnonzero(role == POOL)
@@ -35,11 +38,17 @@ def main(
     others = [of(files, pool) for files in (targets, like) if files]
     drawn = design.draw(pool, range(*settings["models"]), draws, *others, **options)
     arrays = {}
-    for name in ("member", "evaluated"):
-        arrays[name] = np.zeros((len(drawn.member), len(role)), bool)
-        arrays[name][:, pool] = getattr(drawn, name)
+    if teachers:
+        whose = of(teachers, pool)
+        rows = [rows[slice(*settings["models"])] for rows in (whose.member, whose.evaluated)]
+        drawn, arrays["trained"] = unseen(drawn, Membership(*rows, whose.size))
+    arrays |= {"member": drawn.member, "evaluated": drawn.evaluated}
+    for name, of_pool in arrays.items():
+        arrays[name] = np.zeros((len(of_pool), len(role)), bool)
+        arrays[name][:, pool] = of_pool
     write_h5(membership, arrays, {"size": drawn.size, "settings": settings})
-    print(f"training sets of {arrays['member'].sum(1).tolist()} examples")
+    trained = arrays.get("trained", arrays["member"])
+    print(f"training sets of {trained.sum(1).tolist()} examples")
 
 
 def of(targets: list[str], pool: np.ndarray) -> Membership:
@@ -55,6 +64,7 @@ if __name__ == "__main__":
             roles=snakemake.input.roles,
             targets=list(snakemake.input.get("targets", [])),
             like=list(snakemake.input.get("like", [])),
+            teachers=list(snakemake.input.get("teachers", [])),
             **snakemake.output,
             settings=snakemake.params.settings,
         )

@@ -50,7 +50,8 @@ def main(
     recipe, numbers = settings["recipe"], range(*settings["models"])
     architecture = networks.architecture(recipe["architecture"])
     make = maker(architecture, data, shape, classes, settings)
-    member = read_h5(membership, ["member"])["member"].astype(bool)
+    drawn = read_h5(membership)
+    member = drawn.get("trained", drawn["member"]).astype(bool)
     models = [model(settings, m, row) for m, row in zip(numbers, member, strict=True)]
     where = f"{settings['cohort']} models {numbers[0]}-{numbers[-1]}"
     size = int(attributes(membership)["size"])

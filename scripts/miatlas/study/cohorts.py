@@ -42,6 +42,11 @@ class Teacher(Section):
 
     cohort: str = Field(description="The cohort of the teachers.")
     students: Count = Field(description="How many learn from each of its models.")
+    members_of: Literal["own", "teacher"] = Field(
+        "own",
+        description="Whose members they are audited for: of what the design drew, their own; or the"
+        " teacher's, of whom they then see none.",
+    )
 
 
 class Cohort(Section):

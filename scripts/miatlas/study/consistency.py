@@ -4,7 +4,7 @@ from importlib import import_module
 
 from miatlas.designs.relations import made_for_each_target
 from miatlas.study import audit_cohorts, demands, example_kinds, plugins, releases
-from miatlas.study.contents import kept, made_of, maker
+from miatlas.study.contents import as_attacked, kept, made_of, maker, owner
 from miatlas.study.plugins import one_of
 
 DEFAULT_TARGETS = 10
@@ -71,6 +71,11 @@ def _check_made_of(study, cohort, where):
     if cohort["teacher"] and cohort["design"].get("of"):
         raise ValueError(f"{where}: a cohort is either distilled or retrained, not both")
     original, k = study["cohorts"][other], made_for_each_target(cohort)
+    if k > 1 and cohort["teacher"] and cohort["teacher"]["members_of"] == "teacher":
+        raise ValueError(
+            f"{where}.teacher.students: {k}, but of students that are audited for their teacher's"
+            " members there is one each: another would know them"
+        )
     if made_of(original):
         raise ValueError(f"{key}: {other} is itself made of another cohort")
     if cohort["models"] % k or cohort["models"] // k > original["models"]:
@@ -99,11 +104,8 @@ def _check_audit(study, audit, where):
             one_of(audit[side], list(study["cohorts"]), f"{where}.{side}")
     for label in audit["attacks"]:
         one_of(label, list(study["attacks"]), f"{where}.attacks")
-    cohorts = {
-        side: study["cohorts"][audit[side]]
-        for side in ("target", "shadow", "reference")
-        if audit[side]
-    }
+    named = {side: audit[side] for side in ("target", "shadow", "reference") if audit[side]}
+    cohorts = {side: as_attacked(study, name) for side, name in named.items()}
     target = cohorts["target"]
     if "models" in target:
         audit["targets"] = audit["targets"] or min(DEFAULT_TARGETS, target["models"])
@@ -116,6 +118,10 @@ def _check_audit(study, audit, where):
         if audit[side] not in (None, audit["target"]):
             if maker(study, audit[side]) == maker(study, audit["target"]):
                 raise ValueError(f"{where}.{side}: {audit[side]} asks the targets' own models")
+            if owner(study, audit[side]) == owner(study, audit["target"]):
+                raise ValueError(
+                    f"{where}.{side}: the members of {audit[side]} are the targets' own"
+                )
             _check_beside(audit, cohorts, side, f"{where}.{side}")
     known = audit_cohorts.known(cohorts, study["populations"])
     for label in audit["attacks"]:

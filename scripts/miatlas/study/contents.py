@@ -29,6 +29,20 @@ def maker(study: dict, cohort: str) -> str:
     return study["cohorts"][cohort].get("models_of") or cohort
 
 
+def owner(study: dict, cohort: str) -> str:
+    """Return the cohort whose members a cohort is audited for: its own maker, or its teachers."""
+    teacher = study["cohorts"][cohort].get("teacher") or {"members_of": "own"}
+    return teacher["cohort"] if teacher["members_of"] == "teacher" else maker(study, cohort)
+
+
+def as_attacked(study: dict, cohort: str) -> dict:
+    """Return a cohort's entry; with the design of its teachers, where members are theirs."""
+    entry = study["cohorts"][cohort]
+    if owner(study, cohort) in (cohort, entry.get("models_of")):
+        return entry
+    return entry | {"design": study["cohorts"][owner(study, cohort)]["design"], "teacher": None}
+
+
 def made_of(cohort: dict) -> str | None:
     """Return the cohort that another one is made of: its teachers, or the targets retrained."""
     if cohort.get("teacher"):

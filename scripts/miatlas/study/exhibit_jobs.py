@@ -5,6 +5,7 @@ from pathlib import Path
 from miatlas.designs.relations import made_for_each_target
 from miatlas.study import releases
 from miatlas.study.attack_modules import called
+from miatlas.study.contents import owner
 from miatlas.study.jobs import code_of
 
 
@@ -120,6 +121,8 @@ def described(study: dict, cohort: str) -> str:
     made = f", design {entry['design']['name']}"
     if "weights" in entry:
         made = f", released as {', '.join(Path(file).name for file in entry['weights'][:3])}"
+    if owner(study, cohort) not in (cohort, entry["models_of"]):
+        made += f", members of their teachers in {owner(study, cohort)}"
     return (
         f"{entry['models']} models{whose} of recipe {entry['recipe']} on {entry['population']}"
         f"{made}, queries per example: {entry['queries']['count']}"

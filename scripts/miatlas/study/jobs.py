@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from miatlas.designs.relations import made_for_each_target
 from miatlas.running.plugins import is_file
 from miatlas.study import releases
+from miatlas.study.contents import as_attacked, maker, owner
 from miatlas.study.stand_ins import stand_ins
 
 
@@ -77,6 +78,7 @@ def membership_settings(study: dict, cohort: str, block: str) -> dict:
         "population": entry["population"],
         "design": entry["design"],
         "models": models(study, cohort, block),
+        **({} if owner(study, cohort) == cohort else {"members_of": owner(study, cohort)}),
     }
 
 
@@ -128,8 +130,10 @@ def probe_settings(study: dict, cohort: str, probe: str, block: str) -> dict:
 def score_settings(study: dict, audit: str, label: str) -> dict:
     """What the scores of an audit's attack depend on."""
     entry = study["audits"][audit]
-    designs = [study["cohorts"][entry[s]].get("design", {"name": ""}) for s in ("target", "shadow")]
+    sides = [as_attacked(study, entry[side]) for side in ("target", "shadow")]
+    designs = [side.get("design", {"name": ""}) for side in sides]
     design, shadow = designs[0]["name"], designs[1]
+    taught = owner(study, entry["shadow"]) != maker(study, entry["shadow"])
     others = stand_ins(study, audit, label)
     return {
         "seed": study["seed"],
@@ -141,7 +145,7 @@ def score_settings(study: dict, audit: str, label: str) -> dict:
         "design": design,
         "group": designs[0].get("group"),
         "per_target": per_target(study, audit),
-        "leave_one_out": shadow["name"] == "leave_one_out",
+        "leave_one_out": shadow["name"] == "leave_one_out" or taught,
         "targets": entry["targets"],
         **({"stand_ins": others} if others else {}),
         **releases.said(entry["release"]),
@@ -152,7 +156,8 @@ def score_settings(study: dict, audit: str, label: str) -> dict:
 def per_target(study: dict, audit: str) -> dict[str, int]:
     """How many models of an audit's cohorts were made for each target, where they were."""
     entry = study["audits"][audit]
-    sides = {side: study["cohorts"][entry[side]] for side in ("shadow", "reference") if entry[side]}
+    named = {side: entry[side] for side in ("shadow", "reference") if entry[side]}
+    sides = {side: as_attacked(study, name) for side, name in named.items()}
     made = {side: made_for_each_target(cohort) for side, cohort in sides.items()}
     return {side: k for side, k in made.items() if k and entry[side] != entry["target"]}
 

@@ -2,6 +2,7 @@
 
 from miatlas.designs.relations import made_for_each_target
 from miatlas.study import audit_cohorts, demands
+from miatlas.study.contents import as_attacked
 
 
 def stand_ins(study: dict, audit: str, label: str) -> dict | None:
@@ -13,7 +14,8 @@ def stand_ins(study: dict, audit: str, label: str) -> dict | None:
     entry = study["audits"][audit]
     if entry["target"] == entry["shadow"] or (entry["targets"] or 1) > 1:
         return None
-    sides = {side: study["cohorts"][entry[side]] for side in ("shadow", "reference") if entry[side]}
+    named = {side: entry[side] for side in ("shadow", "reference") if entry[side]}
+    sides = {side: as_attacked(study, name) for side, name in named.items()}
     attack, design = study["attacks"][label], sides["shadow"].get("design", {"name": ""})
     known = audit_cohorts.known({**sides, "target": sides["shadow"]}, study["populations"])
     why = _made_for_it(sides) or _unasked(attack) or demands.complaint(attack, known, same=True)
