@@ -331,7 +331,7 @@ def test_what_else_lies_in_a_file_is_not_read(tmp_path, strange, capsys):
     with h5py.File(path, "a") as file:
         strange(file, "note")
     found = accept(path)
-    assert set(found) == {"member", "labels", "phi", "logits", "role", "evaluated"}
+    assert set(found) == {"member", "labels", "phi", "logits", "role", "canary", "evaluated"}
     assert (found["phi"] == given["phi"]).all()
     assert "mine.h5: not read: " in (said := capsys.readouterr().out)
     assert "note" in said

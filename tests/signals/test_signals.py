@@ -219,7 +219,8 @@ def test_a_model_that_diverged_is_named_when_it_is_asked(tmp_path, monkeypatch):
     monkeypatch.setattr(query_models, "load", lambda *_: (models, x, labels, True))
     facts = {"population": "p", "digest": "", "class_names": []}
     masks = {"member": np.ones((3, 40), bool), "evaluated": np.ones((3, 40), bool)}
-    write_h5(tmp_path / "given.h5", masks | {"role": np.zeros(40, np.uint8)}, facts)
+    alike = {"role": np.zeros(40, np.uint8), "canary": np.zeros(40, bool)}
+    write_h5(tmp_path / "given.h5", masks | alike, facts)
     given = dict.fromkeys(("population", "roles", "membership", "weights"), tmp_path / "given.h5")
     settings = {"cohort": "mine", "models": [8, 11], "engine": "auto", "queries": ONE}
     with pytest.raises(ValueError, match="cohort mine: model 9 probably diverged"):

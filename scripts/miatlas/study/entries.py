@@ -59,6 +59,7 @@ def recipe(given, where: str) -> dict:
         "augmentation": plugins.AUGMENTATIONS,
     }
     entry |= {key: named_plugin(entry[key], kind, f"{where}.{key}") for key, kind in kinds.items()}
+    _check_draws(entry, where)
     name = entry["architecture"]["name"]
     source = plugins.ARCHITECTURES.source(name)
     own = plugins.is_file(name) and "train" in functions(source)
@@ -75,6 +76,16 @@ def recipe(given, where: str) -> dict:
             )
         )
     return entry
+
+
+def _check_draws(entry, where):
+    """What is drawn in training is a model's own: in a stack, dropout's would be the stack's."""
+    if entry["architecture"].get("dropout") and entry["engine"] == "stacked":
+        raise ValueError(
+            f"{where}.engine: networks with dropout are trained one by one: 'auto' or 'one_by_one'"
+        )
+    if entry["mixup"] and entry.get("privacy"):
+        raise ValueError(f"{where}.mixup: mixed examples have no gradients of their own to clip")
 
 
 def cohort(given, where: str) -> dict:

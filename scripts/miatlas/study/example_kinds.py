@@ -39,6 +39,8 @@ def _misread(population, recipe, queries):
     if given != reads if reads else given == TEXT:
         what = f"reads nothing but {reads}" if reads else "reads no text"
         return f"recipe: {name} {what}, and examples of {population['source']} are {given}"
+    if given == TEXT and recipe["mixup"]:
+        return f"recipe: mixup mixes numbers, and examples of {population['source']} are words"
     if given == TEXT and recipe["architecture"]["vocabulary"] < population["options"]["vocabulary"]:
         return (
             f"recipe: architecture.vocabulary is {recipe['architecture']['vocabulary']}, but the"

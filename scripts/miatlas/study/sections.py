@@ -131,6 +131,11 @@ class Recipe(Section):
         {"name": "none"}, description="How training images are moved, with its options."
     )
     label_smoothing: Share = Field(0.0, description="The weight of the uniform distribution.")
+    mixup: Annotated[float, positive] | None = Field(
+        None,
+        description="Train on means of two examples and their labels, of weights from Beta(mixup,"
+        " mixup) (default: on examples as they are).",
+    )
     gradient_clip: Annotated[float, positive] | None = Field(
         None, description="The largest norm of a gradient (default: any)."
     )

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from miatlas.training import augmentation
+from miatlas.training.mixup import Mixup
 
 
 @dataclass
@@ -41,7 +42,8 @@ class Model:
 class Batches:
     """Each model's own batches: x (K, B, ...) augmented and y, `steps` of them an epoch.
 
-    y (K, B) are labels, or (K, B, C) the teachers' answers about the untouched examples.
+    y (K, B) are labels, or (K, B, C) the teachers' answers about the untouched examples; with
+    `mixup` both are mixed, (K, B, C).
 
     An epoch is ceil(size / batch_size) full batches, drawn from each model's endless sequence of
     permutations of its examples; `size` is the nominal number of training examples.
@@ -62,6 +64,10 @@ class Batches:
         if models[0].teacher is not None:
             teachers = [model.teacher for model in models]
             self.teachers = torch.tensor(teachers, device=data.x.device)
+        self.mixed = lambda x, y: (x, y)
+        if recipe.get("mixup"):
+            seeds = [model.augmentation_seed for model in models]
+            self.mixed = Mixup(seeds, recipe["mixup"], int(data.labels.max()) + 1)
         self.taken = 0  # examples that each model has drawn so far
         if self.kind == augmentation.ALTERNATING:
             first = [torch.rand(len(data.x), generator=g) < 0.5 for g in self.generators]
@@ -79,7 +85,7 @@ class Batches:
             part = {name: drawn[:, now].flatten(0, 1) for name, drawn in draws.items()}
             chosen = self.data.x.index_select(0, index.flatten())  # several times as fast as x[...]
             x = augmentation.apply(chosen, part)  # (K B, ...)
-            yield x.unflatten(0, index.shape), self._y(index)
+            yield self.mixed(x.unflatten(0, index.shape), self._y(index))
 
     def _y(self, index):
         if self.teachers is None:

@@ -26,7 +26,8 @@ def stack_size(architecture, make, recipe: dict, x: torch.Tensor, models: int) -
     engine = recipe["engine"]
     if engine == "stacked" and not architecture.STACKABLE:
         raise ValueError(f"engine: {architecture.__name__} cannot be stacked; use one_by_one")
-    if engine == "one_by_one" or not architecture.STACKABLE or recipe["epochs"] is None:
+    draws = recipe.get("architecture", {}).get("dropout")  # a stack's, not a model's own
+    if engine == "one_by_one" or not architecture.STACKABLE or recipe["epochs"] is None or draws:
         return 1
     if engine == "stacked":
         return models

@@ -151,6 +151,11 @@ def resized(size: int | None) -> list[nn.Module]:
     return [Resized(size)] if size else []
 
 
+def dropped(share: float) -> list[nn.Module]:
+    """Return the layer that leaves out a share of its inputs in training, none for 0."""
+    return [nn.Dropout(share)] if share else []
+
+
 def pooled(*layers: nn.Module) -> nn.Sequential:
     """Return the layers followed by the mean over all positions: (B, C, H, W) -> (B, d)."""
     return nn.Sequential(*layers, Mean())

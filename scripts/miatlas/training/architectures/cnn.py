@@ -17,8 +17,14 @@ from typing import Annotated, Literal
 
 from torch import nn
 
-from miatlas.options import positive
-from miatlas.training.architectures.base import Network, PooledConvolution, channels, pooled
+from miatlas.options import between, positive
+from miatlas.training.architectures.base import (
+    Network,
+    PooledConvolution,
+    channels,
+    dropped,
+    pooled,
+)
 
 STACKABLE = True
 INPUTS = "images"
@@ -31,20 +37,25 @@ def build(
     filters: Annotated[int, positive] = 32,
     stages: Annotated[int, positive] = 3,
     layout: Literal["light", "carlini2022"] = "light",
+    dropout: Annotated[float, between(0, 0.99)] = 0.0,
 ) -> nn.Module:
-    """Return the network for images of at least 2^stages pixels a side (8 by default)."""
+    """Return the network for images of at least 2^stages pixels a side (8 by default).
+
+    `dropout`: the share of the head's inputs that a training step leaves out.
+    """
     colours = channels("cnn", shape, 2**stages)
     doubling = [filters << stage for stage in range(stages + 1)]
     if layout == "light":
         layers = []
         for before, after in pairwise([colours, *doubling[:-1]]):
             layers += [_convolution(before, after, PooledConvolution), nn.ReLU()]
-        return Network(nn.Sequential(*layers, nn.Flatten()), shape, classes)
+        body = nn.Sequential(*layers, nn.Flatten(), *dropped(dropout))
+        return Network(body, shape, classes)
     layers = [_convolution(colours, filters), nn.LeakyReLU()]
     for before, after in pairwise(doubling):
         layers += [_convolution(before, before), nn.LeakyReLU()]
         layers += [_convolution(before, after, PooledConvolution), nn.LeakyReLU()]
-    return Network(pooled(*layers), shape, classes)
+    return Network(nn.Sequential(*pooled(*layers), *dropped(dropout)), shape, classes)
 
 
 def _convolution(before, after, kind=nn.Conv2d):

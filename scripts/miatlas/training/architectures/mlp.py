@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from torch import nn
 
-from miatlas.options import positive
-from miatlas.training.architectures.base import Network
+from miatlas.options import between, positive
+from miatlas.training.architectures.base import Network, dropped
 
 STACKABLE = True
 
@@ -18,10 +18,14 @@ def build(
     *,
     widths: list[Annotated[int, positive]] = [128],
     activation: Literal["relu", "tanh"] = "relu",
+    dropout: Annotated[float, between(0, 0.99)] = 0.0,
 ) -> nn.Module:
-    """Return hidden layers of these widths on the flattened input; none: logistic regression."""
+    """Return hidden layers of these widths on the flattened input; none: logistic regression.
+
+    `dropout`: the share of every hidden layer's outputs that a training step leaves out.
+    """
     nonlinear = {"relu": nn.ReLU, "tanh": nn.Tanh}[activation]
     layers = [nn.Flatten()]
     for before, after in pairwise([prod(shape), *widths]):
-        layers += [nn.Linear(before, after), nonlinear()]
+        layers += [nn.Linear(before, after), nonlinear(), *dropped(dropout)]
     return Network(nn.Sequential(*layers), shape, classes)
