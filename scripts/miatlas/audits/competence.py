@@ -1,7 +1,7 @@
 """Whether targets have learned anything at all: one that has not has nothing to leak."""
 
 import numpy as np
-from scipy.stats import binom
+from scipy.special import bdtrc
 
 from miatlas.audits.audit import Audit
 
@@ -24,7 +24,7 @@ def at_chance(audit: Audit) -> list[int]:
     if np.count_nonzero(classes) < 2 or (len(classes) > 2 and not _has_logits(audit)):
         return []
     hits = (right & member).sum(axis=1)
-    by_chance = binom.sf(hits - 1, member.sum(axis=1), classes.max() / len(labels))
+    by_chance = bdtrc(hits - 1, member.sum(axis=1), classes.max() / len(labels))  # Pr[X >= hits]
     return audit.targets[by_chance > LEVEL].tolist()
 
 

@@ -1,7 +1,6 @@
 """The means and deviations by which a population's examples are standardised for the models."""
 
 import numpy as np
-from sklearn.preprocessing import StandardScaler
 
 from miatlas.populations.base import Population
 
@@ -18,6 +17,8 @@ def moments(population: Population, standardise: str) -> tuple[np.ndarray, np.nd
     scaled = population.x / np.float32(population.scale)
     if scaled.ndim == 4:
         return scaled.mean((0, 2, 3), dtype=np.float64), scaled.std((0, 2, 3), dtype=np.float64)
+    from sklearn.preprocessing import StandardScaler  # half of what reading images takes
+
     fitted = StandardScaler().fit(scaled[~population.test])
     kept = np.zeros(scaled.shape[1], bool)
     if standardise == "numeric":

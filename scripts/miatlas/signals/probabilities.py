@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from miatlas.running.store import SLICE
 from miatlas.signals.answers import slices
@@ -82,8 +81,10 @@ def _of_npz(path):
 
 
 def _of_csv(path):
+    from pandas import read_csv  # not what every job that asks models should wait for
+
     try:
-        table = pd.read_csv(path)
+        table = read_csv(path)
     except (ValueError, OSError) as error:  # pandas' own errors are ValueErrors
         raise ValueError(f"{path}: not a readable table: {error}") from None
     missing = [name for name in KEYS if name not in table]

@@ -1,9 +1,7 @@
 """How right a model is on those that it was trained on and on the others, and whether by chance."""
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
-from scipy.special import logsumexp
-from scipy.stats import binom
+from scipy.special import bdtrc, logsumexp
 
 ERROR = 1e-3  # how often an answer that knows nothing may pass as one that does
 
@@ -34,7 +32,7 @@ def at_chance(answers: np.ndarray, labels: np.ndarray) -> float | None:
     classes = int(max(answers.max(), labels.max())) + 1
     shares = [np.bincount(each, minlength=classes) / len(labels) for each in (answers, labels)]
     chance, right = float(shares[0] @ shares[1]), int((answers == labels).sum())
-    return None if binom.sf(right - 1, len(labels), chance) < ERROR else chance
+    return None if bdtrc(right - 1, len(labels), chance) < ERROR else chance
 
 
 def other_order(answers: np.ndarray, labels: np.ndarray) -> dict[int, int] | None:
@@ -42,6 +40,8 @@ def other_order(answers: np.ndarray, labels: np.ndarray) -> dict[int, int] | Non
 
     That is the permutation with the most right answers; None unless it makes most of them right.
     """
+    from scipy.optimize import linear_sum_assignment  # which takes a second, and few jobs need
+
     classes = int(max(answers.max(), labels.max())) + 1
     counts = np.zeros((classes, classes), int)
     np.add.at(counts, (labels, answers), 1)
