@@ -48,6 +48,12 @@ VARIANTS = {
     "confidence": [{"queries": 2}], "logit": [{"queries": 2}],
     "lira_cv": [{"prior": 0.0}], "lira_tlc": [{"prior": 0.0}],
     "lira_ds": [{"threshold": "adaptive"}, {"level": 0.5, "smoothing": 0.1}],
+    "base": [{"mode": "offline"}, {"temperature": 1.0}, {"mode": "offline", "temperature": 1.0}],
+    "moderated_lira": [
+        {"law": "normal"}, {"queries": 1}, {"prior_freedom": 0.0}, {"prior_freedom": "infinite"},
+        {"prior_freedom": 3.0}, {"statistic": "loss"}, {"statistic": "hinge"},
+    ],
+    "rapid": [{"maximum": 300}, {"epochs": 5}],
     "watson": [{"statistic": "logit"}], "sablayrolles": [{"statistic": "logit"}],
     "class_threshold": [{"rule": "scale"}],
     "shokri": [{"classifier": "linear"}, {"vectors": "sorted"}, {"maximum": 60}],

@@ -56,7 +56,8 @@ class Attack:
     pass over the signals serves all targets; otherwise each target that needs a fit has its own.
 
     in_order: conditions on the options, one of which makes the first models of a cohort an
-    example's references, not any by lot. shadow: which kind of cohort the shadow models must be.
+    example's references, not any by lot. shadow: which kind of cohort the shadow models must be; of
+    `several` training sets: what one has trained on, others have not.
     answer: the least that models must answer: confidences, or the likeliest label alone.
     hardness: what the answers of other models tell it about how hard a guess is, of each class or
     of each example (carlini2022 Table I).
@@ -72,7 +73,7 @@ class Attack:
     learns: bool = False
     shares_pass: bool = False
     in_order: tuple[Mapping[str, Any], ...] = ()
-    shadow: Literal["any", "distilled", "leave_one_out"] = "any"
+    shadow: Literal["any", "distilled", "leave_one_out", "several"] = "any"
     answer: Literal["confidences", "label"] = "confidences"
     hardness: Literal["none", "class", "example"] = "none"
 

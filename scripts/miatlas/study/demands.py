@@ -47,6 +47,8 @@ def _relation(attack, names, cohorts, same):
         return " needs a shadow cohort distilled from the targets (teacher)"
     if kind == "leave_one_out" and _design(shadow) != "leave_one_out":
         return " needs a shadow cohort of the design leave_one_out"
+    if kind == "several" and not same and _design(shadow) == "six_way" and not shadow["teacher"]:
+        return " needs shadow models of several training sets, and those of six_way share one"
     return None
 
 
@@ -140,7 +142,8 @@ def group_of(cohort: dict) -> int | None:
 def _least(attack):
     """Return how many references of a kind a law takes: a variance, or one without a prior, two."""
     options = attack["options"]
-    variance = "variance" in options and not options.get("preset")
+    fits = {"variance", "prior_freedom"} & options.keys()
+    variance = fits and not options.get("preset")
     return 2 if variance or options.get("prior") == 0 else 1
 
 
