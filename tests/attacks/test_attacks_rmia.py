@@ -8,8 +8,9 @@ import pytest
 from fits import fitted, scored
 
 from miatlas import options
-from miatlas.attacks import rmia
-from miatlas.attacks.shared import likelihoods
+from miatlas.attacks import base, rmia
+from miatlas.attacks.shared import classifiers, likelihoods
+from miatlas.signals.statistics import logit_scaled_confidence
 from miatlas.study.checking import checked
 
 SOURCE = Path(rmia.__file__)
@@ -67,24 +68,37 @@ def slow(data, **given):
     """All pairs, with p(x) model by model."""
     chosen = checked(given, DECLARED, "rmia")
 
-    def ratio(i, part):
+    def ratio(i, part, query=0):
         y = data["held_out_labels" if part else "labels"][i]
-        p = [slow_confidence(z[i], y, chosen) for z in data[f"refs_{part}logits"]]
+        of = lambda z: z[i] if z.ndim == 2 else z[i, query]  # noqa: E731
+        p = [slow_confidence(of(z), y, chosen) for z in data[f"refs_{part}logits"]]
         ins, outs = [], list(range(len(p)))
         if not part:
             ins, outs = (np.flatnonzero(data[f"refs_{kind}"][:, i]) for kind in ("in", "out"))
         if chosen["mode"] == "offline":
-            p_x = ((1 + chosen["a"]) * np.mean([p[m] for m in outs]) + 1 - chosen["a"]) / 2
+            p_x = ((1 + chosen["a"]) * mean(p, outs) + 1 - chosen["a"]) / 2
         else:
-            p_x = np.mean([p[m] for m in [*ins, *outs]])
-        return slow_confidence(data[f"target_{part}logits"][i], y, chosen) / p_x
+            p_x = np.mean([mean(p, kind) for kind in (ins, outs) if len(kind)])
+        return slow_confidence(of(data[f"target_{part}logits"]), y, chosen) / p_x
+
+    def mean(p, models):
+        values = sorted(p[m] for m in models)
+        while len(values) > 2 and len(models) - len(values) < 2 * int(chosen["trim"] * len(models)):
+            values = values[1:-1]
+        return np.mean(values)
 
     x = [ratio(i, "") for i in range(len(data["labels"]))]
+    queries = range(chosen["queries"])
+    each = [[ratio(i, "", q) for q in queries] for i in range(len(data["labels"]))]
     held_out = [ratio(i, "held_out_") for i in range(len(data["held_out_labels"]))]
     scores = []
-    for i, own in enumerate(x):
+    for i, own in enumerate(each):
         z = [*x[:i], *x[i + 1 :]] if chosen["population"] == "all" else held_out
-        scores.append(np.mean([own / other >= chosen["gamma"] for other in z]))
+        if chosen["score"] == "log_ratio":
+            scores.append(np.mean([np.log(own[0] / other) for other in z]))
+            continue
+        votes = [sum(one / other >= chosen["gamma"] for one in own) for other in z]
+        scores.append(np.mean([2 * vote > len(own) for vote in votes]))
     return np.array(scores)
 
 
@@ -96,6 +110,7 @@ def slow(data, **given):
         {}, {"temperature": 1.0}, {"temperature": 1, "gamma": 1}, {"gamma": 0.5},
         {"a": 0.0, "gamma": 1.2}, {"a": 1, "gamma": 1.2}, {"statistic": "taylor_soft_margin"},
         {"statistic": "taylor_soft_margin", "order": 2, "margin": 0.0, "temperature": 1.0},
+        {"trim": 0.3, "gamma": 1.2}, {"trim": 0.5, "temperature": 1.0}, {"score": "log_ratio"},
     ],
 )  # fmt: skip
 def test_sorted_is_all_pairs(mode, population, given):
@@ -106,6 +121,73 @@ def test_sorted_is_all_pairs(mode, population, given):
         assert len(set(expected)) > 3
         assert run(a, **given) == pytest.approx(expected, abs=1e-12)
         assert np.array_equal(run(a, pieces=6, **given), run(a, **given))
+
+
+@pytest.mark.parametrize("population", ["held_out", "all"])
+@pytest.mark.parametrize("queries", [1, 2, 3, 4])
+@pytest.mark.parametrize("given", [{}, {"temperature": 1.0}, {"mode": "offline", "gamma": 1.0}])
+def test_more_than_half_of_the_queries_decide_each_pair(population, queries, given):
+    a, draws = arrays(), np.random.default_rng(5)
+    for name, signal in (("target_logits", (40, 4, 3)), ("refs_logits", (10, 40, 4, 3))):
+        a[name] = (2 * draws.normal(size=signal)).astype(np.float32)
+        phi = [[a[name][..., q, :]] for q in range(4)]
+        a[name.replace("logits", "phi")] = np.stack(
+            [logit_scaled_confidence(one[0], a["labels"]) for one in phi], axis=-1
+        )
+    held_out = [n for n in a if "held_out" in n and n.endswith("logits")]
+    a |= {name: a[name][..., None, :] for name in held_out}
+    given = given | {"population": population, "queries": queries}
+    expected = slow(a | {name: a[name][..., 0, :] for name in held_out}, **given)
+    assert run(a, pieces=3, **given) == pytest.approx(expected, abs=1e-12)
+
+
+def test_queries_that_are_not_there_are_refused():
+    with pytest.raises(ValueError, match=r"queries is 2.* hold 1"):
+        run(arrays(), queries=2)
+
+
+def test_the_tuned_slope_is_the_one_of_the_largest_auc_among_the_references():
+    """Each reference judged by the others, with one loop over members and others at each slope."""
+    a = arrays(n=60, models=8)
+    a["refs_logits"] = a["refs_logits"] + a["refs_in"][..., None] * np.eye(3)[a["labels"]] * 1.5
+    a["refs_phi"] = logit_scaled_confidence(a["refs_logits"], a["labels"])[..., None]
+    a["refs_out"] = ~a["refs_in"]
+    for temperature in (1.0, 2.0):
+        given = {"mode": "offline", "temperature": temperature}
+        chosen = checked(given, DECLARED, "rmia")
+        p = np.array([[slow_confidence(z[i], a["labels"][i], chosen) for i in range(60)]
+                      for z in a["refs_logits"]])  # fmt: skip
+        rank = classifiers.ranks(a["examples"], p[..., None])
+        pairs = {"in": [], "out": []}
+        for i in range(60):
+            outs = np.flatnonzero(a["refs_out"][:, i])
+            for m in range(8):
+                kind = "out" if m in outs else "in"
+                spared = m if m in outs else min(outs, key=lambda o, i=i: rank[o, i])
+                pairs[kind].append((p[m, i], np.mean([p[o, i] for o in outs if o != spared])))
+        fewest = min(map(len, pairs.values()))
+        areas = []
+        for slope in np.linspace(0, 1, 11):
+            sides = [
+                [own / (((1 + slope) * out + 1 - slope) / 2) for own, out in pairs[kind]]
+                for kind in ("in", "out")
+            ]
+            areas.append(np.mean([[x > y for y in sides[1]] for x in sides[0]]))
+        fit = fitted(rmia, [a], checked(given | {"tuned": True}, DECLARED, "rmia"))["fitted"]
+        assert fit["a"] in np.linspace(0, 1, 11)
+        assert max(areas) - areas[round(10 * fit["a"])] < 0.01  # of a sample: equally many of each
+        assert fewest > 100
+        expected = run(a, **given, a=fit["a"])
+        assert run(a, pieces=4, **given, tuned=True) == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_log_ratio_orders_as_base_does():
+    a = arrays(n=60)
+    found = run(a, score="log_ratio")
+    plain = base.score(a["refs_out"], a["refs_in"], target_logits=a["target_logits"],
+                       refs_logits=a["refs_logits"], labels=a["labels"])  # fmt: skip
+    assert np.array_equal(np.argsort(found), np.argsort(plain))
+    assert np.ptp(found - plain) < 1e-12
 
 
 def test_x_is_never_its_own_z():
@@ -151,7 +233,8 @@ def test_needs_name_what_is_read():
         ("gamma", 0, "positive"), ("gamma", -2.0, "positive"), ("a", 1.1, r"\[0, 1\]"),
         ("a", -0.1, r"\[0, 1\]"), ("temperature", 0.0, "positive"), ("order", 3, "2, 4, 6, 8"),
         ("population", "test", "held_out, all"), ("mode", "both", "online, offline"),
-        ("statistic", "hinge", "softmax"),
+        ("statistic", "hinge", "softmax"), ("queries", 0, "positive"),
+        ("trim", 0.6, r"\[0, 0.5\]"), ("score", "sum", "share, log_ratio"),
     ],
 )  # fmt: skip
 def test_wrong_options_are_refused(name, value, complaint):

@@ -6,6 +6,7 @@ import numpy as np
 
 from miatlas.attacks.shared import classifiers, perceptron
 from miatlas.attacks.shared.gaussian import among
+from miatlas.attacks.shared.stand_ins import means_of_others
 from miatlas.audits.attack import Attack, reads
 from miatlas.options import positive
 from miatlas.signals.statistics import loss_from_phi
@@ -55,7 +56,9 @@ def fit(lessons, *, maximum, epochs) -> perceptron.Perceptron:
     sample = classifiers.Sample(maximum, np.asarray)
     for lesson in lessons:
         rank = classifiers.ranks(lesson.examples, lesson.refs_phi[..., :1])
-        features, known = of_shadow_models(lesson, rank)
+        losses = loss_from_phi(lesson.refs_phi[..., 0])
+        means, known = means_of_others(losses, lesson.refs_out, rank)
+        features = np.stack([losses, losses - means], axis=-1)
         for kind, mask in (("in", lesson.refs_in), ("out", lesson.refs_out)):
             sample.add(kind, features[mask & known], rank[mask & known])
     if not (sample.size("in") and sample.size("out")):
@@ -63,19 +66,3 @@ def fit(lessons, *, maximum, epochs) -> perceptron.Perceptron:
     pair = sample.pair("in", "out")
     is_member = np.repeat([True, False], [len(pair[0]), len(pair[1])])
     return perceptron.train(np.concatenate(pair), is_member, WIDTHS, epochs)
-
-
-def of_shadow_models(lesson, rank) -> tuple[np.ndarray, np.ndarray]:
-    """Return the features (R, n, 2) of every shadow model in the target's place, and which exist.
-
-    An OUT model is none of its own OUT references. An IN model does without one too, the one of
-    lowest rank: the two means have equally many losses, and nothing but the training tells them
-    apart. They do not exist where there are fewer than two OUT references.
-    """
-    outs, losses = lesson.refs_out, loss_from_phi(lesson.refs_phi[..., 0])
-    total = np.sort(np.where(outs, losses, 0.0), axis=0).sum(axis=0)  # in any order of the models
-    lowest = np.where(outs, rank, np.uint64(2**64 - 1)).argmin(axis=0)
-    spared = np.take_along_axis(losses, lowest[None], axis=0)
-    count = outs.sum(axis=0)
-    means = (total - np.where(outs, losses, spared)) / np.maximum(count - 1, 1)
-    return np.stack([losses, losses - means], axis=-1), np.broadcast_to(count > 1, outs.shape)

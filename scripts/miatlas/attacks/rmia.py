@@ -4,21 +4,22 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from miatlas.attacks.shared.gaussian import among
-from miatlas.attacks.shared.likelihoods import of_true_label, untouched
+from miatlas.attacks.shared import reference_ratio as lr
 from miatlas.audits.attack import Attack, Not, reads
 from miatlas.options import between, positive
 
 PHI = {"statistic": "softmax", "temperature": 1}  # is a function of phi, unlike any other
 LOGITS = ({"statistic": Not("softmax")}, {"temperature": Not(1)})
+TUNED = {"mode": "offline", "tuned": True}
 
 
-def signals(population: str, phi: str, logits: str) -> list:
-    """Return what is read of the signals for a kind of population: phi, or logits and labels."""
-    others = [reads(*logits.split(), population=population, **when) for when in LOGITS]
-    return [reads(*phi.split(), population=population, **PHI), *others]
+def signals(phi: str, logits: str, **when) -> list:
+    """Return what is read of the signals under a condition: phi, or logits and labels."""
+    others = [reads(*logits.split(), **when, **each) for each in LOGITS]
+    return [reads(*phi.split(), **when, **PHI), *others]
 
 
+ABOUT_X = "target_phi refs_phi", "target_logits refs_logits labels"
 ATTACK = Attack(
     title="RMIA",
     authors="Zarifzadeh et al.",
@@ -28,22 +29,22 @@ ATTACK = Attack(
         reads("examples", population="all"),
         reads("refs_out", population="held_out"),
         reads("refs_in", population="held_out", mode="online"),
-        *signals("held_out", "target_phi refs_phi", "target_logits refs_logits labels"),
+        *signals(*ABOUT_X, population="held_out"),
     ],
     fit=[
         reads("examples", "refs_out", population="all"),
         reads("refs_in", population="all", mode="online"),
-        *signals("all", "target_phi refs_phi", "target_logits refs_logits labels"),
+        reads("examples", "refs_in", "refs_out", **TUNED),
+        *signals(*ABOUT_X, population="all"),
+        *signals("refs_phi", "refs_logits labels", **TUNED),
         *signals(
-            "held_out",
             "target_held_out_phi refs_held_out_phi",
             "target_held_out_logits refs_held_out_logits held_out_labels",
+            population="held_out",
         ),
     ],
     hardness="example",
 )
-
-LEAST = np.finfo(np.float64).tiny  # of p(x), so that 0 / 0 is 0
 
 
 def score(
@@ -52,8 +53,12 @@ def score(
     *,
     mode: Literal["online", "offline"] = "online",
     population: Literal["held_out", "all"] = "held_out",
+    score: Literal["share", "log_ratio"] = "share",
     gamma: Annotated[float, positive] = 2.0,
     a: Annotated[float, between(0, 1)] = 0.3,
+    tuned: bool = False,
+    queries: Annotated[int, positive] = 1,
+    trim: Annotated[float, between(0, 0.5)] = 0.0,
     statistic: Literal["softmax", "taylor_soft_margin"] = "softmax",
     temperature: Annotated[float, positive] = 2.0,
     order: Literal[2, 4, 6, 8] = 4,
@@ -63,82 +68,104 @@ def score(
 
     LR = p(x | target) / p(x). z are the held-out examples (H,), on which no model trained, or all
     evaluated examples but x itself, told by its index in `examples` (N,). Sorted once, LR(z) need
-    not be compared pair by pair. z is read by `fit`; with `population: all` x as well.
+    not be compared pair by pair. Of several queries of x more than half must be so against the same
+    untouched z: the least LR(x) of their larger half decides. z is read by `fit`; with
+    `population: all` x as well. The score `log_ratio` is the mean of log LR(x) / LR(z) over z
+    (InfoRMIA, Tao and Shokri 2026), which orders a target's examples as `base` does.
 
     `mode`: p(x) from IN and OUT references, or from OUT ones alone. `population`: which
-    examples are z: the held-out ones, or `all` that count but x itself. `gamma`: how many times
-    as likely as z x has to be. `a`: the slope of the offline mode's line from p_out to p(x).
-    `statistic`: what p is made of: a softmax, or the soft margin of its Taylor polynomial.
-    `temperature`: what logits are divided by. `order`: the polynomial's last power.
-    `margin`: what is taken off the true label's logit, for the soft margin.
+    examples are z: the held-out ones, or `all` that count but x itself. `score`: the share of z, or
+    the mean log-ratio. `gamma`: how many times as likely as z x has to be. `a`: the slope of the
+    offline mode's line from p_out to p(x). `tuned`: whether a is, in place of the one given, that
+    of 0, 0.1, ... 1 which tells the members of the references best, each in the target's place.
+    `queries`: how many queries of x, from the
+    first on, vote. `trim`: the share of references at either end that their means leave out; at
+    0.5 they are medians. `statistic`: what p is made of: a softmax, or the soft margin of its
+    Taylor polynomial. `temperature`: what logits are divided by. `order`: the polynomial's last
+    power. `margin`: what is taken off the true label's logit, for the soft margin.
     """
     if population == "all":
-        ratio = fitted["ratio"][examples]
-        own = ratio <= ratio / gamma  # whether x's own entry is among those counted
-        return (dominated(fitted["sorted"], ratio, gamma) - own) / (len(fitted["sorted"]) - 1)
-    options = {"mode": mode, "a": a, "statistic": statistic, "temperature": temperature}
-    options |= {"order": order, "margin": margin}
+        return RULES[score](fitted["ratio"][examples], fitted, gamma, fitted["own"][examples])
+    options = {"queries": queries, "trim": trim, "statistic": statistic, "order": order}
+    options |= {"temperature": temperature, "margin": margin}
     target, refs = target_phi, refs_phi
-    if reads_logits(options):
+    if lr.reads_logits(options):
         target, refs = target_logits, refs_logits
-    ratio = likelihood_ratio(target, refs, labels, refs_in, refs_out, options)
-    return dominated(fitted["sorted"], ratio, gamma) / len(fitted["sorted"])
+    p_target, p_refs = lr.confidences(target, refs, labels, refs_in, refs_out, options)
+    return RULES[score](lr.majority(lr.ratio(p_target, p_refs, fitted["a"])), fitted, gamma)
 
 
-def dominated(population, ratio, gamma):  # (Z,) sorted, (N,) -> (N,) int
-    """Return how many of the population have LR(z) ≤ LR(x) / gamma."""
-    return np.searchsorted(population, ratio / gamma, side="right")
+def share(ratio, fitted, gamma, own=None) -> np.ndarray:  # (N,) -> (N,)
+    """Return the share of z with LR(z) ≤ LR(x) / gamma; `own` (N,): LR(x) where x is among z."""
+    dominated = np.searchsorted(fitted["sorted"], ratio / gamma, side="right")
+    if own is None:
+        return dominated / len(fitted["sorted"])
+    return (dominated - (own <= ratio / gamma)) / (len(fitted["sorted"]) - 1)
 
 
-def likelihood_ratio(target, refs, labels, refs_in, refs_out, options) -> np.ndarray:
-    """Return p(x | target) / p(x), (N,), of phi or logits of the target and of the references.
+def log_ratio(ratio, fitted, gamma, own=None) -> np.ndarray:
+    """Return the mean of log LR(x) - log LR(z) over z, without x itself; gamma plays no part."""
+    logs, count = fitted["logs"], len(fitted["sorted"])
+    if own is not None:
+        logs, count = logs - np.log(np.maximum(own, lr.LEAST)), count - 1
+    return np.log(np.maximum(ratio, lr.LEAST)) - logs / count
 
-    p(x) is the mean over as many IN as OUT references; offline, (1 + a) / 2 p_out + (1 - a) / 2.
-    On held-out examples there are no IN references (None), and p_in is taken to be p_out.
+
+RULES = {"share": share, "log_ratio": log_ratio}
+
+
+def fit(slices, **options) -> dict:
+    """Return a, LR(z), sorted, and the sum of their logarithms; of `all` also LR by example.
+
+    Everybody is compared with everybody, so all is kept, whatever the slices: 16 bytes an example
+    (24 with several queries), and while they are made 16 for each query. In float32 an LR(z) could
+    change sides of LR(x) / gamma. Of an example that is not among the population LR is NaN.
     """
-    kind = "phi" if labels is None else "logits"
-    target, refs = untouched(target, kind), untouched(refs, kind, models=True)
-    p_target = of_true_label(target, labels, options)
-    p_out = of_true_label(among(refs, refs_out), labels, options).mean(axis=0)
-    if options["mode"] == "offline":
-        p_x = ((1 + options["a"]) * p_out + (1 - options["a"])) / 2
-    elif refs_in is None:
-        p_x = p_out
-    else:
-        p_in = of_true_label(among(refs, refs_in), labels, options).mean(axis=0)
-        p_x = (p_in + p_out) / 2
-    return p_target / np.maximum(p_x, LEAST)
-
-
-def fit(slices, **options) -> dict[str, np.ndarray]:
-    """Return LR(z), sorted; of the population `all` also by example, NaN where there is no z.
-
-    Everybody is compared with everybody, so both are kept whole, whatever the slices: 16 bytes an
-    example, and 24 while they are made. In float32 an LR(z) could change sides of LR(x) / gamma.
-    """
-    kind = "logits" if reads_logits(options) else "phi"
-    if options["population"] == "held_out":
-        piece = next(iter(slices))  # the same in all of them
-        refs = getattr(piece, f"refs_held_out_{kind}")
-        outs, target = np.ones(refs.shape[:2], bool), getattr(piece, f"target_held_out_{kind}")
-        labels = piece.held_out_labels if kind == "logits" else None
-        return {"sorted": np.sort(likelihood_ratio(target, refs, labels, None, outs, options))}
-    found = []
+    slope, found = lr.Slope(options), []
     for piece in slices:
-        target, refs = getattr(piece, f"target_{kind}"), getattr(piece, f"refs_{kind}")
-        labels = piece.labels if kind == "logits" else None
-        ins = piece.refs_in if options["mode"] == "online" else None
-        ratio = likelihood_ratio(target, refs, labels, ins, piece.refs_out, options)
-        found.append((piece.examples, ratio))
-    ratio = np.full(1 + max(examples.max() for examples, _ in found), np.nan)
-    while found:  # each part is let go of as soon as it is in its place
-        examples, part = found.pop()
-        ratio[examples] = part
-    population = ratio[~np.isnan(ratio)]
-    population.sort()  # in its place
-    return {"ratio": ratio, "sorted": population}
+        slope.learn(piece)
+        if options["population"] == "all":
+            found.append((piece.examples, *confidences(piece, options)))
+    a = slope.result()
+    if not found:  # what is answered about held-out examples is the same in all pieces
+        z = lr.ratio(*of_held_out(piece, options), a)[:, 0]
+        return {"a": a} | population(z)
+    examples, p_target, p_refs = map(np.concatenate, zip(*found, strict=True))
+    ratios = lr.ratio(p_target, p_refs, a)
+    of_all = {"ratio": lr.majority(ratios), "own": ratios[:, 0]}
+    return {"a": a} | population(ratios[:, 0]) | by_example(examples, of_all)
 
 
-def reads_logits(options: dict) -> bool:
-    """Say whether the confidences need logits; a softmax at temperature 1 is a function of phi."""
-    return options["statistic"] != "softmax" or options["temperature"] != 1
+def population(ratios: np.ndarray) -> dict:
+    """Return LR(z), sorted, and the sum of their logarithms."""
+    logs = np.log(np.maximum(ratios, lr.LEAST)).sum()
+    return {"sorted": np.sort(ratios), "logs": logs}
+
+
+def by_example(examples: np.ndarray, arrays: dict) -> dict:
+    """Return arrays whose place is the example's index, NaN where there is none."""
+    found = {}
+    for name, values in arrays.items():
+        found[name] = np.full(1 + examples.max(), np.nan)
+        found[name][examples] = values
+    return found
+
+
+def confidences(piece, options) -> tuple[np.ndarray, np.ndarray]:
+    """Return p of a slice's examples under the target, and the mean of the references, (n, Q)."""
+    kind, labels = ("logits", piece.labels) if lr.reads_logits(options) else ("phi", None)
+    target, refs = getattr(piece, f"target_{kind}"), getattr(piece, f"refs_{kind}")
+    ins = piece.refs_in if options["mode"] == "online" else None
+    return lr.confidences(target, refs, labels, ins, piece.refs_out, options)
+
+
+def of_held_out(piece, options) -> tuple[np.ndarray, np.ndarray]:
+    """Return the same of the held-out examples, untouched, (H, 1): all references are OUT of them.
+
+    So online p_in is taken to be p_out.
+    """
+    logits = lr.reads_logits(options)
+    kind, labels = ("logits", piece.held_out_labels) if logits else ("phi", None)
+    refs = getattr(piece, f"refs_held_out_{kind}")
+    outs, target = np.ones(refs.shape[:2], bool), getattr(piece, f"target_held_out_{kind}")
+    return lr.confidences(target, refs, labels, None, outs, options | {"queries": 1})

@@ -39,7 +39,7 @@ def taylor_soft_margin(logits, labels, order: int, margin: float) -> np.ndarray:
     one power earlier, at z³ for order 4, where e can be negative; here as the paper has it. Not
     the same for logits that differ by a constant.
     """
-    is_true = np.arange(logits.shape[-1]) == np.asarray(labels)[:, None]
+    is_true = np.arange(logits.shape[-1]) == np.asarray(labels)[..., None]
     terms = exponential(logits - margin * is_true, order)
     return (terms * is_true).sum(axis=-1) / terms.sum(axis=-1)
 
