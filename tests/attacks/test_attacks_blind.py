@@ -28,6 +28,7 @@ from miatlas.study import demands
 from miatlas.study.checking import checked
 
 CLASSES, HELD_OUT, TARGETS = 4, 60, 3
+NOISY, DEVIATIONS = ("noise", "noisy_labels"), [0.1, 0.3, 1.0]
 QUICK = {  # options that make a test of an attack quicker, or its effect larger
     "shokri": {"classifier": "linear"}, "salem": {"classifier": "linear"}, "ldc": {"epochs": 5},
     "long": {"outliers": 0.8},
@@ -48,7 +49,7 @@ class World:
 def entry(models, **design):
     return {
         "design": design, "models": models, "teacher": None, "held_out": 0.1,
-        "queries": {"count": 2}, "probes": {"noise": {"deviations": [0.1, 0.3, 1.0]}},
+        "queries": {"count": 2}, "probes": {noisy: {"deviations": DEVIATIONS} for noisy in NOISY},
     }  # fmt: skip
 
 
@@ -150,13 +151,14 @@ def write(folder, side, world, signal, seed):
     phi = logit_scaled_confidence(logits, labels[:, None]).astype(np.float32)
     arrays = {"member": member, "evaluated": evaluated, "labels": labels, "role": role, "phi": phi}
     write_h5(folder / f"{side}.h5", arrays | {"logits": logits[:, :, 0]}, {})
-    often = 1 / (1 + np.exp(-rng.normal(size=(*member.shape, 3)) - signal * member[..., None]))
+    often = 1 / (1 + np.exp(-rng.normal(size=(2, *member.shape, 3)) - signal * member[..., None]))
     loss = np.log1p(np.exp(-phi[..., :1]))
     # Features of a model's own members lie apart, also where its answers tell nothing.
     features = rng.normal(size=(*member.shape, 6)) + 4 * ~member[..., None]
     distances = np.stack([nearest(torch.from_numpy(one)).numpy() for one in features])
     probes = {
-        "noise": np.round(often * 20) / 20, "distances": distances,
+        "noise": np.round(often[0] * 20) / 20, "noisy_labels": np.round(often[1] * 20) / 20,
+        "distances": distances,
         "gradients": loss * np.exp(rng.normal(size=(*member.shape, 3)) / 2),
     }  # fmt: skip
     for name, array in probes.items():

@@ -13,13 +13,15 @@ from torch.nn.functional import cross_entropy
 
 from miatlas import options
 from miatlas.signals import probes
-from miatlas.signals.probes import confidence, distances, gradients, noise
+from miatlas.signals.probes import confidence, distances, gradients, noise, noisy_labels
 from miatlas.study.checking import checked
 from miatlas.training import ensemble
 from miatlas.training.architectures import cnn, mlp, resnet, wide_resnet
 
 FOLDER = Path(probes.__path__[0])
-MEASURES = {"noise": noise, "gradients": gradients, "distances": distances}
+MEASURES = {
+    "noise": noise, "noisy_labels": noisy_labels, "gradients": gradients, "distances": distances,
+}  # fmt: skip
 MAKERS = {
     "mlp": lambda: mlp.build((1, 8, 8), 5, widths=[16]),
     "cnn": lambda: cnn.build((1, 8, 8), 5, filters=4),
@@ -78,7 +80,7 @@ def test_every_module_that_measures_takes_the_same_three_arguments():
 def test_neither_slices_nor_blocks_matter_and_models_are_left_as_they_were(name, make, monkeypatch):
     (x, labels), models = examples(), group(make)
     before = {key: tensor.clone() for key, tensor in models.weights().items()}
-    given = {"copies": 20} if name == "noise" else {}
+    given = {"copies": 20} if "nois" in name else {}
     whole = measure(name, models, x, labels, **given)
     assert whole.dtype == np.float32
     assert whole.shape[:2] == (3, 12)

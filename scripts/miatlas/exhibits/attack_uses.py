@@ -20,8 +20,14 @@ def uses(attack: Attack, options: Mapping) -> tuple[str, ...]:
     hardness = attack.hardness if others - set(filter(of_held_out, others)) else "none"
     found = {
         "shadow models": bool(others),
-        "multiple queries": options.get("queries", 1) != 1 or "target_noise" in read,
+        "multiple queries": _several(read, options),
         "class hardness": hardness != "none",
         "example hardness": hardness == "example",
     }
     return tuple(name for name in NAMES if found[name])
+
+
+def _several(read, options):
+    """Say whether a target is asked about more than the untouched example."""
+    noisy = {"target_noise", "target_noisy_labels"} & read
+    return bool(noisy) or options.get("queries", 1) != 1

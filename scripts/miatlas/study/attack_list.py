@@ -16,6 +16,7 @@ NEEDS = {  # what a study has to provide, told from the start of what an attack 
     "reference_": "a third cohort",
     "target_held_out_": "held-out examples",
     "target_noise": "probe noise",
+    "target_noisy_labels": "probe noisy_labels",
     "target_gradients": "probe gradients",
     "ref_distances": "probe distances",
 }

@@ -61,8 +61,8 @@ def _unknown(attack):
         if name not in OTHERS and not ANSWER.fullmatch(name):
             return (
                 f" reads {name}, which there is not; there is: {', '.join(OTHERS)}, and phi,"
-                " logits, noise, gradients and distances of target_, refs_, ref_ and reference_"
-                " (also target_held_out_, ...)"
+                " logits, noise, noisy_labels, gradients and distances of target_, refs_, ref_"
+                " and reference_ (also target_held_out_, ...)"
             )
     return None
 

@@ -9,7 +9,8 @@ from miatlas.designs.relations import made_for_each_target, partners
 from miatlas.study.attack_modules import said
 from miatlas.study.example_kinds import TEXT
 
-PROBED = re.compile(r"(target|refs|ref|reference)_(noise|gradients|distances)")
+PROBED = re.compile(r"(target|refs|ref|reference)_(noise|noisy_labels|gradients|distances)")
+NOISY = ("noise", "noisy_labels")
 HALVES = ("half", "canaries")
 SIDES = {"target": ("target_",), "shadow": ("refs_", "ref_"), "reference": ("reference_",)}
 
@@ -171,10 +172,12 @@ def _probes(attack, names, cohorts, same):
         wanted = sorted(probes(attack["attack"], side, attack["options"]))
         if wanted and "signals" in cohort:
             return f" asks models for {wanted[0]}, and {side} models are external"
-        if "noise" in wanted and cohort.get("kind") == TEXT:
+        noisy = [probe for probe in wanted if probe in NOISY]
+        if noisy and cohort.get("kind") == TEXT:
             return " adds noise to examples, which makes no words of words"
-        if "noise" in wanted and min(found := cohort["probes"]["noise"]["deviations"] or [0]) <= 0:
-            return f" asks for noise of deviations {found}: they must be positive"
+        for probe in noisy:
+            if min(found := cohort["probes"][probe]["deviations"] or [0]) <= 0:
+                return f" asks for noise of deviations {found}: they must be positive"
     return None
 
 

@@ -6,7 +6,8 @@ from miatlas.study.attack_modules import said as said_by
 
 FULL = ("everything", "confidences")  # of which all answers are left
 BY_NUMBER = (*FULL, "rounded")  # that change each number by itself, or none
-INSIDE = re.compile(r"(target|refs|reference)_(held_out_)?(noise|gradients|distances)")
+PROBES = "noise|noisy_labels|gradients|distances"
+INSIDE = re.compile(rf"(target|refs|reference)_(held_out_)?({PROBES})")
 
 
 def complaint(attack: dict, cohorts: dict, release: dict) -> str | None:
@@ -26,12 +27,16 @@ def complaint(attack: dict, cohorts: dict, release: dict) -> str | None:
 
 
 def _beyond(names, release):
-    """Return what is read that no answer to an example tells; noisy ones can be asked for in full.
+    """Return what is read that no answer to an example tells; noisy ones can be asked about, too.
 
-    An attacker's own reference model alone (ref_) tells all that it knows.
+    Labels of those every release tells but means over groups, confidences those that give all. An
+    attacker's own reference model alone (ref_) tells all that it knows.
     """
     found = {match[3] for match in map(INSIDE.fullmatch, names) if match}
-    return min(found - ({"noise"} if release in FULL else set()), default=None)
+    told = ({"noise"} if release in FULL else set()) | (
+        {"noisy_labels"} if release != "groups" else set()
+    )
+    return min(found - told, default=None)
 
 
 def _of_whole_answers(attack, cohorts, name):

@@ -1,5 +1,6 @@
 """Noisy copies (Jayaraman et al. 2021, MERLIN): how often noise raises the loss of an example."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import numpy as np
@@ -28,21 +29,32 @@ def measure(
 
     ε is standard normal, and the same for every model, every block and every σ.
     """
-    if not deviations or min(deviations) <= 0:
-        raise ValueError(f"deviations are {deviations}, but they must be some positive numbers")
+    check(deviations)
     y = torch.as_tensor(labels, device=x.device)
     shares = np.empty((group.models, len(x), len(deviations)), np.float32)
+    for rows, here, drawn in batches(x, copies):
+        before = answers(group, here, y[rows])[..., None]  # (K, n, 1)
+        for s, sigma in enumerate(deviations):
+            noisy = (here[:, None] + sigma * drawn).flatten(0, 1)  # (n T, ...)
+            after = answers(group, noisy, y[rows].repeat_interleave(copies))
+            exceeds = after.view(group.models, len(here), copies) < before  # phi falls: loss rises
+            shares[:, rows, s] = exceeds.float().mean(-1).cpu()
+    return shares
+
+
+def check(deviations: list[float]) -> None:
+    """Raise ValueError if there are no deviations, or one that is not positive."""
+    if not deviations or min(deviations) <= 0:
+        raise ValueError(f"deviations are {deviations}, but they must be some positive numbers")
+
+
+def batches(x: torch.Tensor, copies: int) -> Iterator[tuple[slice, torch.Tensor, torch.Tensor]]:
+    """Yield slices of the examples, the examples (n, ...), and their ε (n, copies, ...)."""
     step = max(1, AT_ONCE // (copies * x[0].numel()))
     for start in range(0, len(x), step):
-        here, own = x[start : start + step], y[start : start + step]
-        noise = draw(start, len(here), (copies, *x.shape[1:])).to(x)
-        before = answers(group, here, own)[..., None]  # (K, n, 1)
-        for s, sigma in enumerate(deviations):
-            noisy = (here[:, None] + sigma * noise).flatten(0, 1)  # (n T, ...)
-            after = answers(group, noisy, own.repeat_interleave(copies))
-            exceeds = after.view(group.models, len(here), copies) < before  # phi falls: loss rises
-            shares[:, start : start + step, s] = exceeds.float().mean(-1).cpu()
-    return shares
+        here = x[start : start + step]
+        rows = slice(start, start + len(here))
+        yield rows, here, draw(start, len(here), (copies, *x.shape[1:])).to(x)
 
 
 def draw(first: int, count: int, shape: tuple[int, ...]) -> torch.Tensor:
