@@ -30,6 +30,7 @@ rule train_models:
         gpu=GPU,
     params:
         settings=settings(jobs.training_settings),
+        content=content(users_files.pretrained_files),
         code=digest(
             "train_models.py",
             "miatlas/training/architectures/{recipe[architecture][name]}.py",

@@ -13,7 +13,7 @@ from miatlas.running.files import write_csv
 from miatlas.running.logs import logged
 from miatlas.running.store import attributes, read_h5, write_weights
 from miatlas.signals.trained_models import examples
-from miatlas.training import outputs, weight_files
+from miatlas.training import outputs, state_dicts
 from miatlas.training.accuracy import at_chance, measured, other_order, remark
 from miatlas.training.ensemble import Ensemble
 from miatlas.training.estimator_files import read as read_estimators
@@ -80,7 +80,7 @@ def load_networks(files, x, classes, settings, device) -> Ensemble:
     """Return the networks of the files, the first of them tried on a few examples."""
     network = builder(settings["architecture"], tuple(x.shape[1:]), classes)()
     own = isinstance(network, outputs.AsLogits)
-    tensors = weight_files.released(files, network.network if own else network)
+    tensors = state_dicts.released(files, network.network if own else network)
     if own:
         tensors = {f"network.{name}": tensor for name, tensor in tensors.items()}
     group = Ensemble.from_weights(network, tensors, device)

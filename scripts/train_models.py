@@ -16,7 +16,7 @@ from miatlas.running.progress import Progress
 from miatlas.running.seeds import rng, torch_seed
 from miatlas.running.store import attributes, read_h5, write_weights
 from miatlas.signals.answers import Signals
-from miatlas.training import estimator_training, networks, own_training
+from miatlas.training import estimator_training, networks, outputs, own_training, state_dicts
 from miatlas.training import trainer as training
 from miatlas.training.batches import Data, Model
 from miatlas.training.inputs import class_count, standardised
@@ -97,6 +97,8 @@ def maker(architecture, data: Data, shape, classes: int, settings: dict):
     """
     options = {k: v for k, v in settings["recipe"]["architecture"].items() if k != "name"}
     build = partial(architecture.build, shape, classes, **options)
+    if path := settings["recipe"].get("pretrained"):
+        return begun(build, path, classes)
     if not hasattr(architecture, "from_sample"):
         return build
     elsewhere = torch.cat([data.held_out, data.test]).cpu().numpy()
@@ -110,6 +112,21 @@ def maker(architecture, data: Data, shape, classes: int, settings: dict):
         wrong = network.load_state_dict(common, strict=False).unexpected_keys
         if wrong:
             raise ValueError(f"{architecture.__name__} has no weights {', '.join(wrong)}")
+        return network
+
+    return make
+
+
+def begun(build, path: str, classes: int):
+    """Return what builds networks whose weights are those of a file, as far as they fit."""
+    common = None
+
+    def make():
+        nonlocal common
+        network = build()
+        inner = network.network if isinstance(network, outputs.AsLogits) else network
+        common = common or state_dicts.pretrained(path, inner, classes)
+        inner.load_state_dict(common, strict=False)
         return network
 
     return make

@@ -14,7 +14,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from miatlas.training.ensemble import Ensemble
-from miatlas.training.weight_files import read, released
+from miatlas.training.state_dicts import released
+from miatlas.training.weight_files import read
 
 
 class Shared(nn.Module):
@@ -289,3 +290,40 @@ def test_other_kinds_of_tensor_are_refused_by_name(tmp_path):
     said = refusal(saved(tmp_path, sparse), nn.Linear(4, 4, bias=False))
     assert "weight is sparse" in said
     assert set(read(Path(saved(tmp_path, {"a": X})))) == {"a"}
+
+
+# Programs ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_torchscript_is_refused_by_name_with_the_remedy_and_nothing_of_it_is_run(tmp_path):
+    torch.jit.script(nn.Linear(4, 3)).save(tmp_path / "model.pt")
+    said = refusal(tmp_path / "model.pt")
+    assert "a program of TorchScript (torch.jit.save), which can run code" in said
+    assert "Save network.state_dict()" in said
+    assert "answers.csv" in said
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_exported_program_is_refused_by_name_and_nothing_of_it_is_unpickled(tmp_path):
+    program = torch.export.export(nn.Linear(4, 3), (torch.ones(2, 4),))
+    torch.export.save(program, tmp_path / "model.pt2")
+    assert "a program of torch.export (.pt2)" in refusal(tmp_path / "model.pt2")
+    mark = tmp_path / "ran"
+    old, new = tmp_path / "model.pt2", tmp_path / "forged.pt2"
+    with zipfile.ZipFile(old) as source, zipfile.ZipFile(new, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            is_weight = "/data/weights/weight_" in name
+            target.writestr(name, pickle.dumps(Command(f"touch {mark}")) if is_weight else content)
+    assert "a program of torch.export (.pt2)" in refusal(new)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("member", ["model/constants.pkl", "model/archive_format"])
+def test_a_program_that_grows_is_refused_before_it_is_unpacked(tmp_path, member):
+    with zipfile.ZipFile(tmp_path / "bomb.pt2", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(member, b"0" * 10**8)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert "a program of" in refusal(tmp_path / "bomb.pt2")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10**5  # kB

@@ -66,6 +66,10 @@ def recipe(given, where: str) -> dict:
     fits_itself = plugins.is_estimator(name)
     if fits_itself and entry["epochs"] is not None:
         raise ValueError(f"{where}.epochs: an estimator ({name}) fits itself: it takes no epochs")
+    if entry["pretrained"] is not None:
+        if entry["epochs"] is None:
+            raise ValueError(f"{where}.pretrained: for networks that are trained by `epochs` only")
+        entry["pretrained"] = at_home(entry["pretrained"], f"{where}.pretrained")
     if entry["epochs"] is None and not own and not fits_itself:
         raise ValueError(
             f"{where}: option 'epochs' is required"

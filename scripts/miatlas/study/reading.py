@@ -65,7 +65,8 @@ def read(config: Mapping, homes: list[Path] = ()) -> dict:
     return study
 
 
-FILES = ("file", "weights", "members", "nonmembers", "signals")  # keys of paths, and `path` of data
+# Keys of paths, and `path` of data.
+FILES = ("file", "weights", "members", "nonmembers", "signals", "pretrained")
 
 
 def _beside(given, homes, root):
@@ -132,6 +133,11 @@ def missing(study: dict) -> list[str]:
         for name, entry in study["cohorts"].items()
         if "signals" in entry and not Path(entry["signals"]).is_file()
     ]
+    begun = [
+        f"recipes.{name}.pretrained: there is no file {entry['pretrained']}"
+        for name, entry in study["recipes"].items()
+        if entry["pretrained"] and not Path(entry["pretrained"]).is_file()
+    ]
     released = [
         f"cohorts.{name}.{key}: there is no file {file}"
         for name, entry in study["cohorts"].items()
@@ -139,4 +145,4 @@ def missing(study: dict) -> list[str]:
         for file in entry.get(key, ())
         if not Path(file).is_file()
     ]
-    return data + signals + released
+    return data + signals + begun + released

@@ -120,6 +120,11 @@ class Recipe(Section):
         description="How often the training set is passed through (default: the architecture is a"
         " file whose own train() does all of it, or an estimator, which fits itself).",
     )
+    pretrained: str | None = Field(
+        None,
+        description="The path of weights that training begins with (safetensors, or a state dict of"
+        " torch.save); a head of other classes stays as initialised (default: none).",
+    )
     batch_size: Count = Field(128, description="Examples to a step.")
     optimizer: Annotated[dict, plugins.OPTIMIZERS] = Field(
         {"name": "sgd"}, description="The optimiser's name, with its options."

@@ -27,6 +27,12 @@ def released_files(study: dict, cohort: str, block: str) -> list[str]:
     return study["cohorts"][cohort]["weights"]
 
 
+def pretrained_files(study: dict, cohort: str, block: str) -> list[str]:
+    """The weights that a cohort's training begins with, which their user brings."""
+    path = study["recipes"][study["cohorts"][cohort]["recipe"]]["pretrained"]
+    return [path] if path else []
+
+
 def external_files(study: dict, cohort: str, block: str) -> list[str]:
     """The file of the user's own that an external cohort is."""
     return [study["cohorts"][cohort]["signals"]]
