@@ -180,6 +180,13 @@ def histories(cohort):
     )
 
 
+@declared
+def claims(wildcards):
+    """The histories of an audit's targets, which say their ε, if their training was private."""
+    cohort = contents.maker(STUDY, STUDY["audits"][wildcards.audit]["target"])
+    return histories(cohort) if contents.is_private(STUDY, cohort) else []
+
+
 def source(path):
     """A file of this repository, named from the working directory: moving both changes nothing."""
     return brought(os.path.relpath(REPOSITORY / path))

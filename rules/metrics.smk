@@ -4,6 +4,7 @@
 rule measure_leakage:
     input:
         scores=rules.score_attack.output.scores,
+        claims=claims,
     output:
         metrics=ensure("<results>/audits/{audit}/{label}.metrics.json", non_empty=True),
         curves=ensure("<results>/audits/{audit}/{label}.roc.csv", non_empty=True),

@@ -3,6 +3,9 @@
 import json
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
+
 from miatlas.leakage import thresholds
 from miatlas.leakage.epsilon import refuted
 from miatlas.leakage.metrics import evaluate, roc_table
@@ -18,8 +21,11 @@ COINS = ("half", "canaries")  # designs of which an example is in or out by a fa
 PUBLIC_SCRIPT = "tf_privacy_2021"  # whose TPR is that of the last point below the level
 
 
-def main(*, scores: str, metrics: str, curves: str, settings: dict) -> None:
-    """Write the metrics of every target, their mean and the pooled ones, and the curves."""
+def main(*, scores: str, metrics: str, curves: str, settings: dict, claims: list[str] = ()) -> None:
+    """Write the metrics of every target, their mean and the pooled ones, and the curves.
+
+    claims: the training histories of the targets, which say what privacy they have, if they do.
+    """
     arrays = read_h5(scores, ["scores", "member", "evaluated", "targets"])
     facts = attributes(scores)
     scored = json.loads(facts["settings"])
@@ -36,9 +42,23 @@ def main(*, scores: str, metrics: str, curves: str, settings: dict) -> None:
     keys = ("attack", "options", "references", *cohorts)
     given = {key: scored[key] for key in keys} | {"release": scored.get("release")}
     extent = {"models": int(facts["models"]), "examples": int(arrays["evaluated"].any(0).sum())}
+    extent["claimed"] = claimed(claims, arrays["targets"])
     extent["at_chance"] = json.loads(facts["at_chance"])
     write_json(metrics, {**settings, **given, **extent, **result})
     write_csv(curves, roc_table(**arrays))
+
+
+def claimed(histories: list[str], targets) -> dict | None:
+    """Return {"epsilon", "delta"}, the largest of the targets'; None: nothing is claimed.
+
+    An ε without a bound is None.
+    """
+    if not histories:
+        return None
+    rows = pd.concat([pd.read_csv(path) for path in histories]).dropna(subset=["epsilon"])
+    own = rows[rows["model"].isin(targets)]
+    found = float(own["epsilon"].max())
+    return {"epsilon": found if np.isfinite(found) else None, "delta": float(own["delta"].max())}
 
 
 def measured(arrays: dict, others: dict | None, scored: dict, delta: float) -> dict:

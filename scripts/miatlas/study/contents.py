@@ -43,6 +43,12 @@ def as_attacked(study: dict, cohort: str) -> dict:
     return entry | {"design": study["cohorts"][owner(study, cohort)]["design"], "teacher": None}
 
 
+def is_private(study: dict, cohort: str) -> bool:
+    """Say whether a cohort is trained here with differential privacy."""
+    recipe = study["recipes"].get(study["cohorts"][cohort].get("recipe"), {})
+    return cohort in trained(study) and bool(recipe.get("privacy"))
+
+
 def made_of(cohort: dict) -> str | None:
     """Return the cohort that another one is made of: its teachers, or the targets retrained."""
     if cohort.get("teacher"):
