@@ -75,7 +75,7 @@ def test_a_point_is_the_strongest_attack_of_an_audit(evidence, threshold):
         assert row.tpr == max(each.values()) == each[row.label]
     assert len(figure.axes) == 2
     drawn = figure.axes[0].get_legend_handles_labels()[1]
-    assert drawn == ["No defence", "dp"]
+    assert drawn == ["No defence", "dp", "chance"]
 
 
 def test_a_point_may_be_of_canaries(evidence):

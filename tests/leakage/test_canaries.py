@@ -14,18 +14,24 @@ from miatlas.running.store import read_h5, write_h5
 TARGETS, EXAMPLES = 3, 400
 
 
-def filed(folder, canary, member=None, **more):
+def filed(folder, canary, member=None, design="half", students=False):
     """Write scores in which canaries are found more easily, and return what is measured."""
     draws = np.random.default_rng(1)
     member = draws.random((TARGETS, EXAMPLES)) < 0.5 if member is None else member
     scores = draws.normal(size=member.shape) + member * (1 + 3 * canary)
     arrays = {"scores": scores, "member": member, "evaluated": np.ones_like(member),
               "targets": np.arange(TARGETS)}  # fmt: skip
-    said = {"attack": "loss", "options": {}, "references": None, "design": "half"}
+    said = {
+        "attack": "loss",
+        "options": {},
+        "references": None,
+        "design": design,
+        "leave_one_out": students,
+    }
     said |= {f"{side}_cohort": "c" for side in ("target", "shadow", "reference")}
     given = {"canary": canary} if canary.any() else {}
     facts = {"settings": said, "models": 4, "at_chance": []}
-    write_h5(folder / "s.h5", arrays | given | more, facts)
+    write_h5(folder / "s.h5", arrays | given, facts)
     measure_leakage.main(
         scores=folder / "s.h5", metrics=folder / "m.json", curves=folder / "c.csv",
         settings={"audit": "a", "label": "loss", "delta": 1e-5},
@@ -50,6 +56,20 @@ def test_without_canaries_nothing_is_said_of_them(tmp_path):
     assert "canaries" not in filed(tmp_path, np.zeros(EXAMPLES, bool))[1]
 
 
+def test_one_run_speaks_of_models_that_are_asked_about_all_that_coins_decided(tmp_path):
+    """Students are asked about all of their teachers' members, and about some of the others."""
+    nobody = np.zeros(EXAMPLES, bool)
+    for students, design, told in (
+        (False, "half", True),
+        (True, "half", False),
+        (False, "iid", False),
+    ):
+        found = filed(tmp_path, nobody, design=design, students=students)[1]["epsilon"]
+        assert (found["one_run"] is not None) == told
+        assert found["rates"]["epsilon"] > 0
+        assert told or "coin each" in found["not"]["one_run"]
+
+
 def test_canaries_all_of_whom_a_target_knows_are_not_measured(tmp_path):
     canary = np.arange(EXAMPLES) < 5
     member = np.arange(TARGETS * EXAMPLES).reshape(TARGETS, EXAMPLES) % 2 == 0
@@ -69,7 +89,13 @@ def test_of_a_single_target_its_stand_ins_are_asked_about_canaries_too(tmp_path)
     arrays = {"scores": scores, "member": member, "evaluated": np.ones_like(member)}
     own = {n: a[:1] for n, a in arrays.items()} | {"targets": np.arange(1)}
     beside = {f"stand_in_{n}": a[1:] for n, a in arrays.items()}
-    said = {"attack": "loss", "options": {}, "references": None, "design": "iid"}
+    said = {
+        "attack": "loss",
+        "options": {},
+        "references": None,
+        "design": "iid",
+        "leave_one_out": False,
+    }
     said |= {f"{side}_cohort": "c" for side in ("target", "shadow", "reference")}
     facts = {"settings": said, "models": 5, "at_chance": []}
     write_h5(tmp_path / "s.h5", own | beside | {"canary": canary}, facts)

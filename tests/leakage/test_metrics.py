@@ -162,7 +162,7 @@ def test_with_the_public_scripts_preset_a_tpr_is_that_of_the_last_point_below_th
     arrays = {"scores": scores, "member": member, "evaluated": np.ones_like(member),
               "targets": np.arange(2)}  # fmt: skip
     settings = {"attack": "lira_online", "options": {"preset": preset}, "references": None}
-    settings["design"] = "half"
+    settings |= {"design": "half", "leave_one_out": False}
     settings |= {f"{side}_cohort": "a" for side in ("target", "shadow", "reference")}
     write_h5(tmp_path / "s.h5", arrays, {"settings": settings, "models": 4, "at_chance": []})
     paths = {"metrics": str(tmp_path / "m.json"), "curves": str(tmp_path / "c.csv")}

@@ -25,7 +25,10 @@ COUNTS = ("true_positives", "members", "false_positives", "nonmembers")
 SHARES = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # of the examples, guessed at either end
 GRID = np.linspace(0.0, 12.0, 241)  # of ε, to choose shares by
 ALONE = (0.05, 0.05)  # guessed where there are no other models to choose on
-NO_COINS = "one run takes examples that are in or out by a coin each (designs half and canaries)"
+NO_COINS = (
+    "one run takes examples that are in or out by a coin each (designs half and canaries), and is"
+    " asked about all of them, as students for their teachers' members are not"
+)
 
 
 class Game(NamedTuple):

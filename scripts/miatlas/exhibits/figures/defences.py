@@ -79,6 +79,7 @@ def _panel(axes, table, level):
             x, y, MARKERS[index % len(MARKERS)], color=colour, label=in_figure(row.name),
             markersize=5, markerfacecolor=colour if row.tpr > floor else "white", zorder=3,
         )  # fmt: skip
-    axes.axvline(100 * level, **common.CHANCE)
+    axes.axvline(100 * level, label="chance", **common.CHANCE)
     axes.set(xscale="log", xlim=(80 * floor, 110))
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
     axes.set_xlabel(f"TPR (%) at {percent(level)} FPR")
