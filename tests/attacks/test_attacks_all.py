@@ -53,6 +53,7 @@ VARIANTS = {
         {"law": "normal"}, {"queries": 1}, {"prior_freedom": 0.0}, {"prior_freedom": "infinite"},
         {"prior_freedom": 3.0}, {"statistic": "loss"}, {"statistic": "hinge"},
     ],
+    "multi_lira": [{"variance": "per_example"}, {"statistics": ["hinge", "logit"]}],
     "label_only": [{"copies": "queries"}],
     "rapid": [{"maximum": 300}, {"epochs": 5}],
     "watson": [{"statistic": "logit"}], "sablayrolles": [{"statistic": "logit"}],

@@ -13,11 +13,13 @@ FOLDER = Path(__file__).parents[2] / "config" / "published"
 TABLES = {
     "carlini2022": ["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "text"],
     "ye2022": ["2", "3", "4", "5", "6", "text"],
+    "ali2023": ["abstract"],
     "shi2024": ["1", "2", "3", "4", "5", "6", "7", "8", "9", "text"],
 }
 SIZES = {
     "carlini2022": [9 * 13 - 18, 13, 8, 9, 13, 10, 10, 10, 14],
     "ye2022": [24, 30, 18, 12, 12, 3],
+    "ali2023": [8],
     "shi2024": [30, 14, 84, 56, 32, 7 * 4 - 1, 32, 20, 15, 3],
 }
 
@@ -118,6 +120,11 @@ def test_tpr_rises_with_the_fpr():
         (("ye2022", "5", "I", "Attack D"), "0.957", "0.0003"),
         (("ye2022", "6", "II", "Attack R"), "0.551", "0.011"),
         (("shi2024", "1", "Adult", "reference train"), "6513", ""),
+        (("ali2023", "abstract", "LiRA", "TPR @ 1% FPR, MNIST"), "2", ""),
+        (("ali2023", "abstract", "EMIA", "TPR @ 1% FPR, Fashion-MNIST"), "0", ""),
+        (("ali2023", "abstract", "AMIA", "TPR @ 1% FPR, Fashion-MNIST"), "6", ""),
+        (("ali2023", "abstract", "E-AMIA", "TPR @ 1% FPR, MNIST"), "4", ""),
+        (("ali2023", "abstract", "E-AMIA", "TPR @ 1% FPR, Fashion-MNIST"), "8", ""),
         (("shi2024", "3", "Ours", "CIFAR-100 DenseNet-121, TPR @ 1% FPR"), "23.2", ""),
         (("shi2024", "4", "Yeom et al.", "CINIC-10 VGG-16, Accuracy"), "77.12", ""),
         (("shi2024", "5", "N=64", "TPR at 1%FPR, LiRA"), "18.33", ""),

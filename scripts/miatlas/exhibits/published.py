@@ -1,9 +1,9 @@
 """Published values: tables of papers as data, and which result of a study stands for which value.
 
 A file `config/published/<paper>.csv` has a line for each number that a table or the running text
-prints: where (paper, table or "text", row, column), the value as printed (of a range, both ends)
-with its unit ("%", or "1" for a plain number), the spread printed beside it, and what it is
-(quantity, FPR of a TPR or of an agreement, precision of a recall, attack, data set and how many
+prints: where (paper, table, "text" or "abstract", row, column), the value as printed (of a range,
+both ends) with its unit ("%", or "1" for a plain number), the spread printed beside it, and what it
+is (quantity, FPR of a TPR or of an agreement, precision of a recall, attack, data set and how many
 examples that has, architecture, training examples, auxiliary models, targets: the runs that a mean
 is of); empty where the paper does not say. Everything is kept as the text that was printed: 0.0 and
 0.00 are not equally precise.
