@@ -18,7 +18,9 @@ from coverage_page import render
 from measuring import HERE, REPOSITORY, circumstances
 from simulated import Lira, Normals
 
+from miatlas.leakage import thresholds
 from miatlas.leakage.metrics import evaluate
+from miatlas.leakage.overlap import jaccard, share
 
 LEVELS = (0.001, 0.01)
 TRIALS = {300: 200, 1000: 120, 5000: 60, 20_000: 20}  # examples, and audits drawn
@@ -26,6 +28,7 @@ TARGETS = (3, 10)
 LAWS = [Normals(0.0, spread=0.0), Normals(1.0), Normals(2.0), Normals(3.0), Lira()]
 KEPT = 10  # sets of examples, each kept for that share of the trials
 ONE, MEAN, POOLED, EXAMPLES = "one target", "mean of targets", "pooled targets", "these examples"
+ALIKE = "two attacks"
 
 
 def measure(laws=LAWS, trials=TRIALS, targets=TARGETS) -> list[dict]:
@@ -36,6 +39,7 @@ def measure(laws=LAWS, trials=TRIALS, targets=TARGETS) -> list[dict]:
             start, rng = time.perf_counter(), np.random.default_rng([LAWS.index(law), size])
             found = examples_drawn(law, size, draws, targets, rng)
             found |= examples_kept(law, size, draws, targets, rng)
+            found |= two_attacks(law, size, draws, targets, rng)
             rows += [{"law": law.name, "examples": size, **row} for row in _rows(found)]
             print(f"{law.name}, {size}: {time.perf_counter() - start:.0f} s", flush=True)
     return rows
@@ -119,6 +123,29 @@ def examples_kept(law, size, draws, targets, rng) -> dict:
             for entry, at in trials:
                 truth = mean if at is None else _at_thresholds(name, law_of_both, at)
                 found[count, name, interval].append((truth, entry["these_examples"]))
+    return found
+
+
+def two_attacks(law, size, draws, targets, rng) -> dict:
+    """Return the trials of what two attacks name alike, at the thresholds transferred to each."""
+    found = defaultdict(list)
+    for _ in range(draws):
+        scores, member, shifts = law.pair(law.examples(size, rng), max(targets), rng)
+        every = np.ones_like(member)
+        of_both = [thresholds.of_others(x, member, every, LEVELS) for x in scores]
+        for count in (1, *targets):
+            for index, level in enumerate(LEVELS):
+                at = np.array([[one["levels"][index] for one in each] for each in of_both])
+                named = (scores >= at[..., None]) & member
+                both, either = law.named(*at[:, :count], shifts[:1] if count == 1 else None)
+                what = {"level": level}
+                for name, truth, interval in (
+                    ("Jaccard index", both / either, jaccard(*named[:, :count])),
+                    ("named by either", either, share(named.any(axis=0)[:count], member[:count])),
+                    ("named by both", both, share(named.all(axis=0)[:count], member[:count])),
+                ):
+                    printed = None if interval["low"] is None else interval
+                    found[count, _named(name, what), ALIKE].append((truth, printed))
     return found
 
 

@@ -10,7 +10,7 @@ from scipy.special import ndtr, ndtri
 
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 
-from miatlas.attacks import lira_online
+from miatlas.attacks import lira_online, watson
 from miatlas.audits.references import balanced
 
 
@@ -41,6 +41,36 @@ class Normals:
         shifts = self.shift + self.spread * rng.normal(size=targets)
         noise = rng.normal(scale=np.sqrt(1.0 - self.shared), size=shape)
         return own + noise + member * shifts[:, None], member, shifts
+
+    def pair(self, own, targets: int, rng, alike=0.5):
+        """Return the scores (2, T, N) of two attacks, with member, shifts as `audit` does.
+
+        What is not the example's own is `alike` correlated between the two.
+        """
+        first, member, shifts = self.audit(own, targets, rng)
+        law = own + member * shifts[:, None]
+        fresh = rng.normal(scale=np.sqrt(1.0 - self.shared), size=first.shape)
+        second = law + alike * (first - law) + np.sqrt(1.0 - alike**2) * fresh
+        return np.stack([first, second]), member, shifts
+
+    def named(self, first, second, shifts=None, alike=0.5) -> tuple[float, float]:
+        """Return the shares of members above both, and above either of two thresholds (T,).
+
+        Of all targets' law, or of targets with these shifts.
+        """
+        shifts = self.drawn[5::10] if shifts is None else shifts
+        shared = self.shared + (1.0 - self.shared) * alike
+        nodes, weights = np.polynomial.hermite_e.hermegauss(80)
+        means = shifts + np.sqrt(shared) * nodes[:, None]  # (80, S)
+        above = [
+            ndtr((means - np.asarray(at)[:, None, None]) / np.sqrt(1.0 - shared))
+            for at in (first, second)
+        ]
+        both, one, other = (
+            float((weights @ x.mean(axis=(0, 2))) / weights.sum())
+            for x in (above[0] * above[1], *above)
+        )
+        return both, one + other - both
 
     @cached_property
     def drawn(self) -> np.ndarray:
@@ -87,17 +117,41 @@ class Lira:
 
     def audit(self, own, targets: int, rng):
         """Return scores, member (T, N) and a placeholder for each target (T,)."""
+        [scores], member, shifts = self._attacked(own, targets, rng, [_lira])
+        return scores, member, shifts
+
+    def pair(self, own, targets: int, rng):
+        """Return the same of two attacks on the same models, LiRA and Watson's: (2, T, N)."""
+        return self._attacked(own, targets, rng, [_lira, _watson])
+
+    def _attacked(self, own, targets, rng, attacks):
         mu, d, s = own
         order = rng.random((self.models, len(mu))).argsort(axis=0)
         member = order < self.models // 2
         phi = mu + member * d + s * rng.normal(size=member.shape)
-        scores = np.empty((targets, len(mu)))
+        scores = np.empty((len(attacks), targets, len(mu)))
         for target in range(targets):
             others = np.arange(self.models) != target
             refs = balanced(member[others], None, 0, np.flatnonzero(others))
             answers = {"target_phi": phi[target][:, None], "refs_phi": phi[others][..., None]}
-            scores[target] = lira_online.score(*refs, **answers, queries=1)
+            for row, attack in enumerate(attacks):
+                scores[row, target] = attack(*refs, **answers)
         return scores, member[:targets], np.zeros(targets)
+
+    def named(self, first, second, _=None) -> tuple[float, float]:
+        """Return the shares of members above both, and above either of two thresholds (T,)."""
+        both = either = 0.0
+        for pair in zip(first, second, strict=True):
+            one, other = (scores >= at for scores, at in zip(self._members, pair, strict=True))
+            both, either = both + (one & other).mean(), either + (one | other).mean()
+        return both / len(first), either / len(first)
+
+    @cached_property
+    def _members(self) -> np.ndarray:
+        """Scores of members under both attacks (2, n)."""
+        rng = np.random.default_rng(2)
+        scores, member, _ = self.pair(self.examples(self.large, rng), 1, rng)
+        return scores[:, member]
 
     @cached_property
     def law(self) -> tuple[np.ndarray, np.ndarray]:
@@ -134,6 +188,14 @@ class Lira:
     @cached_property
     def _best(self):
         return float((self.tpr(0.0, self.law[1]) - self.fpr(self.law[1])).max())
+
+
+def _lira(refs_in, refs_out, **answers):
+    return lira_online.score(refs_in, refs_out, **answers, queries=1)
+
+
+def _watson(_, refs_out, **answers):
+    return watson.score(refs_out=refs_out, **answers, statistic="logit")
 
 
 def _above(scores, threshold):

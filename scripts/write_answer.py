@@ -10,9 +10,9 @@ import pandas as pd
 import vl_convert
 from jinja2 import Environment
 
+from miatlas.exhibits import named
 from miatlas.exhibits.answer import charts
 from miatlas.exhibits.answer.answer import MOST_RECORDS, exposed, of_audit
-from miatlas.exhibits.answer.findings import at_level
 from miatlas.exhibits.answer.usable import ranked, reasons, thresholds
 from miatlas.exhibits.remarks import remarks
 from miatlas.running.files import write_csv, write_json, write_text
@@ -151,16 +151,13 @@ def records(found: dict, results: list[dict], scores: list[str], labels) -> pd.D
     """Return the exposed members; nobody where no threshold could be transferred."""
     results = [result for result in results if result["not_transferred"] is None]
     if not results:
-        return pd.DataFrame(columns=["audit", "example", "class", "named", "of"])
+        return pd.DataFrame(columns=["audit", "example", "class", "named", "of", "attacks"])
     runs, at = {}, {}
     for result in results:
         label = result["label"]
         (path,) = (p for p in scores if Path(p).parts[-2:] == (found["audit"], f"{label}.h5"))
         runs[label] = read_h5(path, ["scores", "member", "evaluated"])
-        at[label] = [
-            at_level(target["transferred"]["rates"], found["level"])["threshold"]
-            for target in result["targets"]
-        ]
+        at[label] = named.thresholds(result, found["level"])
     return ranked(found["audit"], exposed(runs, at, labels), runs)
 
 

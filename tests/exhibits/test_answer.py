@@ -134,6 +134,16 @@ def test_the_most_exposed_are_named_by_most_attacks():
                     of += 1
                     named += at is not None and run["scores"][t, row.example] >= at
         assert (row.named, row.of) == (named, of)
+        by = [
+            any(
+                at is not None
+                and run["member"][t, row.example]
+                and run["scores"][t, row.example] >= at
+                for t, at in enumerate(thresholds[label])
+            )
+            for label, run in runs.items()
+        ]
+        assert row.attacks == sum(by)
         assert labels[row.example] == table.loc[row.Index, "class"]
     shares = (table["named"] / table["of"]).to_numpy()
     assert (np.diff(shares) <= 1e-12).all()

@@ -56,7 +56,7 @@ def over_targets(
     low = min(float(centres.mean()), mean) - float(np.hypot(wider * down, below))
     intervals = {
         "these_examples": (mean - models, mean + models),
-        "this_population": _skewed(mean, low, mean + wider * up),
+        "this_population": skewed(mean, low, mean + wider * up),
     }
     held = {
         k: limits(min(a, summed[0]), max(b, summed[1]), least) for k, (a, b) in intervals.items()
@@ -78,7 +78,7 @@ def reach(totals: np.ndarray, influence: np.ndarray, level: float = 0.95) -> flo
     return float(np.hypot(of_targets, -ndtri((1.0 - level) / 2.0) * shared))
 
 
-def _skewed(mean, low, high):
+def skewed(mean, low, high):
     """Return the limits, further out where they are so in the logit: near 0 and 1 rates are."""
     if not 0.0 < mean < 1.0:
         return low, high

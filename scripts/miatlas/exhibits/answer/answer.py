@@ -16,6 +16,7 @@ from miatlas.exhibits.answer.findings import (
     strongest,
 )
 from miatlas.exhibits.answer.tolerance import judge
+from miatlas.exhibits.named import members
 
 MOST_RECORDS = 25
 
@@ -71,18 +72,18 @@ def exposed(runs: dict[str, dict], thresholds: dict[str, list[float]], labels) -
 
     runs: by label, scores, member, evaluated (T, N) as filed. thresholds: by label, the one
     transferred to each target, None where nobody is named. Columns: example, class, named (the
-    number of pairs of attack and target that name it), of (those that attacked it as a member).
+    number of pairs of attack and target that name it), of (those that attacked it as a member),
+    attacks (how many attacks name it under one target at least).
     """
-    named = of = 0
+    named = of = attacks = 0
     for label, run in runs.items():
-        at = np.array([np.inf if t is None else t for t in thresholds[label]])[:, None]
-        member = run["member"] & run["evaluated"]
-        with np.errstate(invalid="ignore"):
-            named = named + (member & (run["scores"] >= at)).sum(axis=0)
-        of = of + member.sum(axis=0)
+        found = members(run, thresholds[label])
+        named = named + found.sum(axis=0)
+        attacks = attacks + found.any(axis=0)
+        of = of + (run["member"] & run["evaluated"]).sum(axis=0)
     table = pd.DataFrame(
         {"example": np.arange(len(named)), "class": labels, "named": named, "of": of}
-    )
+    ).assign(attacks=attacks)
     share = table["named"] / table["of"].clip(lower=1)
     order = np.lexsort((table["example"], -table["named"], -share))
     return table.iloc[order][table["named"].iloc[order] > 0].reset_index(drop=True)
