@@ -173,7 +173,7 @@ def sweep_of(counts=(4, 16, None), shape=(4, 300)):
 
 def test_tpr_by_references_is_the_mean_with_both_its_intervals():
     evidence, raw = sweep_of()
-    _, data = tpr_by_references.draw(evidence, level=0.1)
+    _, data = tpr_by_references.draw(evidence, measures=[0.1])
     assert data["references"].tolist() == [4, 16, 62] * 2
     for row in data.itertuples():
         each = [slow_tpr(*one, 0.1) for one in zip(*raw["mlp", row.label], strict=True)]
@@ -191,7 +191,7 @@ def test_tpr_by_references_is_the_mean_with_both_its_intervals():
 
 def test_tpr_by_references_pooled_has_the_interval_of_the_pooled_metrics():
     evidence, raw = sweep_of()
-    figure, data = tpr_by_references.draw(evidence, level=0.01, over="pooled")
+    figure, data = tpr_by_references.draw(evidence, measures=[0.01], over="pooled")
     row = data.iloc[0]
     scores, member = (array.ravel() for array in raw["mlp", row["label"]])
     value = slow_tpr(scores, member, 0.01)
@@ -204,9 +204,51 @@ def test_tpr_by_references_pooled_has_the_interval_of_the_pooled_metrics():
     assert top > 100 * data["high"].max()
 
 
+def named_sweep():
+    """Two attacks shown under one name each, one of them without variances."""
+    runs = {}
+    for step, count in enumerate((1, 4, 16), start=1):
+        extra = {"attack": "watson", "references": count}
+        runs["mlp", f"watson_{count}"] = (0.2 * step, extra)
+        if count > 1:
+            runs["mlp", f"lira_{count}"] = (0.4 * step, {**LIRA, "references": count})
+    runs["mlp", "lira"] = (1.8, LIRA)
+    names = {label: label.partition("_")[0].title() for _, label in runs}
+    return evidence_of(runs, names=names)
+
+
+def test_attacks_shown_under_one_name_are_one_line_in_every_panel():
+    evidence, raw = named_sweep()
+    figure, data = tpr_by_references.draw(evidence, measures=[0.1, "auc"], over="pooled")
+    for measure, axes in zip((0.1, "auc"), figure.axes, strict=True):
+        own = data[data["measure"] == measure]
+        assert own["series"].tolist() == ["Watson"] * 3 + ["Lira"] * 3
+        assert own["references"].tolist() == [1, 4, 16, 4, 16, 62]
+        drawn = [line for line in axes.lines if line.get_label() in ("Watson", "Lira")]
+        assert [list(100 * part["value"]) for _, part in own.groupby("series", sort=False)] == [
+            list(line.get_ydata()) for line in drawn
+        ]
+    for row in data.itertuples():
+        scores, member = (array.ravel() for array in raw["mlp", row.label])
+        expected = slow_tpr(scores, member, 0.1) if row.measure == 0.1 else (
+            stats.mannwhitneyu(scores[member], scores[~member]).statistic / member.sum() ** 2
+        )  # fmt: skip
+        assert row.value == pytest.approx(expected)
+        assert row.low < row.value < row.high
+
+
+def test_an_attack_without_variances_says_how_many_references():
+    evidence, _ = evidence_of(
+        {("mlp", "a"): (1.0, {"attack": "watson"}), ("mlp", "b"): (1.0, LIRA)},
+        names={"a": "One", "b": "One"},
+    )
+    with pytest.raises(ValueError, match="a: say its number of references"):
+        tpr_by_references.draw(evidence)
+
+
 def test_points_below_the_resolution_are_open():
     evidence, _ = sweep_of()
-    figure, data = tpr_by_references.draw(evidence, level=0.001)
+    figure, data = tpr_by_references.draw(evidence, measures=[0.001])
     assert data["below_resolution"].all()
     markers = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "white"]
     assert sum(len(line.get_xdata()) for line in markers) == len(data)
@@ -234,7 +276,7 @@ def test_sweep_refuses_what_it_cannot_place():
 def test_level_that_was_not_evaluated_is_refused():
     evidence, _ = sweep_of()
     with pytest.raises(ValueError, match=r"0\.002.*1e-05"):
-        tpr_by_references.draw(evidence, level=0.002)
+        tpr_by_references.draw(evidence, measures=[0.002])
 
 
 @pytest.mark.parametrize(
@@ -323,6 +365,7 @@ TINY = {
     "roc": lambda: roc.draw(evidence_of({("mlp", "loss"): (1.0, {})}, (1, 6))[0]),
     "two": lambda: roc_linear_log.draw(evidence_of({("mlp", "loss"): (0.0, {})}, (1, 5))[0]),
     "nines": lambda: roc.draw(evidence_of({("m", c): (1.0, {}) for c in "abcdefghi"}, (1, 40))[0]),
+    "panels": lambda: tpr_by_references.draw(named_sweep()[0], measures=[0.01, "auc"]),
     "tpr": lambda: tpr_by_references.draw(sweep_of((2,), (1, 40))[0]),
     "sweep": lambda: roc_by_references.draw(sweep_of((2,), (1, 40))[0]),
     "histograms": lambda: histograms.draw(signals_of(2, 5)),

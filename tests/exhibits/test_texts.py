@@ -21,6 +21,7 @@ import test_exhibits_ye2022 as ye
 import test_exhibits_zhu2025 as zhu
 import test_figures as figure_tests
 import test_ledger as ledger_tests
+import test_named_members as overlap
 import test_tables as table_tests
 import test_time_split as time_tests
 from matplotlib.figure import Figure
@@ -114,6 +115,7 @@ FIGURES = {  # evidence, options, and what of a user they show
     "roc_linear_log": (curves, {"audit_names": {"mlp": EVIL}}, [EVIL, OTHER]),
     "roc_by_references": (lambda: sweep(), {"audit_names": {"a": EVIL, "b": OTHER}}, [EVIL, OTHER]),
     "tpr_by_references": (lambda: sweep(), {"audit_names": {"a": EVIL, "b": OTHER}}, [EVIL, OTHER]),
+    "overlap": (lambda: named(overlap.evidence_of(), EVIL, OTHER, "c"), {}, [EVIL, OTHER]),
     "histograms": (lambda: of_classes(figure_tests.signals_of(8, 20)), {"share": 0.5}, []),
     "distributions": (lambda: of_classes(figure_tests.signals_of(16, 1)), {}, [EVIL]),
     "score_histogram": (one_attack, {}, [EVIL]),

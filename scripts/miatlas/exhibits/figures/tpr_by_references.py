@@ -1,4 +1,4 @@
-"""TPR at a low FPR against the number of shadow models (carlini2022 Fig. 9)."""
+"""TPR at low FPRs, and the AUC, against the number of reference models (carlini2022 Fig. 9)."""
 
 from dataclasses import asdict
 from typing import Literal
@@ -13,38 +13,49 @@ from miatlas.exhibits.texts import in_figure
 from miatlas.leakage.levels import Level
 
 MARKERS = "osD^vP"
+AUC = "auc"
 
 
 def draw(
     evidence: Evidence,
     *,
-    level: Level = 0.001,
+    measures: list[Level | Literal["auc"]] = [0.001],
     over: Literal["mean", "pooled"] = "mean",
     audit_names: dict = {},
 ):
-    """Return the figure and its numbers: a line for each kind of variance, 95 % intervals.
+    """Return the figure and its numbers: a panel for each measure, a line for each attack with one
+    kind of variance, 95 % intervals.
 
-    `level`: the FPR, one of those evaluated. `over`: mean of the targets or one threshold for all,
-    as in `exhibits.estimate`. Open markers: the level is below what the targets resolve. Columns:
+    `measures`: FPRs at which the TPR is shown, of those evaluated, or `auc`. `over`: mean of the
+    targets or one threshold for all, as in `exhibits.estimate`. Attacks that are shown under one
+    name are one line. Open markers: the level is below what the targets resolve. Columns: measure,
     series, audit, label, references, value, low, high, realised_fpr, below_resolution.
     """
-    figure = common.figure(common.COLUMN, 2.7)
-    axes = figure.add_subplot()
     lines, tables = sweeps(evidence, audit_names), []
-    for index, sweep in enumerate(lines):
-        table = pd.DataFrame([_row(sweep.name, point, level, over) for point in sweep.points])
-        _draw_line(axes, table, index, shift=index - (len(lines) - 1) / 2)
-        tables.append(table)
-    data = pd.concat(tables, ignore_index=True)
-    axes.axhline(100 * level, label="chance", **common.CHANCE)
-    _finish(axes, data, level)
-    return figure, data
+    if not measures:
+        raise ValueError("measures: at least one FPR, or auc")
+    width = common.COLUMN if len(measures) == 1 else common.PAGE * max(len(measures) / 3, 0.8)
+    figure = common.figure(width, 2.7)
+    grid = figure.subplots(1, len(measures), squeeze=False)[0]
+    for axes, measure in zip(grid, measures, strict=True):
+        own = []
+        for index, sweep in enumerate(lines):
+            rows = [_row(sweep.name, point, measure, over) for point in sweep.points]
+            own.append(pd.DataFrame(rows))
+            _draw_line(axes, own[-1], index, shift=index - (len(lines) - 1) / 2)
+        axes.axhline(50 if measure == AUC else 100 * measure, label="chance", **common.CHANCE)
+        _finish(axes, pd.concat(own), measure)
+        tables += own
+    _legend(figure, grid, len(lines))
+    return figure, pd.concat(tables, ignore_index=True)
 
 
-def _row(name, point, level, over):
+def _row(name, point, measure, over):
     count, result = point
     place = {"series": name, "audit": result["audit"], "label": result["label"]}
-    return {**place, "references": count, **asdict(estimate(result, "tpr", level, over))}
+    asked = (AUC, None) if measure == AUC else ("tpr", measure)
+    found = asdict(estimate(result, *asked, over))
+    return {"measure": measure, **place, "references": count, **found}
 
 
 def _draw_line(axes, table, index, shift):
@@ -60,12 +71,23 @@ def _draw_line(axes, table, index, shift):
     axes.plot(x[below], y[below], **face, color=look["color"], markerfacecolor="white", zorder=3)
 
 
-def _finish(axes, data, level):
+def _finish(axes, data, measure):
     counts = sorted(data["references"].unique())
     axes.set(xscale="log", xlim=(counts[0] / 1.25, counts[-1] * 1.25))
-    axes.set_ylim(0, 1.12 * max(100 * data["high"].fillna(data["value"]).max(), 200 * level))
     axes.xaxis.set_major_locator(FixedLocator(counts))
     axes.xaxis.set_major_formatter(FixedFormatter([str(count) for count in counts]))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set(xlabel="shadow models (half IN, half OUT)", ylabel=f"TPR (%) at {percent(level)} FPR")
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    axes.set_xlabel("reference models of an example")
+    if measure == AUC:
+        axes.set_ylabel("AUC (%)")
+        return
+    top = max(100 * data["high"].fillna(data["value"]).max(), 200 * measure)
+    axes.set(ylim=(0, 1.12 * top), ylabel=f"TPR (%) at {percent(measure)} FPR")
+
+
+def _legend(figure, grid, lines):
+    if len(grid) == 1:
+        grid[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+        return
+    shown = grid[0].get_legend_handles_labels()
+    figure.legend(*shown, loc="outside upper center", ncols=min(lines + 1, 4))
