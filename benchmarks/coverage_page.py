@@ -11,7 +11,8 @@ Written by `make coverage` from `benchmarks/coverage.json`; not to be edited. Ho
 intervals of nominal 95 % that the workflow prints hold the truth, on simulated audits whose truth
 is known: normal scores of members zero, one, two and three deviations above those of non-members,
 half of the variance the example's own; and LiRA with the other 19 of 20 simulated models as shadow
-models. {sizes} examples, half of them members; 1, 3 and 10 targets.
+models. Of two attacks the second is correlated with the first, or is Watson's beside LiRA. {sizes}
+examples, half of them members; 1, 3 and 10 targets.
 
 *This population*: examples and models are drawn anew. *These examples*: the examples are kept,
 models are drawn anew; a transferred rate is that at the thresholds it has. A simulation of few
@@ -19,9 +20,12 @@ audits errs itself: a line *covers* where its trials together hold the truth in 
 size or law holds it in significantly less (99.9 % Clopper-Pearson limit below 93 %); *cautious*
 where they hold it in more than 98 %. Trials of single targets come from audits of ten targets.
 
-What is not printed, by rule: over targets, the TPR in hindsight for *these examples*, where fewer
-than ten false positives are allowed; the transferred TPR, where the other targets allow fewer than
-ten; and the balanced accuracy in hindsight for *these examples*, which on noise would not hold
+The Jaccard index is the share of the members named by either of two attacks that both name, at the
+thresholds transferred to each; of one target, it speaks of that model and other examples.
+
+What is not printed, by rule: a share of fewer than ten pairs of target and member; over targets, the
+TPR in hindsight for *these examples*, where fewer than ten false positives are allowed; the
+transferred TPR, where the other targets allow fewer than ten; and the balanced accuracy in hindsight for *these examples*, which on noise would not hold
 50 %. Lines count the trials in which an interval was printed.
 """
 

@@ -273,8 +273,17 @@ def test_the_thresholds_that_are_saved_do_what_is_said_of_them(tmp_path):
 def test_the_records_are_ranked_with_their_scores(tmp_path):
     _, data = write(tmp_path, show_records=True)
     table = pd.read_csv(tmp_path / "records.csv")
-    assert list(table) == ["audit", "example", "class", "named", "of", "score_a", "score_b"]
-    most = table[["example", "class", "named", "of"]].head(25).to_dict("records")
+    assert list(table) == [
+        "audit",
+        "example",
+        "class",
+        "named",
+        "of",
+        "attacks",
+        "score_a",
+        "score_b",
+    ]
+    most = table[["example", "class", "named", "of", "attacks"]].head(25).to_dict("records")
     assert most == data["audits"][0]["records"]
     run = simulated({"a": 1.0, "b": 0.5})["a"]
     for row in table.head(50).itertuples():

@@ -274,6 +274,7 @@ TABLES = {
     "uncertainty": (lambda: zhu.evidence_of({"one": 1.0, "two": 0.3}), ONE, [EVIL, OTHER]),
     "asked_again": (lambda: zhu.evidence_of({"one": 1.0, "two": 0.3}),
                     {"pair": ["one", "two"], **ONE}, [EVIL, OTHER]),
+    "overlap": (lambda: named(overlap.evidence_of(), EVIL, OTHER, "c"), {}, [EVIL, OTHER]),
     "agreement": (lambda: named(ye.alphas_of(ye.FOUR), EVIL, OTHER, "c", "d"), {}, [EVIL, OTHER]),
     "auc_by_cohort": (lambda: Evidence({"S": EVIL, "R": OTHER}, [ye.result_of("m", "S", 0.2, 0)[0],
                       ye.result_of("m", "R", 0.2, 0)[0]], scale={"m": {}}),
