@@ -23,10 +23,11 @@ where they hold it in more than 98 %. Trials of single targets come from audits 
 The Jaccard index is the share of the members named by either of two attacks that both name, at the
 thresholds transferred to each; of one target, it speaks of that model and other examples.
 
-What is not printed, by rule: a share of fewer than ten pairs of target and member; over targets, the
-TPR in hindsight for *these examples*, where fewer than ten false positives are allowed; the
-transferred TPR, where the other targets allow fewer than ten; and the balanced accuracy in hindsight for *these examples*, which on noise would not hold
-50 %. Lines count the trials in which an interval was printed.
+What is not printed, by rule: a share of fewer than ten pairs of target and member; over targets,
+the TPR in hindsight for *these examples*, where fewer than ten false positives are allowed; the
+transferred TPR, where the other targets allow fewer than ten; and the balanced accuracy in
+hindsight for *these examples*, which on noise would not hold 50 %. Lines count the trials in which
+an interval was printed.
 """
 
 

@@ -53,7 +53,7 @@ def main(
         at += thresholds(name, results)
         if settings["show_records"]:
             rows.append(records(found, results, scores, cohort.labels))
-            most = rows[-1].head(MOST_RECORDS)[["example", "class", "named", "of"]]
+            most = rows[-1].head(MOST_RECORDS)[["example", "class", "named", "of", "attacks"]]
         drawn = [row["label"] for row in found["findings"]][:CURVES]
         audits.append(
             {
