@@ -2,14 +2,18 @@
 
 Recipes are those of the studies of carlini2022, the trainer is the workflow's own, and the images
 are noise around ten patterns: it is their number and size that decides how long a step takes.
-`make gpu` runs it. `--quick --device cpu` runs all of it at a tiny size, to see that it runs.
+Every piece is measured by a process of its own and added to what is there: `--only fast:stack`.
+torch, numpy and this repository are all that it needs. `make gpu` runs it; `--quick --device cpu`
+runs all of it at a tiny size, to see that it runs.
 """
 
 import argparse
 import json
+import os
+import signal
+import subprocess
 import sys
 import time
-import traceback
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from unittest.mock import patch
@@ -171,74 +175,151 @@ def moved(trial: Trial, stacked: bool) -> dict:
     }
 
 
-def measured(name: str, quick: bool, device: torch.device) -> dict:
-    """Return all that is measured of a recipe; what fails is told in its place."""
-    trial, tiny = Trial(name, quick, device), Trial(name, quick, device, batch_size=TINY)
-    engines = {engine: attempted(trained, trial, *how) for engine, how in ENGINES.items()} | {
-        f"{PROCESSES} processes": attempted(beside, trial, 2 if quick else PROCESSES)
-    }
-    tiny_steps = {
-        engine: attempted(step_seconds, tiny, *ENGINES[engine])
-        for engine in ("one stack", "one by one")
-    }
-    train_flops, query_flops = flops(trial.make, SHAPE, device)
+def counts(trial: Trial) -> dict:
+    """Return what is known of a recipe without a clock."""
+    train_flops, query_flops = flops(trial.make, SHAPE, trial.device)
     return {
         "batch": trial.recipe["batch_size"], "stack": trial.stack,
         "train_flops": train_flops, "query_flops": query_flops,
-        "moved": {
-            engine: attempted(moved, trial, ENGINES[engine][0])
-            for engine in ("one stack", "one by one")
-        },
-        "engines": engines,
-        "tiny_steps": {e: run["seconds"] for e, run in tiny_steps.items() if "error" not in run},
-        "queries": attempted(queried, trial),
-        "operations": attempted(slowest, lambda: trial.train(trial.stack, True), device),
+        "moved": {engine: moved(trial, ENGINES[engine][0]) for engine in PLAIN},
     }  # fmt: skip
 
 
-def attempted(function, *arguments) -> dict:
-    """Return what the function returns, or its error: one engine's failure is no other's."""
-    try:
-        found = function(*arguments)
-    except Exception as error:  # out of memory, no compiler, ...
-        found = failure(error)
-    print(f"  {found}", flush=True)
-    return found
+def calls(trial: Trial) -> dict:
+    """Return the seconds of steps that hold next to no images."""
+    tiny = Trial(trial.name, trial.quick, trial.device, batch_size=TINY)
+    steps = {engine: step_seconds(tiny, *ENGINES[engine]) for engine in PLAIN}
+    return {engine: run["seconds"] for engine, run in steps.items()}
 
 
-def failure(error: Exception) -> dict:
-    """Return what stands in the place of results."""
-    return {"error": f"{type(error).__name__}: {error}".strip().splitlines()[0]}
+def kernels(trial: Trial) -> dict:
+    """Return the kernels that take most of a stack's time, with their shares."""
+    return slowest(lambda: trial.train(trial.stack, True), trial.device)
+
+
+def several(trial: Trial) -> dict:
+    """Return images a second of several processes."""
+    return beside(trial, 2 if trial.quick else PROCESSES)
+
+
+PLAIN = ("one stack", "one by one")
+SLUGS = {
+    "stack": "one stack", "stack-search": "one stack, cuDNN's search",
+    "stack-channels-last": "one stack, channels last", "stack-compiled": "one stack, compiled",
+    "single": "one by one", "single-search": "one by one, cuDNN's search",
+}  # fmt: skip
+# piece -> its place in a recipe's results, and what measures it; in the order of what matters most.
+PIECES = {
+    "counts": ((), counts),
+    **{slug: (("engines", name), lambda trial, how=ENGINES[name]: trained(trial, *how))
+       for slug, name in SLUGS.items()},
+    "processes": (("engines", f"{PROCESSES} processes"), several),
+    "calls": (("tiny_steps",), calls),
+    "queries": (("queries",), queried),
+    "kernels": (("operations",), kernels),
+}  # fmt: skip
+EVERY = ["peaks", *(f"{recipe}:{piece}" for recipe in RECIPES for piece in PIECES)]
+
+
+def chosen(only: str | None) -> list[str]:
+    """Return the pieces of a list like `peaks,fast,cnn:stack`: a recipe is all of its pieces."""
+    names = only.split(",") if only else EVERY
+    unknown = [name for name in names if name not in EVERY and name not in RECIPES]
+    if unknown:
+        sys.exit(f"--only {unknown[0]}: there is {', '.join(['peaks', *RECIPES, *EVERY[1:]])}")
+    return [p for name in names for p in EVERY if p == name or p.split(":")[0] == name]
+
+
+def measure(piece: str, quick: bool, device: torch.device) -> dict:
+    """Return what one piece measures."""
+    if piece == "peaks":
+        return peaks(device, quick)
+    recipe, part = piece.split(":")
+    return PIECES[part][1](Trial(recipe, quick, device))
+
+
+def in_its_process(piece: str, options) -> dict:
+    """Measure a piece in a process of its own; return its result, or its error after the limit."""
+    command = [sys.executable, __file__, "--piece", piece, "--device", options.device]
+    command += ["--quick"] if options.quick else []
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, start_new_session=True, **pipes) as process:
+        try:
+            said, errors = process.communicate(timeout=options.seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # it may have started others
+            return {"error": f"not done within {options.seconds:.0f} s"}
+    last = said.rstrip().rpartition("\n")[2]
+    if process.returncode or not last.startswith("{"):
+        lines = errors.strip().splitlines() or [f"exit status {process.returncode}"]
+        return {"error": lines[-1]}
+    return json.loads(last)
+
+
+def placed(results: dict, piece: str, found: dict) -> dict:
+    """Add what a piece found to the results; an error takes the place of nothing but errors."""
+    recipe, _, part = piece.partition(":")
+    place = ("peaks",) if piece == "peaks" else ("recipes", recipe, *PIECES[part][0])
+    at = results
+    for key in place[:-1]:
+        at = at.setdefault(key, {})
+    before = at.get(place[-1], {})
+    if part == "counts":  # beside its engines
+        lost = "error" in found and "train_flops" in before
+        at[recipe] = before if lost else {k: v for k, v in before.items() if k != "error"} | found
+    elif "error" not in found or not before or "error" in before:
+        at[place[-1]] = found
+    return results
 
 
 def main() -> None:
-    """Measure all recipes; write results_gpu.json and renew the page."""
+    """Measure pieces, each in a process of its own; add them to results_gpu.json and its page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda", help="default: cuda")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs")
+    parser.add_argument("--only", help="pieces: peaks, RECIPE or RECIPE:PIECE, with commas between")
+    parser.add_argument("--seconds", type=float, default=600, help="limit of a piece (600)")
     parser.add_argument("--output", type=Path, help="folder to write to (default: this one)")
+    parser.add_argument("--piece", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.device.startswith("cuda") and not torch.cuda.is_available():
         sys.exit("no GPU: torch sees none on this machine, and nothing is measured without one")
-    device, folder = torch.device(options.device), options.output or HERE
-    results = {
-        **circumstances(), "torch": torch.__version__, "device": described(device), "tiny": TINY,
-        "peaks": peaks(device, options.quick), "recipes": {},
-    }  # fmt: skip
-    for name in RECIPES:
-        print(name, flush=True)
-        try:
-            results["recipes"][name] = measured(name, options.quick, device)
-        except Exception as error:  # no other recipe's results are lost
-            traceback.print_exc()
-            results["recipes"][name] = failure(error)
-        if options.output or not options.quick:
-            text = json.dumps(results, indent=1, ensure_ascii=False)
-            (folder / "results_gpu.json").write_text(text + "\n")
-    if options.output or not options.quick:
-        file = folder / "results.json"
-        others = json.loads(file.read_text()) if file.is_file() else {}
-        (folder / "README.md").write_text(page.render(others, folder / "results_gpu.json"))
+    device = torch.device(options.device)
+    if options.piece:
+        print("\n" + json.dumps(measure(options.piece, options.quick, device)))
+        return
+    folder, pieces = options.output or (None if options.quick else HERE), chosen(options.only)
+    results = begun(folder, device)
+    for piece in pieces:
+        found = in_its_process(piece, options)
+        print(f"{piece}: {found}", flush=True)
+        results = placed(results, piece, found)
+        if folder:
+            write(folder, results)
+
+
+def begun(folder: Path | None, device: torch.device) -> dict:
+    """Return the results that are there already, or none with the circumstances of this run."""
+    file = folder / "results_gpu.json" if folder else None
+    about = {**circumstances(), "torch": torch.__version__, "device": described(device),
+             "tiny": TINY, "peaks": {}, "recipes": {}}  # fmt: skip
+    if not (file and file.is_file()):
+        return about
+    before = json.loads(file.read_text())
+    for what in ("device", "torch"):
+        if before[what] != about[what]:
+            sys.exit(f"{file} is of {what} {before[what]}, this is {about[what]}: name --output")
+    return before
+
+
+def write(folder: Path, results: dict) -> None:
+    """Write results and page, the former whole or not at all: what is there is not lost."""
+    file, others = folder / "results_gpu.json", folder / "results.json"
+    whole = file.with_suffix(".part")
+    whole.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    whole.replace(file)
+    known = json.loads(others.read_text()) if others.is_file() else {}
+    (folder / "README.md").write_text(page.render(known, file))
 
 
 def described(device: torch.device) -> str:

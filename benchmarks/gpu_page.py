@@ -36,30 +36,33 @@ def render(file: Path) -> str:
         return UNMEASURED
     results = json.loads(file.read_text())
     peaks = results["peaks"]
+    if not peaks or "error" in peaks:
+        return f"## On a GPU\n\nThe peaks of {results['device']} are to be measured first: peaks.\n"
     head = TEXT.format(
         tflops=peaks["flops"] / 1e12, terabytes=peaks["bytes"] / 1e12,
         launch=peaks["launch_seconds"] * 1e6, tiny=results["tiny"],
     )  # fmt: skip
     parts = [_recipe(name, found, peaks) for name, found in results["recipes"].items()]
     about = f"Measured on {results['date']}: {results['device']}; torch {results['torch']}."
-    return "\n".join([head, *parts, _study(results["recipes"]["fast"]), about, ""])
+    return "\n".join([head, *parts, _study(results["recipes"].get("fast", {})), about, ""])
 
 
 def _recipe(name, found, peaks):
-    if "error" in found:
-        return f"### {name}\n\nFailed: {found['error'][:120]}\n"
-    default = found["engines"]["one stack"].get("images_per_second")
-    engines, flops = found["engines"].items(), found["train_flops"]
+    if "train_flops" not in found:
+        why = f"failed: {found['error'][:120]}" if "error" in found else "to be counted first"
+        return f"### {name}\n\nIts operations: {why}.\n"
+    engines, flops = found.get("engines", {}), found["train_flops"]
+    default = engines.get("one stack", {}).get("images_per_second")
     lines = [
         f"### {name}, batches of {found['batch']}",
         "",
         "| engine | models | images a second | default / it | share of peak | memory (GiB) |",
         "|---|--:|--:|--:|--:|--:|",
-        *[_engine(name, run, default, flops, peaks) for name, run in engines],
+        *[_engine(name, run, default, flops, peaks) for name, run in engines.items()],
         "",
-        *[_bounds(engine, found, peaks) for engine in found["tiny_steps"]],
-        *_queries(found["queries"]),
-        *_operations(found["operations"]),
+        *[line for engine in engines if (line := _bounds(engine, found, peaks))],
+        *_queries(found.get("queries", {})),
+        *_operations(found.get("operations", {})),
         "",
     ]
     return "\n".join(lines)
@@ -77,15 +80,16 @@ def _engine(name, run, default, flops, peaks):
 
 def _bounds(engine, found, peaks):
     """Say what a step takes, and what it would take if one thing alone bounded it."""
-    run, moved = found["engines"][engine], found["moved"][engine]
-    if "error" in run or "error" in moved:
+    run, moved, calls = found["engines"][engine], found["moved"], found.get("tiny_steps", {})
+    if "error" in run or engine not in moved or engine not in calls:
         return ""
+    moved = moved[engine]
     images = found["batch"] * (run["models"] if engine == "one stack" else 1)
     whole = images / run["images_per_second"]
     bounds = {
         "FLOPs": images * found["train_flops"] / peaks["flops"],
         "bytes": images * moved["bytes"] / peaks["bytes"],
-        "calls": found["tiny_steps"][engine],
+        "calls": calls[engine],
     }
     times = ", ".join(f"{name} {1e3 * seconds:.2f} ms" for name, seconds in bounds.items())
     return (
@@ -115,10 +119,8 @@ def _operations(found):
 
 def _study(fast):
     """Say what follows for 256 models of `fast` on CIFAR-10, from the rates alone."""
-    if "error" in fast:
-        return ""
-    run, queries = fast["engines"]["one stack"], fast["queries"]
-    if "error" in run or "error" in queries:
+    run, queries = fast.get("engines", {}).get("one stack"), fast.get("queries")
+    if not (run and queries) or "error" in run or "error" in queries:
         return ""
     images = STUDY["models"] * STUDY["examples"] * STUDY["epochs"]
     training = images / run["images_per_second"] / 60

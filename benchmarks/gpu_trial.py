@@ -1,26 +1,25 @@
 """A recipe at the size of a benchmark of GPUs, and the clock of its training."""
 
+import json
 import sys
 import time
 from importlib import import_module
 
 import numpy as np
 import torch
-import yaml
+from gpu_recipes import FILE
 from measuring import REPOSITORY
 
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 
-import train_models
-
-from miatlas.study import entries
 from miatlas.training import trainer as training
 from miatlas.training.batches import Data, Model
+from miatlas.training.initial_weights import maker
 
-RECIPES = {  # name -> the study that has it, the models of a stack, and options of a tiny network
-    "fast": ("carlini2022_fast", 64, {"widths": [24, 8, 8]}),
-    "wide_resnet": ("carlini2022", 32, {"depth": 10, "width": 1}),
-    "cnn": ("carlini2022_small", 64, {"filters": 4}),
+RECIPES = {  # name -> the models of a stack, and options of a tiny network
+    "fast": (64, {"widths": [24, 8, 8]}),
+    "wide_resnet": (32, {"depth": 10, "width": 1}),
+    "cnn": (64, {"filters": 4}),
 }
 SHAPE, CLASSES = (3, 32, 32), 10
 STEPS, EPOCHS = 20, 3  # of each model; its first epoch is not counted
@@ -31,12 +30,12 @@ class Trial:
     """A recipe at the size of a benchmark, with data for it on the device."""
 
     def __init__(self, name: str, quick: bool, device: torch.device, **changes):
-        study, self.stack, tiny = RECIPES[name]
-        given = yaml.safe_load((REPOSITORY / f"config/{study}.yaml").read_text())["recipes"][name]
+        self.stack, tiny = RECIPES[name]
+        given = json.loads(FILE.read_text())[name]
         if quick:
             given["architecture"] |= tiny
             given["batch_size"], self.stack = 4, 2
-        self.recipe = entries.recipe({**given, "epochs": EPOCHS, **changes}, f"recipes.{name}")
+        self.recipe = {**given, "epochs": EPOCHS, **changes}
         self.name, self.quick, self.device = name, quick, device
         self.few, self.steps = (1, 2) if quick else (FEW, STEPS)
         self.examples = self.steps * self.recipe["batch_size"]
@@ -45,7 +44,7 @@ class Trial:
             f"miatlas.training.architectures.{given['architecture']['name']}"
         )
         settings = {"recipe": self.recipe, "seed": 0, "cohort": name}
-        self.make = train_models.maker(architecture, self.data, SHAPE, CLASSES, settings)
+        self.make = maker(architecture, self.data, SHAPE, CLASSES, settings)
 
     def train(self, models: int, stacked: bool, clock=lambda *_: None):
         """Train models on halves of the data; return their weights."""

@@ -1,6 +1,5 @@
 """Train the models of one block together."""
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,12 +12,13 @@ from miatlas.running.allocator import keep_freed_memory
 from miatlas.running.files import write_csv
 from miatlas.running.logs import logged
 from miatlas.running.progress import Progress
-from miatlas.running.seeds import rng, torch_seed
+from miatlas.running.seeds import torch_seed
 from miatlas.running.store import attributes, read_h5, write_weights
 from miatlas.signals.answers import Signals
-from miatlas.training import estimator_training, networks, outputs, own_training, state_dicts
+from miatlas.training import estimator_training, networks, own_training
 from miatlas.training import trainer as training
 from miatlas.training.batches import Data, Model
+from miatlas.training.initial_weights import maker
 from miatlas.training.inputs import class_count, standardised
 from miatlas.training.stack_sizes import stack_size
 
@@ -86,50 +86,6 @@ def load(population: str, roles: str, device):
     labels = torch.from_numpy(arrays["labels"]).to(device)
     data = Data(x, labels, index[HELD_OUT].to(device), index[TEST].to(device))
     return data, tuple(x.shape[1:]), class_count(facts, arrays["labels"])
-
-
-def maker(architecture, data: Data, shape, classes: int, settings: dict):
-    """Return what builds one network of the recipe.
-
-    An architecture may have weights that are the population's and no model's: its `from_sample(x)`
-    makes them, by name, from SAMPLE examples of the pool, x (n, ...) float32 on the CPU. The sample
-    is the cohort's, so that all its models start from the same ones, in whatever block.
-    """
-    options = {k: v for k, v in settings["recipe"]["architecture"].items() if k != "name"}
-    build = partial(architecture.build, shape, classes, **options)
-    if path := settings["recipe"].get("pretrained"):
-        return begun(build, path, classes)
-    if not hasattr(architecture, "from_sample"):
-        return build
-    elsewhere = torch.cat([data.held_out, data.test]).cpu().numpy()
-    pool = np.setdiff1d(np.arange(len(data.x)), elsewhere)
-    draws = rng(settings["seed"], "sample", settings["cohort"])
-    sample = draws.choice(pool, min(architecture.SAMPLE, len(pool)), replace=False)
-    common = architecture.from_sample(data.x[torch.from_numpy(np.sort(sample))].cpu())
-
-    def make():
-        network = build()
-        wrong = network.load_state_dict(common, strict=False).unexpected_keys
-        if wrong:
-            raise ValueError(f"{architecture.__name__} has no weights {', '.join(wrong)}")
-        return network
-
-    return make
-
-
-def begun(build, path: str, classes: int):
-    """Return what builds networks whose weights are those of a file, as far as they fit."""
-    common = None
-
-    def make():
-        nonlocal common
-        network = build()
-        inner = network.network if isinstance(network, outputs.AsLogits) else network
-        common = common or state_dicts.pretrained(path, inner, classes)
-        inner.load_state_dict(common, strict=False)
-        return network
-
-    return make
 
 
 def answers(teachers: list[str], device) -> torch.Tensor:

@@ -10,7 +10,7 @@ from torch import device
 from miatlas.populations.base import Population
 from miatlas.populations.moments import moments
 from miatlas.study.entries import population as entry
-from miatlas.training import trainer
+from miatlas.training import initial_weights, trainer
 from miatlas.training.architectures import mlp
 
 
@@ -110,7 +110,7 @@ def test_a_column_of_large_numbers_does_not_keep_a_network_from_learning(tmp_pat
     for how in ("numeric", "none"):
         data, shape, classes = prepared(tmp_path, standardise=how)
         settings = {"recipe": {"architecture": {"name": "mlp", "widths": [16]}}}
-        make = train_models.maker(mlp, data, shape, classes, settings)
+        make = initial_weights.maker(mlp, data, shape, classes, settings)
         model = train_models.Model(0, np.arange(200), 1, 2, 3)
         try:
             _, rows = trainer.train(make, recipe, data, [model], 200, 1, lambda *_: None)

@@ -223,17 +223,75 @@ def test_without_a_gpu_its_benchmark_says_so():
     assert said.stderr.startswith("no GPU: ")
 
 
-@pytest.mark.slow
-def test_the_benchmark_of_a_gpu_runs_on_a_cpu(tmp_path):
+BARE = """
+from importlib.machinery import PathFinder
+find = PathFinder.find_spec
+PathFinder.find_spec = lambda name, *more: (
+    None if name.split(".")[0] in {names!r} else find(name, *more)
+)
+"""
+OTHERS = ("snakemake", "pydantic", "yaml", "tqdm", "pandas", "scipy", "sklearn", "safetensors",
+          "torchvision")  # fmt: skip
+
+
+def kit(folder, *arguments):
+    """Run the kit on the CPU, in an environment without what only the workflow needs."""
+    bare = folder / "bare"
+    bare.mkdir(exist_ok=True)
+    (bare / "sitecustomize.py").write_text(BARE.format(names=OTHERS))
     script = [sys.executable, str(BENCHMARKS / "gpu.py"), "--quick", "--device", "cpu"]
-    subprocess.run([*script, "--output", str(tmp_path)], check=True, capture_output=True)
-    results = json.loads((tmp_path / "results_gpu.json").read_text())
-    assert set(results["recipes"]) == {"fast", "wide_resnet", "cnn"}
-    for found in results["recipes"].values():
-        assert all(run["images_per_second"] > 0 for run in found["engines"].values())
-        assert set(found["tiny_steps"]) == {"one stack", "one by one"}
-        assert found["queries"]["float32"]["largest_error"] == 0
-        assert 0 < found["queries"]["bfloat16"]["largest_error"] < 1
+    said = subprocess.run(
+        [*script, "--output", str(folder), *arguments],
+        env={**os.environ, "PYTHONPATH": str(bare), "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    file = folder / "results_gpu.json"
+    return said, json.loads(file.read_text()) if file.is_file() else None
+
+
+def test_pieces_of_the_kit_add_to_what_is_there_and_lose_nothing(tmp_path):
+    _, first = kit(tmp_path, "--only", "cnn:single")
+    rate = first["recipes"]["cnn"]["engines"]["one by one"]["images_per_second"]
+    assert rate > 0
+    assert "to be measured first" in (tmp_path / "README.md").read_text()
+    said, late = kit(tmp_path, "--only", "cnn:single,cnn:stack", "--seconds", "0.2")
+    assert "not done within 0 s" in said.stdout
+    engines = late["recipes"]["cnn"]["engines"]
+    assert engines["one by one"]["images_per_second"] == rate
+    assert engines["one stack"] == {"error": "not done within 0 s"}
+    _, both = kit(tmp_path, "--only", "peaks,cnn:counts,cnn:queries")
+    assert both["recipes"]["cnn"]["queries"]["float32"]["largest_error"] == 0
+    assert both["recipes"]["cnn"]["engines"] == engines
+    assert both["peaks"]["flops"] > 0
     text = (tmp_path / "README.md").read_text()
-    assert text.count("| one by one |") == 3
+    assert "| one by one | 1 |" in text
+    assert "| one stack | | failed: not done" in text
+    file = tmp_path / "results_gpu.json"
+    file.write_text(file.read_text().replace(both["device"], "another card"))
+    said, _ = kit(tmp_path, "--only", "peaks")
+    assert "is of device another card" in said.stderr
+    said, _ = kit(tmp_path, "--only", "cnn:stacks")
+    assert said.stderr.startswith("--only cnn:stacks: there is peaks, fast, ")
+
+
+def test_the_kits_recipes_are_the_studies(monkeypatch):
+    import gpu_recipes
+
+    there = json.loads(gpu_recipes.FILE.read_text())
+    assert there == gpu_recipes.complete()  # else: python benchmarks/gpu_recipes.py
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["fast", "wide_resnet", "cnn"])
+def test_every_piece_of_the_kit_runs_on_a_cpu(tmp_path, recipe):
+    _, results = kit(tmp_path, "--only", f"peaks,{recipe}")
+    found = results["recipes"][recipe]
+    assert len(found["engines"]) == 7
+    assert all(run["images_per_second"] > 0 for run in found["engines"].values())
+    assert set(found["tiny_steps"]) == {"one stack", "one by one"}
+    assert found["queries"]["float32"]["largest_error"] == 0
+    assert 0 < found["queries"]["bfloat16"]["largest_error"] < 1
+    text = (tmp_path / "README.md").read_text()
+    assert text.count("| one by one |") == 1
+    assert text.count("nearest:") == 2
     assert "failed" not in text

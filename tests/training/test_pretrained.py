@@ -4,11 +4,10 @@ import re
 
 import pytest
 import torch
-import train_models
 from safetensors.torch import save_file
 from torch import nn
 
-from miatlas.training import ensemble
+from miatlas.training import ensemble, initial_weights
 from miatlas.training.state_dicts import pretrained
 
 
@@ -41,7 +40,7 @@ def test_a_head_of_other_classes_is_left_out(tmp_path):
 def test_models_begin_alike_and_each_with_a_head_of_its_own(tmp_path):
     state = network(1000, seed=1).state_dict()
     path = saved(tmp_path / "a.pt", state)
-    make = train_models.begun(lambda: network_of_now(3), str(path), 3)
+    make = initial_weights.begun(lambda: network_of_now(3), str(path), 3)
     group = ensemble.build(make, [5, 6], torch.device("cpu"))
     weights = group.weights()
     for k in range(2):

@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import train_models
 from torch import nn
 from torch.nn import functional
 
-from miatlas.training import augmentation
+from miatlas.training import augmentation, initial_weights
 from miatlas.training import trainer as training
 from miatlas.training.architectures import cnn, fast_resnet, mlp, wide_resnet
 from miatlas.training.batches import Batches, Data, Model
@@ -613,7 +612,7 @@ def photographs(held_out=20, test=20):
 def fast(numbers, stacked=True, on=None, more=()):
     recipe, on = FAST | dict(more), on or photographs()
     settings = {"seed": 3, "cohort": "c", "recipe": PLAIN | recipe}
-    make = train_models.maker(fast_resnet, on, (3, 16, 16), CLASSES, settings)
+    make = initial_weights.maker(fast_resnet, on, (3, 16, 16), CLASSES, settings)
     return make, train(recipe, numbers, stacked, make, on, low=20, high=100)
 
 

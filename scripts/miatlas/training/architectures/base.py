@@ -5,7 +5,7 @@ Every architecture is one module with one function `build(shape, classes, *, opt
 "text", unless it reads images and features. Its constant STACKABLE says whether K networks
 give the same as one vectorised call on stacked parameters and buffers (`torch.func`), which is
 tested for all that say so. A module may also have `from_sample(x)` and SAMPLE: weights that are the
-population's and no model's, made from so many examples (see `train_models.maker`).
+population's and no model's, made from so many examples (see `initial_weights.maker`).
 """
 
 import torch
