@@ -50,10 +50,28 @@ def cohorts(settings: dict, histories) -> pd.DataFrame:
         .assign(cohort=Path(path).parent.parent.name)
         for path in histories
     ]
-    means = pd.concat(last).groupby("cohort")[["train_accuracy", "test_accuracy"]].mean()
+    rows = pd.concat(last)
+    means = rows.groupby("cohort")[["train_accuracy", "test_accuracy"]].mean()
     shown = means.map(lambda rate: f"{100 * rate:.1f} %")
     shown.columns = [name.replace("_", " ") for name in shown.columns]
+    if "epsilon" in rows:
+        private = rows.dropna(subset="epsilon").groupby("cohort")
+        shown["differential privacy"] = {name: privacy(own) for name, own in private}
     return table.merge(shown, left_on="cohort", right_index=True, how="left").fillna("")
+
+
+def privacy(rows: pd.DataFrame) -> str:
+    """Return what the (ε, δ) of a cohort's models is and by what, of their last rows.
+
+    Of the largest ε where models' numbers of examples, and with them their ε, differ.
+    """
+    worst = rows.loc[rows["epsilon"].idxmax()]
+    epsilon = "∞" if worst["epsilon"] == float("inf") else f"{worst['epsilon']:.2f}"
+    clip = "none" if pd.isna(worst["clip"]) else f"{worst['clip']:g}"
+    return (
+        f"ε = {epsilon} at δ = {worst['delta']:g}, clip {clip}, noise {worst['noise']:.3g},"
+        f" accountant {worst['accountant']}"
+    )
 
 
 def recipes(entries: dict) -> pd.DataFrame:

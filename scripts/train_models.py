@@ -71,7 +71,16 @@ def main(
             raise training.Diverged(f"cohort {settings['cohort']}: {error}") from None
     write_csv(history, pd.DataFrame(rows))
     kept = {n: t.cpu().numpy() if torch.is_tensor(t) else t for n, t in trained.items()}
-    write_weights(weights, kept, settings)
+    write_weights(weights, kept, settings | privacy(rows))
+
+
+def privacy(rows: list[dict]) -> dict:
+    """Return what the privacy of the models is, one after the other, by their last rows; or {}."""
+    keys = ("model", "epsilon", "delta", "clip", "noise", "accountant")
+    found = [{key: row[key] for key in keys} for row in rows if "epsilon" in row]
+    for own in found:
+        own["epsilon"] = own["epsilon"] if np.isfinite(own["epsilon"]) else "inf"  # JSON has none
+    return {"privacy": found} if found else {}
 
 
 def load(population: str, roles: str, device):
@@ -106,6 +115,7 @@ def model(settings: dict, number: int, member: np.ndarray) -> Model:
         torch_seed(seed, "order", cohort, number),
         torch_seed(seed, "augmentation", cohort, number),
         number // settings["teacher"]["students"] if settings["teacher"] else None,
+        torch_seed(seed, "noise", cohort, number),
     )
 
 

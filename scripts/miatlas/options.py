@@ -32,6 +32,9 @@ positive = Range("must be positive", (("gt", 0),))
 nonnegative = Range("must not be negative", (("ge", 0),))
 
 
+inside_unit = Range("must lie between 0 and 1", (("gt", 0), ("lt", 1)))
+
+
 def between(low, high) -> Range:
     """Return a check that refuses what lies outside [low, high]."""
     return Range(f"must lie in [{low}, {high}]", (("ge", low), ("le", high)))

@@ -105,7 +105,7 @@ def test_a_column_of_large_numbers_does_not_keep_a_network_from_learning(tmp_pat
         "epochs": 30, "batch_size": 16, "augmentation": {"name": "none"}, "ema": None,
         "optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.9}, "gradient_clip": None,
         "schedule": {"name": "cosine"}, "label_smoothing": 0.0, "early_stopping": None,
-        "precision": "float32",
+        "precision": "float32", "privacy": None,
     }  # fmt: skip
     for how in ("numeric", "none"):
         data, shape, classes = prepared(tmp_path, standardise=how)

@@ -322,7 +322,7 @@ def test_sections_refuse_what_is_no_mapping_unknown_or_missing(section):
             checked(wrong, section, "place")
     fields = section.model_fields
     with pytest.raises(
-        ValueError, match="place: unknown option 'nonsense'; allowed: " + ", ".join(fields)
+        ValueError, match=r"place: unknown option 'nonsense'.*; allowed: " + ", ".join(fields)
     ):
         checked({"nonsense": 1}, section, "place")
     required = [key for key, field in fields.items() if field.is_required()]

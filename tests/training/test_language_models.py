@@ -210,7 +210,7 @@ def test_a_tiny_model_learns_its_windows_by_heart_and_no_others(stacked, precisi
     recipe = {
         "batch_size": 8, "epochs": 150, "optimizer": {"name": "adam", "lr": 0.01}, "ema": None,
         "schedule": {"name": "constant"}, "augmentation": {"name": "none"}, "gradient_clip": 1.0,
-        "label_smoothing": 0.0, "early_stopping": None, "precision": precision,
+        "label_smoothing": 0.0, "early_stopping": None, "precision": precision, "privacy": None,
     }  # fmt: skip
 
     def make():

@@ -28,6 +28,7 @@ PLAIN = {
     "epochs": 1, "batch_size": 16, "optimizer": {"name": "sgd", "lr": 0.05, "momentum": 0.9},
     "schedule": {"name": "constant"}, "augmentation": {"name": "none"}, "label_smoothing": 0.0,
     "gradient_clip": None, "ema": None, "early_stopping": None, "precision": "float32",
+    "privacy": None,
 }  # fmt: skip
 EVERYTHING = {
     "label_smoothing": 0.1, "gradient_clip": 0.5, "ema": 0.9,
@@ -61,7 +62,7 @@ def models(numbers, sizes=(40,), low=0, high=EXAMPLES):
     for m in numbers:
         size = sizes[m % len(sizes)]
         examples = low + np.sort(np.random.default_rng(m).permutation(high - low)[:size])
-        result.append(Model(m, examples, 100 + m, 200 + m, 300 + m))
+        result.append(Model(m, examples, 100 + m, 200 + m, 300 + m, noise_seed=400 + m))
     return result
 
 

@@ -8,7 +8,7 @@ that names the place, the key and what is allowed.
 from collections.abc import Mapping
 
 from miatlas.options import constant, functions
-from miatlas.study import attack_modules, cohorts, plugins, sections
+from miatlas.study import attack_modules, cohorts, plugins, private_recipes, sections
 from miatlas.study.checking import checked
 from miatlas.study.plugin_entries import (
     at_home,
@@ -79,6 +79,8 @@ def recipe(given, where: str) -> dict:
                 else ""
             )
         )
+    if entry["privacy"] and (wrong := private_recipes.complaint(entry)):
+        raise ValueError(f"{where}.{wrong}")
     return entry
 
 

@@ -87,7 +87,9 @@ def training_settings(study: dict, cohort: str, block: str) -> dict:
     recipe = study["recipes"][study["cohorts"][cohort]["recipe"]]
     own = {"seed": study["seed"], "cohort": cohort, "models": models(study, cohort, block)}
     teacher = study["cohorts"][cohort]["teacher"]
-    return {**own, "recipe": recipe, "teacher": teacher, "torch": installed("torch")}
+    software = {"torch": installed("torch")}
+    software |= {"opacus": installed("opacus")} if recipe["privacy"] else {}
+    return {**own, "recipe": recipe, "teacher": teacher, **software}
 
 
 @cache

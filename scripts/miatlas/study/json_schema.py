@@ -4,7 +4,7 @@ It comes from the sections and from what plug-ins declare, and from nowhere else
 on top of another: so nothing is required, and any key may be null, which takes it away.
 """
 
-from miatlas.study import cohorts, plugins, sections
+from miatlas.study import cohorts, plugins, private_recipes, sections
 from miatlas.study.json_keys import (
     NULL,
     case,
@@ -51,6 +51,7 @@ def _definitions():
         "canaries": object_of(canaries),
         "recipe": object_of(properties_of(sections.Recipe)),
         "cohort": _cohort(cohort),
+        "privacy": object_of(properties_of(private_recipes.Privacy)),
         "queries": object_of(properties_of(cohorts.Queries)),
         "bounds": object_of(properties_of(cohorts.Bounds)),
         "teacher": object_of(properties_of(cohorts.Teacher)),

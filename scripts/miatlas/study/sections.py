@@ -12,6 +12,7 @@ from miatlas.leakage.levels import Level
 from miatlas.options import between, nonnegative, positive
 from miatlas.study import plugins
 from miatlas.study.checking import Section
+from miatlas.study.private_recipes import Privacy
 
 Share = Annotated[float, between(0, 1)]
 Count = Annotated[int, positive]
@@ -146,6 +147,9 @@ class Recipe(Section):
     )
     ema: Share | None = Field(
         None, description="Decay per step of averaged weights, which are then released."
+    )
+    privacy: Privacy | None = Field(
+        None, description="Differential privacy of the training (default: none)."
     )
     early_stopping: Count | None = Field(
         None,

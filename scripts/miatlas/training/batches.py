@@ -37,6 +37,7 @@ class Model:
     order_seed: int
     augmentation_seed: int
     teacher: int | None = None
+    noise_seed: int | None = None  # of models with differential privacy
 
 
 class Batches:
@@ -69,6 +70,7 @@ class Batches:
             seeds = [model.augmentation_seed for model in models]
             self.mixed = Mixup(seeds, recipe["mixup"], int(data.labels.max()) + 1)
         self.taken = 0  # examples that each model has drawn so far
+        self.seen = self.steps * self.size  # in an epoch
         if self.kind == augmentation.ALTERNATING:
             first = [torch.rand(len(data.x), generator=g) < 0.5 for g in self.generators]
             self.first = torch.stack(first)

@@ -55,6 +55,26 @@ def forward(layers: list, stacked: dict, x: torch.Tensor) -> torch.Tensor:
     return x
 
 
+def recorded(layers: list, stacked: dict, x: torch.Tensor):
+    """Return the logits as `forward` does, and (name, input, output) of each linear layer.
+
+    Outputs can be differentiated by; parameters are taken for constants.
+    """
+    linear = []
+    for name, layer in layers:
+        if isinstance(layer, nn.Flatten):
+            x = x.flatten(2)
+        elif isinstance(layer, nn.Linear):
+            weight, bias = (stacked[f"{name}.{part}"].detach() for part in ("weight", "bias"))
+            output = torch.baddbmm(bias[:, None], x, weight.mT)
+            output = output if output.requires_grad else output.requires_grad_()
+            linear.append((name, x.detach(), output))
+            x = output
+        else:
+            x = layer(x)
+    return x, linear
+
+
 def _leaves(name, module) -> Iterator[tuple[str, nn.Module]]:
     if type(module) is Network:
         children = [("body", module.body), ("head", module.head)]

@@ -15,6 +15,7 @@ from torch.nn import functional
 from miatlas.training import ensemble
 from miatlas.training.batches import Batches, Data, Model
 from miatlas.training.optimization import OPTIMIZERS, SCHEDULES
+from miatlas.training.private_steps import PoissonBatches, PrivateSteps, refuse_batch_norms
 from miatlas.training.released_weights import Average, Best
 
 
@@ -68,14 +69,14 @@ def groups(models: list, at_once: int) -> list[list]:
 def _train_group(make, recipe, data, models, size, progress):
     group = ensemble.build(make, [model.weights_seed for model in models], data.x.device)
     torch.manual_seed(models[0].augmentation_seed)  # dropout, in networks trained one by one
-    batches = Batches(models, recipe, data, size)
+    batches, step = _steps(group, models, recipe, data, size)
     optimizer = _named(OPTIMIZERS, recipe["optimizer"])(list(group.parameters.values()))
     rates = _rates(recipe, optimizer.lr, batches.steps)
     average = Average(group, recipe["ema"]) if recipe["ema"] else None
     best = Best(group, recipe["early_stopping"]) if recipe["early_stopping"] else None
     running, history = torch.ones(len(models), dtype=bool), []
     for epoch in range(recipe["epochs"]):
-        losses, accuracy = _epoch(group, optimizer, rates, batches, recipe, average)
+        losses, accuracy = _epoch(group, optimizer, rates, batches, step, average)
         _check_losses(losses, running, models, epoch * batches.steps)
         history += _rows(models, running, epoch, losses.mean(1), accuracy)
         shown = losses[running].mean().item(), accuracy[running].mean().item()
@@ -88,21 +89,35 @@ def _train_group(make, recipe, data, models, size, progress):
     final = best.group if best else average.group if average else group
     _check_weights(final, models)
     _final_accuracy(final, data, models, history)
+    if recipe["privacy"]:
+        _say_privacy(step.func.said, models, history)
     return {name: tensor.clone() for name, tensor in final.weights().items()}, history
 
 
-def _epoch(group, optimizer, rates, batches, recipe, average):
+def _steps(group, models, recipe, data, size):
+    """Return the batches, and what takes a step on one: plain ones, or those of DP-SGD."""
+    loss = partial(each_cross_entropy, smoothing=recipe["label_smoothing"])
+    if not recipe["privacy"]:
+        return Batches(models, recipe, data, size), partial(_step, recipe=recipe)
+    refuse_batch_norms(group.network)
+    batches = PoissonBatches(models, recipe, data, size)
+    total = recipe["epochs"] * batches.steps
+    private = PrivateSteps(recipe["privacy"], models, batches, total)
+    return batches, partial(private, loss=loss, precision=recipe["precision"])
+
+
+def _epoch(group, optimizer, rates, batches, step, average):
     """Train for one epoch; return the losses (K, steps) and the accuracy (K,) on its batches."""
     group.network.train()
     losses, correct = [], 0
-    for x, y in batches.epoch():
+    for batch in batches.epoch():
         optimizer.lr = next(rates)
-        loss, hits = _step(group, optimizer, x, y, recipe)
+        loss, hits = step(group, optimizer, *batch)
         losses.append(loss)
         correct = correct + hits
         if average:
             average.update(group)
-    return torch.stack(losses, 1).cpu(), correct.cpu() / (batches.steps * batches.size)
+    return torch.stack(losses, 1).cpu(), correct.cpu() / batches.seen
 
 
 def _step(group, optimizer, x, y, recipe):
@@ -120,14 +135,19 @@ def _step(group, optimizer, x, y, recipe):
 
 
 def cross_entropy(logits, y, smoothing: float):
-    """Return the mean cross-entropy (K,) of logits (K, B, C); y are labels (K, B), or (K, B, C).
+    """Return the mean cross-entropy (K,) of logits (K, B, C); y are labels (K, B), or (K, B, C)."""
+    return each_cross_entropy(logits, y, smoothing).mean(1)
+
+
+def each_cross_entropy(logits, y, smoothing: float):
+    """Return each example's cross-entropy (K, B), of the same.
 
     Classes come first in memory: a CPU takes a tenth of the time for the same sums.
     """
     first = lambda rows: rows.flatten(0, 1).T.contiguous()[None]  # noqa: E731 (K, B, C) -> (1, C, KB)
     y = first(y) if y.dim() == 3 else y.reshape(1, -1)
     each = functional.cross_entropy(first(logits), y, reduction="none", label_smoothing=smoothing)
-    return each.view(logits.shape[:2]).mean(1)
+    return each.view(logits.shape[:2])
 
 
 def clip(group, limit: float) -> None:
@@ -162,6 +182,13 @@ def _rows(models, running, epoch, losses, accuracy):
         for model, runs, loss, hits in zip(models, running, losses, accuracy, strict=True)
         if runs
     ]
+
+
+def _say_privacy(said, models, history):
+    """Write what the privacy of each model is into its last row."""
+    last = {row["model"]: row for row in history}
+    for model, own in zip(models, said, strict=True):
+        last[model.number] |= own
 
 
 def _final_accuracy(group, data, models, history):

@@ -5,7 +5,8 @@ Every architecture is one module with one function `build(shape, classes, *, opt
 "text", unless it reads images and features. Its constant STACKABLE says whether K networks
 give the same as one vectorised call on stacked parameters and buffers (`torch.func`), which is
 tested for all that say so. A module may also have `from_sample(x)` and SAMPLE: weights that are the
-population's and no model's, made from so many examples (see `initial_weights.maker`).
+population's and no model's, made from so many examples (see `initial_weights.maker`). BATCH_NORM
+holds the options with which it has batch norms: {} if with any; modules without have none.
 """
 
 import torch
@@ -87,6 +88,17 @@ class BatchNorm(nn.BatchNorm2d):
         self.running_var.mul_(1 - self.momentum).add_(variance * self.momentum)
         self.num_batches_tracked.add_(1)
         return x
+
+
+def normalising(norm: str, width: int, **options) -> nn.Module:
+    """Return the norm of a layer of so many channels: "batch", or "group", which mixes no examples.
+
+    Groups are 16 (De et al. 2022), or fewer, so that each has 4 channels at least.
+    """
+    if norm == "batch":
+        return nn.BatchNorm2d(width, **options)
+    groups = max(g for g in (1, 2, 4, 8, 16) if g == 1 or (width % g == 0 and width >= 4 * g))
+    return nn.GroupNorm(groups, width, **options)
 
 
 class Resized(nn.Module):

@@ -1,4 +1,4 @@
-"""CNN-16, CNN-32, CNN-64 (carlini2022 §VI-E): a small convolutional network without normalisation.
+"""CNN-16, CNN-32, CNN-64 (carlini2022 §VI-E): a small convolutional network.
 
 The paper gives the number of filters and no more. Two layouts, both of 3x3 convolutions with zero
 padding, both of `stages` halvings of the image:
@@ -23,6 +23,7 @@ from miatlas.training.architectures.base import (
     PooledConvolution,
     channels,
     dropped,
+    normalising,
     pooled,
 )
 
@@ -38,25 +39,28 @@ def build(
     stages: Annotated[int, positive] = 3,
     layout: Literal["light", "carlini2022"] = "light",
     dropout: Annotated[float, between(0, 0.99)] = 0.0,
+    norm: Literal["none", "group"] = "none",
 ) -> nn.Module:
     """Return the network for images of at least 2^stages pixels a side (8 by default).
 
     `dropout`: the share of the head's inputs that a training step leaves out.
+    The paper's has no norms; `norm: group` has one after every convolution, and its pooling.
     """
     colours = channels("cnn", shape, 2**stages)
     doubling = [filters << stage for stage in range(stages + 1)]
     if layout == "light":
         layers = []
         for before, after in pairwise([colours, *doubling[:-1]]):
-            layers += [_convolution(before, after, PooledConvolution), nn.ReLU()]
+            layers += [*_convolution(before, after, norm, PooledConvolution), nn.ReLU()]
         body = nn.Sequential(*layers, nn.Flatten(), *dropped(dropout))
         return Network(body, shape, classes)
-    layers = [_convolution(colours, filters), nn.LeakyReLU()]
+    layers = [*_convolution(colours, filters, norm), nn.LeakyReLU()]
     for before, after in pairwise(doubling):
-        layers += [_convolution(before, before), nn.LeakyReLU()]
-        layers += [_convolution(before, after, PooledConvolution), nn.LeakyReLU()]
+        layers += [*_convolution(before, before, norm), nn.LeakyReLU()]
+        layers += [*_convolution(before, after, norm, PooledConvolution), nn.LeakyReLU()]
     return Network(nn.Sequential(*pooled(*layers), *dropped(dropout)), shape, classes)
 
 
-def _convolution(before, after, kind=nn.Conv2d):
-    return kind(before, after, 3, padding=1)
+def _convolution(before, after, norm, kind=nn.Conv2d):
+    layer = kind(before, after, 3, padding=1)
+    return [layer] if norm == "none" else [layer, normalising(norm, after)]

@@ -15,6 +15,7 @@ from miatlas.training.architectures.base import Network, channels, pooled, resiz
 
 STACKABLE = True
 INPUTS = "images"
+BATCH_NORM = {}
 
 
 def build(

@@ -7,17 +7,23 @@ GELU, identity initialisation, the widths. Not a copy of either, and none of the
 """
 
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from torch import nn
 from torch.nn.functional import conv2d, gelu, unfold
 
 from miatlas.options import positive
-from miatlas.training.architectures.base import Network, PooledConvolution, channels
+from miatlas.training.architectures.base import (
+    Network,
+    PooledConvolution,
+    channels,
+    normalising,
+)
 
 STACKABLE = True
 INPUTS = "images"
+BATCH_NORM = {"norm": "batch"}
 SAMPLE = 1000  # examples that `from_sample` is given
 EPSILON = 5e-4  # added to variances: directions with less than this are hardly amplified
 SCALE = 1 / 9  # of the features: a lower temperature, so that labels can be smoothed
@@ -28,11 +34,15 @@ def build(
     classes: int,
     *,
     widths: list[Annotated[int, positive]] = [64, 256, 256],
+    norm: Literal["batch", "group"] = "batch",
 ) -> nn.Module:
-    """Return the network for images of at least 16x16 pixels; `widths` are its stages' channels."""
+    """Return the network for images of at least 16x16 pixels; `widths` are its stages' channels.
+
+    `norm: group`, of channels of one example, in place of batch norms.
+    """
     colours = channels("fast_resnet", shape, 16)
     whitening = Whitening(colours)
-    stages = [Stage(*pair) for pair in pairwise([len(whitening.weight), *widths])]
+    stages = [Stage(*pair, norm) for pair in pairwise([len(whitening.weight), *widths])]
     return Network(nn.Sequential(whitening, nn.GELU(), *stages, Peak()), shape, classes)
 
 
@@ -73,11 +83,11 @@ class Whitening(nn.Module):
 class Stage(nn.Module):
     """convolution, 2x2 max pooling, norm, GELU; and the same without pooling, added on top."""
 
-    def __init__(self, before: int, after: int):
+    def __init__(self, before: int, after: int, norm: str):
         super().__init__()
         self.conv1 = _convolution(PooledConvolution, before, after)
         self.conv2 = _convolution(nn.Conv2d, after, after)
-        self.norm1, self.norm2 = Norm(after), Norm(after)
+        self.norm1, self.norm2 = Norm(after, norm), Norm(after, norm)
 
     def forward(self, x):
         """(B, before, H, W) -> (B, after, H // 2, W // 2)."""
@@ -86,15 +96,16 @@ class Stage(nn.Module):
 
 
 class Norm(nn.Module):
-    """Batch norm whose biases are trained and whose scales are not (Jordan 2024).
+    """Batch or group norm whose biases are trained and whose scales are not (Jordan 2024).
 
     In a stack, scales and biases of float32 would turn answers in bfloat16 into float32, and all
     that follows would move twice the bytes.
     """
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, norm: str):
         super().__init__()
-        self.normal = nn.BatchNorm2d(width, momentum=0.4, affine=False)
+        momentum = {"momentum": 0.4} if norm == "batch" else {}
+        self.normal = normalising(norm, width, affine=False, **momentum)
         self.bias = nn.Parameter(torch.zeros(width))
 
     def forward(self, x):

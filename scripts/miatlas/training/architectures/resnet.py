@@ -4,20 +4,31 @@ The stem is one 3x3 convolution of stride 1 without pooling (He et al. 2016 §4.
 image is seen at 32, 16, 8 and 4 pixels a side.
 """
 
+from functools import partial
 from typing import Literal
 
 from torch import nn
 from torchvision.models import resnet18, resnet34
 
-from miatlas.training.architectures.base import Network, channels
+from miatlas.training.architectures.base import Network, channels, normalising
 
 STACKABLE = True
 INPUTS = "images"
+BATCH_NORM = {"norm": "batch"}
 
 
-def build(shape: tuple[int, ...], classes: int, *, depth: Literal[18, 34] = 18) -> nn.Module:
-    """Return the network for images of at least 8x8 pixels; torchvision's initialisation."""
-    body = {18: resnet18, 34: resnet34}[depth]()
+def build(
+    shape: tuple[int, ...],
+    classes: int,
+    *,
+    depth: Literal[18, 34] = 18,
+    norm: Literal["batch", "group"] = "batch",
+) -> nn.Module:
+    """Return the network for images of at least 8x8 pixels; torchvision's initialisation.
+
+    `norm: group`, of channels of one example, in place of batch norms.
+    """
+    body = {18: resnet18, 34: resnet34}[depth](norm_layer=partial(normalising, norm))
     colours = channels("resnet", shape, 8)
     body.conv1 = nn.Conv2d(colours, 64, 3, padding=1, bias=False)
     nn.init.kaiming_normal_(body.conv1.weight, mode="fan_out")

@@ -12,6 +12,7 @@ from miatlas.training.architectures.base import Network, channels, pooled
 
 STACKABLE = True
 INPUTS = "images"
+BATCH_NORM = {"batch_norm": True}
 
 
 def build(shape: tuple[int, ...], classes: int, *, batch_norm: bool = True) -> nn.Module:

@@ -5,16 +5,17 @@ number of channels changes, the 1x1 shortcut reads the activated input, as in th
 """
 
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Literal
 
 from torch import nn
 from torch.nn.functional import relu
 
 from miatlas.options import positive
-from miatlas.training.architectures.base import Network, channels, pooled
+from miatlas.training.architectures.base import Network, channels, normalising, pooled
 
 STACKABLE = True
 INPUTS = "images"
+BATCH_NORM = {"norm": "batch"}
 
 
 def build(
@@ -23,9 +24,11 @@ def build(
     *,
     depth: Annotated[int, positive] = 28,
     width: Annotated[int, positive] = 10,
+    norm: Literal["batch", "group"] = "batch",
 ) -> nn.Module:
     """Return the network for images of any size from 4x4; the depth is 6n + 4 for n blocks a group.
 
+    `norm: group`, of channels of one example, in place of batch norms.
     Convolutions start from He's normal initialisation (fan-out), as in the paper.
     """
     blocks, rest = divmod(depth - 4, 6)
@@ -34,9 +37,9 @@ def build(
     sizes = [16, 16 * width, 32 * width, 64 * width]
     layers = [nn.Conv2d(channels("wide_resnet", shape, 4), 16, 3, padding=1, bias=False)]
     for group, (before, after) in enumerate(pairwise(sizes)):
-        layers.append(Block(before, after, stride=1 if group == 0 else 2))
-        layers += [Block(after, after, stride=1) for _ in range(blocks - 1)]
-    body = pooled(*layers, nn.BatchNorm2d(sizes[-1]), nn.ReLU())
+        layers.append(Block(before, after, 1 if group == 0 else 2, norm))
+        layers += [Block(after, after, 1, norm) for _ in range(blocks - 1)]
+    body = pooled(*layers, normalising(norm, sizes[-1]), nn.ReLU())
     for module in body.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out")
@@ -46,11 +49,11 @@ def build(
 class Block(nn.Module):
     """norm, ReLU, convolution, norm, ReLU, convolution, added to the input or its projection."""
 
-    def __init__(self, before: int, after: int, stride: int):
+    def __init__(self, before: int, after: int, stride: int, norm: str):
         super().__init__()
-        self.norm1 = nn.BatchNorm2d(before)
+        self.norm1 = normalising(norm, before)
         self.conv1 = nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(after)
+        self.norm2 = normalising(norm, after)
         self.conv2 = nn.Conv2d(after, after, 3, padding=1, bias=False)
         self.project = (
             nn.Conv2d(before, after, 1, stride=stride, bias=False) if before != after else None
