@@ -50,7 +50,7 @@ def cohorts(settings: dict, histories) -> pd.DataFrame:
         .assign(cohort=Path(path).parent.parent.name)
         for path in histories
     ]
-    rows = pd.concat(last)
+    rows = pd.concat(last, ignore_index=True)
     means = rows.groupby("cohort")[["train_accuracy", "test_accuracy"]].mean()
     shown = means.map(lambda rate: f"{100 * rate:.1f} %")
     shown.columns = [name.replace("_", " ") for name in shown.columns]

@@ -39,7 +39,8 @@ WRONG = {
         {}, {"architecture": {"name": "densenet121"}}, "densenet121 has batch norms.*take another"
     ),
     "an estimator": (
-        {}, {"architecture": {"name": "sklearn", "estimator": "SVC"}, "epochs": None}, "sklearn trains itself"
+        {}, {"architecture": {"name": "sklearn", "estimator": "SVC"}, "epochs": None},
+        "sklearn trains itself",
     ),
 }  # fmt: skip
 

@@ -67,10 +67,10 @@ NETWORKS = {
 }  # fmt: skip
 
 
-def train(numbers, privacy=PRIVATE, stacked=True, make="mlp", on=None, **changes):
+def train(numbers, privacy=PRIVATE, at_once=64, make="mlp", on=None, **changes):
     recipe = RECIPE | changes | {"privacy": privacy}
     given = (MAKERS.get(make, make), recipe, on or data(test=20))
-    return training.train(*given, models(numbers, sizes=(40, 33)), 40, stacked, silent)
+    return training.train(*given, models(numbers, sizes=(40, 33)), 40, at_once, silent)
 
 
 def loss(logits, y):
@@ -142,10 +142,10 @@ def test_networks_of_known_layers_take_one_backward_pass(name, known):
 
 
 @pytest.mark.parametrize("make", MAKERS)
-@pytest.mark.parametrize("stacked", [True, False])
-def test_without_clipping_and_noise_it_is_plain_sgd_on_the_same_batches(make, stacked):
+@pytest.mark.parametrize("at_once", [2, 1])
+def test_without_clipping_and_noise_it_is_plain_sgd_on_the_same_batches(make, at_once):
     on, own = data(test=20), models([0, 1], sizes=(40, 33))
-    weights, _ = train([0, 1], PRIVATE | {"clip": None, "noise": 0.0}, stacked, make, on)
+    weights, _ = train([0, 1], PRIVATE | {"clip": None, "noise": 0.0}, at_once, make, on)
     batches = private_steps.PoissonBatches(own, RECIPE, on, 40)
     networks = [training_network(make, model) for model in own]
     tools = [torch.optim.SGD(n.parameters(), lr=0.2, momentum=0.5) for n in networks]
@@ -174,8 +174,8 @@ def training_network(make, model):
 def test_blocks_and_stacks_make_the_same_private_models(make):
     moves = {"augmentation": {"name": "mirror_shift", "shift": 1}, "ema": 0.9}
     whole, history = train([0, 1, 2, 3], make=make, **moves)
-    parts = [train(numbers, stacked=s, make=make, **moves) for numbers, s in
-             (([0], True), ([1, 2], False), ([3], False))]  # fmt: skip
+    parts = [train(numbers, at_once=s, make=make, **moves) for numbers, s in
+             (([0], 2), ([1, 2], 1), ([3], 1))]  # fmt: skip
     for name, tensor in joined(*(weights for weights, _ in parts)).items():
         torch.testing.assert_close(whole[name], tensor, rtol=1e-4, atol=1e-5)
     rows = [row for _, rows in parts for row in rows if "epsilon" in row]
