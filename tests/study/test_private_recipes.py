@@ -28,6 +28,7 @@ WRONG = {
     "out of reach": ({"noise": None, "epsilon": 0.1}, {}, "privacy.epsilon: 0.1 is not reached"),
     "a key": ({"sigma": 1.0}, {}, "unknown option 'sigma'"),
     "clipped twice": ({}, {"gradient_clip": 1.0}, "gradient_clip: privacy.clip clips"),
+    "mixed examples": ({}, {"mixup": 0.2}, "mixup: mixed examples have no"),
     "passes": (
         {}, {"augmentation": {"name": "alternating_mirror_shift"}}, "augmentation: alternating"
     ),

@@ -17,7 +17,7 @@ RECIPE = {
     "epochs": 2, "batch_size": 32, "optimizer": {"name": "sgd", "lr": 0.05, "momentum": 0.9},
     "schedule": {"name": "constant"}, "augmentation": {"name": "none"}, "label_smoothing": 0.0,
     "gradient_clip": None, "ema": None, "early_stopping": None, "precision": "float32",
-    "engine": "auto",
+    "engine": "auto", "privacy": None,
 }  # fmt: skip
 SHAPE, CLASSES = (1, 8, 8), 10
 MAKE = partial(mlp.build, SHAPE, CLASSES)
