@@ -89,7 +89,7 @@ def _train_group(make, recipe, data, models, size, progress):
     final = best.group if best else average.group if average else group
     _check_weights(final, models)
     _final_accuracy(final, data, models, history)
-    if recipe["privacy"]:
+    if recipe.get("privacy"):
         _say_privacy(step.func.said, models, history)
     return {name: tensor.clone() for name, tensor in final.weights().items()}, history
 
@@ -97,7 +97,7 @@ def _train_group(make, recipe, data, models, size, progress):
 def _steps(group, models, recipe, data, size):
     """Return the batches, and what takes a step on one: plain ones, or those of DP-SGD."""
     loss = partial(each_cross_entropy, smoothing=recipe["label_smoothing"])
-    if not recipe["privacy"]:
+    if not recipe.get("privacy"):
         return Batches(models, recipe, data, size), partial(_step, recipe=recipe)
     refuse_batch_norms(group.network)
     batches = PoissonBatches(models, recipe, data, size)
