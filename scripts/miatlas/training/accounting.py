@@ -3,7 +3,6 @@
 import math
 from functools import cache
 
-ORDERS = 63  # the largest order of Rényi divergence that Opacus' `rdp` looks at
 TOLERANCE = 0.01  # by which ε may stay below the one that noise is sought for
 
 
