@@ -29,6 +29,10 @@ def result(audit, label, gap, seed, canaries=False):
 
 @pytest.fixture(scope="module")
 def evidence():
+    return evidence_of()
+
+
+def evidence_of():
     found = [result(*key, gap, seed, canaries=key == ("none", "lira"))
              for seed, (key, gap) in enumerate(GAPS.items())]  # fmt: skip
     curves = [

@@ -13,9 +13,12 @@ import docutils.core
 import jinja2
 import make_table
 import matplotlib.style
+import numpy as np
 import pandas as pd
 import pytest
 import test_attacks_compared as compared_tests
+import test_exhibits_canaries as canary_tests
+import test_exhibits_defences as defence_tests
 import test_exhibits_shi2024 as shi
 import test_exhibits_ye2022 as ye
 import test_exhibits_zhu2025 as zhu
@@ -137,8 +140,21 @@ FIGURES = {  # evidence, options, and what of a user they show
         {"families": [{"name": EVIL, "levels": {"one": OTHER, "two": "b"}, "factor": "epistemic"},
                       {"name": "x", "levels": {"one": EVIL, "two": "b"}}]}, [EVIL, OTHER]),
     "uncertainty_theory": (lambda: None, {"points": 3, "draws": 50}, []),
+    "defences": (lambda: defence_tests.evidence_of(), {"audit_names": {"dp": EVIL, "none": OTHER}},
+                 [EVIL, OTHER]),
+    "privacy_scores": (lambda: with_canaries(), {"kinds": {"wrong": EVIL, "far": OTHER}},
+                       [EVIL, OTHER]),
     "gap_by_models": (lambda: None, {"models": [2, 4], "examples": 50, "classes": 3}, []),
 }  # fmt: skip
+
+
+def with_canaries():
+    cohorts = {"wrong": 6.0, "far": 2.0}
+    beside = {name: canary_tests.signals(gap * CANARIES) for name, gap in cohorts.items()}
+    return Evidence({}, beside=beside)
+
+
+CANARIES = np.arange(120) < 30
 
 
 def sweep():
@@ -285,6 +301,10 @@ TABLES = {
                   {"models": {"a": 2, "b": 2}, "names": {"lira_online": EVIL, "ldc": OTHER}},
                   [EVIL, OTHER]),
     "attack_costs": (costs_of, {"models": {}}, [EVIL, OTHER]),
+    "defences": (lambda: defence_tests.evidence_of(),
+                 {"heading": EVIL, "audit_names": {"dp": OTHER}}, [EVIL, OTHER]),
+    "epsilon": (lambda: defence_tests.evidence_of(),
+                {"heading": EVIL, "audit_names": {"dp": OTHER}}, [EVIL, OTHER]),
     "time_split": (lambda: both(time_tests.evidence()), {"audit_names": {"b": EVIL}}, [EVIL]),
     "ledger": (lambda: ledger_tests.evidence_of([{"row": EVIL, "value": "0.5"}],
                {("mlp", "loss"): 1.0}), {"published": "paper", "rows": [{"audit": "mlp"}]}, [EVIL]),
