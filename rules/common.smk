@@ -15,7 +15,15 @@ if not SCRIPTS.is_dir():
     )
 sys.path.insert(0, str(SCRIPTS))
 
-from miatlas.study import contents, exhibit_jobs, jobs, plugins, reading, users_files
+from miatlas.study import (
+    contents,
+    exhibit_jobs,
+    jobs,
+    plugins,
+    private_cohorts,
+    reading,
+    users_files,
+)
 from miatlas.running.digest import digest as digest_of
 from miatlas.running.digest import READ
 from miatlas.running.file_digests import KNOWN, of_files
@@ -36,6 +44,9 @@ try:
         raise ValueError("\n".join(missing))
 except ValueError as error:
     sys.exit(f"\nmiatlas: {error}\n")  # as it is, without the place in this file
+if workflow.is_main_process:
+    for warning in private_cohorts.warnings(STUDY):
+        print(f"miatlas: {warning}", file=sys.stderr)
 
 
 # Jobs ask for a GPU only where the machine or the profile has any: --resources gpu=4.
@@ -182,9 +193,9 @@ def histories(cohort):
 
 @declared
 def claims(wildcards):
-    """The histories of an audit's targets, which say their ε, if their training was private."""
-    cohort = contents.maker(STUDY, STUDY["audits"][wildcards.audit]["target"])
-    return histories(cohort) if contents.is_private(STUDY, cohort) else []
+    """The histories of those who hide the targets' members, which say by what ε they do."""
+    cohort = contents.private_by(STUDY, STUDY["audits"][wildcards.audit]["target"])
+    return histories(cohort) if cohort else []
 
 
 def source(path):

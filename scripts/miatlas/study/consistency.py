@@ -4,7 +4,7 @@ from importlib import import_module
 
 from miatlas.designs.relations import made_for_each_target
 from miatlas.study import audit_cohorts, demands, example_kinds, plugins, releases
-from miatlas.study.contents import as_attacked, kept, made_of, maker, owner
+from miatlas.study.contents import as_attacked, delta, kept, made_of, maker, owner
 from miatlas.study.plugins import one_of
 
 DEFAULT_TARGETS = 10
@@ -107,6 +107,8 @@ def _check_audit(study, audit, where):
     named = {side: audit[side] for side in ("target", "shadow", "reference") if audit[side]}
     cohorts = {side: as_attacked(study, name) for side, name in named.items()}
     target = cohorts["target"]
+    if audit["delta"] is None:
+        audit["delta"] = delta(study, audit["target"])
     if "models" in target:
         audit["targets"] = audit["targets"] or min(DEFAULT_TARGETS, target["models"])
         if audit["targets"] > target["models"]:

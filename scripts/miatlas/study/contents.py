@@ -49,6 +49,21 @@ def is_private(study: dict, cohort: str) -> bool:
     return cohort in trained(study) and bool(recipe.get("privacy"))
 
 
+def private_by(study: dict, cohort: str) -> str | None:
+    """Return the cohort whose training hides a cohort's members: itself, or its teachers; or None.
+
+    Whatever is learned of private teachers' answers hides their members as well as these do.
+    """
+    name = owner(study, cohort)
+    return name if is_private(study, name) else None
+
+
+def delta(study: dict, cohort: str) -> float:
+    """Return the δ at which a cohort's members are hidden; without privacy, that of most papers."""
+    name = private_by(study, cohort)
+    return study["recipes"][study["cohorts"][name]["recipe"]]["privacy"]["delta"] if name else 1e-5
+
+
 def made_of(cohort: dict) -> str | None:
     """Return the cohort that another one is made of: its teachers, or the targets retrained."""
     if cohort.get("teacher"):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from miatlas.designs.relations import made_for_each_target
-from miatlas.study import releases
+from miatlas.study import private_recipes, releases
 from miatlas.study.attack_modules import called
 from miatlas.study.contents import owner
 from miatlas.study.jobs import code_of
@@ -37,7 +37,7 @@ def answer_settings(study: dict) -> dict:
 def _answered(study, name):
     """Say what an audit is, and what its attacks are called."""
     entry = study["audits"][name]
-    about = _attacked(study["cohorts"][entry["target"]], entry["targets"])
+    about = _attacked(study, study["cohorts"][entry["target"]], entry["targets"])
     if entry["shadow"] != entry["target"]:
         about += f"; compared with {described(study, entry['shadow'])}"
     about += releases.described(entry["release"])
@@ -47,15 +47,20 @@ def _answered(study, name):
     return {"about": f"{about}.", "attacks": attacks}
 
 
-def _attacked(cohort, targets):
+def _attacked(study, cohort, targets):
     """Say in words which models are attacked, as a reader knows them."""
     if "signals" in cohort:
         return f"{targets or 'All'} models of other software, by what they answered"
     if "weights" in cohort:
         files = ", ".join(Path(file).name for file in cohort["weights"][:3])
         return f"The model in {files}" if targets == 1 else f"{targets} models, those in {files}"
-    made = f"trained by recipe {cohort['recipe']} on {cohort['population']}"
+    how = f"recipe {cohort['recipe']}{_private(study, cohort)}"
+    made = f"trained by {how} on {cohort['population']}"
     return f"{targets} of {cohort['models']} models, {made}"
+
+
+def _private(study, cohort):
+    return private_recipes.described(study["recipes"][cohort["recipe"]]["privacy"])
 
 
 def run_settings(study: dict) -> dict:
@@ -118,13 +123,14 @@ def described(study: dict, cohort: str) -> str:
         return "models of other software" + (", in pairs" if "design" in entry else "")
     whose = f" (those of {entry['models_of']})" if entry["models_of"] else ""
     warm = entry["queries"]["temperature"]
+    privacy = "" if "weights" in entry else _private(study, entry)
     made = f", design {entry['design']['name']}"
     if "weights" in entry:
         made = f", released as {', '.join(Path(file).name for file in entry['weights'][:3])}"
     if owner(study, cohort) not in (cohort, entry["models_of"]):
         made += f", members of their teachers in {owner(study, cohort)}"
     return (
-        f"{entry['models']} models{whose} of recipe {entry['recipe']} on {entry['population']}"
-        f"{made}, queries per example: {entry['queries']['count']}"
+        f"{entry['models']} models{whose} of recipe {entry['recipe']}{privacy}"
+        f" on {entry['population']}{made}, queries per example: {entry['queries']['count']}"
         + (f", temperature {warm:g}" if warm != 1.0 else "")
     )

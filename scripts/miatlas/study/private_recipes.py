@@ -35,6 +35,16 @@ class Privacy(Section):
     )
 
 
+def described(privacy: dict | None) -> str:
+    """Return what is known of a recipe's privacy before its noise is found, or its ε; or ""."""
+    if not privacy:
+        return ""
+    clip = "none" if privacy["clip"] is None else f"{privacy['clip']:g}"
+    known = "noise" if privacy["epsilon"] is None else "epsilon"
+    letter = {"noise": "σ", "epsilon": "ε"}[known]
+    return f" (DP-SGD, {letter} = {privacy[known]:g}, δ = {privacy['delta']:g}, clip {clip})"
+
+
 def complaint(recipe: dict) -> str | None:
     """Say, by the key at fault, what is wrong with a recipe that has `privacy`; None if nothing."""
     return _incomplete(recipe["privacy"]) or _unreachable(recipe["privacy"]) or _mixing(recipe)

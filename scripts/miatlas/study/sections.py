@@ -193,7 +193,11 @@ class Audit(Section):
     targets: Count | None = Field(
         None, description="How many models are attacked (default: 10, or all if there are fewer)."
     )
-    delta: Share = Field(1e-5, description="The δ at which refuted ε of (ε, δ)-privacy are said.")
+    delta: Share | None = Field(
+        None,
+        description="The δ at which refuted ε of (ε, δ)-privacy are said (default: that of the"
+        " targets' own privacy, or 1e-5).",
+    )
     release: Annotated[dict, plugins.RELEASES] = Field(
         {"name": "everything"},
         description="What models give out, target and shadow models alike, with its options.",
