@@ -51,6 +51,14 @@ def test_every_kind_of_canary_is_on_the_page():
     assert kinds == list(Canaries.model_fields["kind"].annotation.__args__)
 
 
+def test_the_private_recipe_of_the_page_is_accepted_and_is_that_of_its_table():
+    [shown] = [b for b in re.findall(r"```yaml\n(.*?)```", PAGE, re.S) if "recipes" in b]
+    given = yaml.safe_load(shown)["recipes"]["private"]
+    assert {"privacy": given["privacy"]} in entries("recipe")
+    privacy = study(given)["recipes"]["r"]["privacy"]
+    assert (privacy["epsilon"], privacy["accountant"]) == (2.0, "rdp")
+
+
 def test_the_exhibits_of_the_page_are_accepted():
     [shown] = [b for b in re.findall(r"```yaml\n(.*?)```", PAGE, re.S) if "exhibits" in b]
     audits = {name: {"target": "c", "attacks": ["lira_online"]} for name in ("none", "mixup")}
