@@ -14,7 +14,7 @@ from miatlas.study import contents, reading
 
 CONFIG = Path(__file__).parents[2] / "config"
 STUDIES = sorted(path.stem for path in CONFIG.glob("*.yaml"))
-FREE = ("config", "carlini2022_small", "ye2022", "ye2022_small")  # data that anybody can have
+FREE = ("config", "carlini2022_small", "defences_small", "ye2022", "ye2022_small")  # data for all
 
 
 def merged(name):
@@ -41,7 +41,7 @@ def test_the_demo_runs_every_attack():
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in STUDIES if name.startswith(("ye2022", "shi2024"))]
+    "name", [name for name in STUDIES if name.startswith(("ye2022", "shi2024", "defences"))]
 )
 def test_nothing_is_trained_for_nothing(name):
     read = reading.read(merged(name))
@@ -50,6 +50,25 @@ def test_nothing_is_trained_for_nothing(name):
     sides = ("target", "shadow", "reference")
     audited = {read["audits"][audit][side] for audit in used for side in sides}
     assert audited - {None} == set(read["cohorts"])
+
+
+def test_the_study_of_defences_has_each_as_a_row_with_shadow_models_alike():
+    read = reading.read(merged("defences_small"))
+    recipes = {name: read["recipes"][read["cohorts"][name]["recipe"]] for name in read["audits"]}
+    has = {
+        "smoothing": "label_smoothing", "mixup": "mixup", "stopping": "early_stopping",
+        "dp_2": "privacy", "dp_8": "privacy",
+    }  # fmt: skip
+    for name, audit in read["audits"].items():
+        assert audit["target"] == audit["shadow"] == name
+        kinds = {key for key in set(has.values()) if recipes[name][key]}
+        assert kinds == ({has[name]} if name in has else set())
+    assert recipes["dropout"]["architecture"]["dropout"] == 0.5
+    assert read["cohorts"]["distillation"]["teacher"]["members_of"] == "teacher"
+    assert [recipes[name]["privacy"]["epsilon"] for name in ("dp_2", "dp_8")] == [2.0, 8.0]
+    assert len({audit["delta"] for audit in read["audits"].values()}) == 1
+    for exhibit in ("price", "price_canaries", "defences", "epsilon"):
+        assert set(read["exhibits"][exhibit]["audits"]) == set(read["audits"])
 
 
 @pytest.mark.parametrize("name", FREE)
