@@ -23,7 +23,7 @@ from miatlas.leakage.metrics import evaluate
 from miatlas.leakage.overlap import jaccard, share
 
 LEVELS = (0.001, 0.01)
-TRIALS = {300: 200, 1000: 120, 5000: 60, 20_000: 20}  # examples, and audits drawn
+TRIALS = {300: 1000, 1000: 600, 5000: 300, 20_000: 100}  # examples, and audits drawn
 TARGETS = (3, 10)
 LAWS = [Normals(0.0, spread=0.0), Normals(1.0), Normals(2.0), Normals(3.0), Lira()]
 KEPT = 10  # sets of examples, each kept for that share of the trials
