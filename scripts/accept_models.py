@@ -46,8 +46,13 @@ def main(
     x, labels = examples(population, device)
     masks = read_h5(membership, ["member", "evaluated"])
     member, other = masks["member"], masks["evaluated"] & ~masks["member"]
-    classes = class_count(attributes(population), labels)
-    group = load(released, x, classes, settings, device)
+    facts = attributes(population)
+    if is_estimator(architecture(settings["architecture"])):
+        found = [one for file in released for one in read_estimators(file)]
+        group = Estimators.released(found, class_count(facts, labels), facts)
+    else:
+        group = load_networks(released, x, class_count(facts, labels), settings, device)
+    check_count(group.models, settings)
     answers = all_answers(group, x, released)
     rows = []
     for k, logits in enumerate(answers):
@@ -62,18 +67,13 @@ def main(
     write_weights(weights, arrays, settings)
 
 
-def load(files, x, classes, settings, device) -> Ensemble | Estimators:
-    """Return the models of the files, as many as they are to be."""
-    if is_estimator(architecture(settings["architecture"])):
-        group = Estimators([one for file in files for one in read_estimators(file)], classes)
-    else:
-        group = load_networks(files, x, classes, settings, device)
-    if group.models != settings["models"]:
+def check_count(models, settings) -> None:
+    """Refuse another number of models than the study says."""
+    if models != settings["models"]:
         raise ValueError(
             f"cohorts.{settings['cohort']}.models: {settings['models']}, but the weights are of"
-            f" {group.models} models"
+            f" {models} models"
         )
-    return group
 
 
 def load_networks(files, x, classes, settings, device) -> Ensemble:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from miatlas.running.foreign_files import one_line
+from miatlas.training.released_estimators import AsFitted
 
 BOOSTERS = {"XGBClassifier": "xgboost", "LGBMClassifier": "lightgbm"}  # where they are installed
 
@@ -115,6 +116,11 @@ class Estimators:
 
     def __init__(self, models: list, classes: int):
         self.estimators, self.classes, self.models = models, classes, len(models)
+
+    @classmethod
+    def released(cls, models: list, classes: int, facts: dict) -> "Estimators":
+        """Return estimators of another program, asked by the names in the population's `facts`."""
+        return cls([AsFitted(model, facts) for model in models], classes)
 
     def probabilities(self, x: np.ndarray) -> np.ndarray:
         """Return the probabilities (K, N, C) of x (N, ...)."""
