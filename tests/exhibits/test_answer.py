@@ -160,6 +160,8 @@ def test_the_sentence_counts_in_thousand():
         "Of 1,000 members, 31 [24, 40] can be named with 1 false accusation in 1,000 non-members."
     )
     assert "31 times" in words.against_guessing(got)
+    rare = words.against_guessing(replace(got, tpr=Rate(0.76, 0.7, 0.8), fpr=Rate(0.002)))
+    assert "That is 380 times as many as" in rare
     noise = replace(got, tpr=Rate(0.001, 0.0002, 0.003))
     assert "this may be no more" in words.against_guessing(noise)
     assert "no interval" in words.against_guessing(replace(got, tpr=Rate(0.5)))
@@ -181,6 +183,7 @@ def test_the_interval_decides():
     assert judge(got, asked(0.07), 1000).word == WITHIN
     assert judge(got, asked(0.06), 1000).word == UNDECIDED
     assert "4 times as many" in judge(got, asked(0.06), 1000).reason  # half the reach, to be halved
+    assert "400 times as many" in judge(got, asked(0.051), 1000).reason
 
 
 def test_too_few_non_members_cannot_tell():

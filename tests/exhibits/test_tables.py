@@ -70,6 +70,16 @@ def test_summary_rows_stand_under_their_audit():
     assert shown.columns.tolist() == ["Attack", *pairs, "AUC"]
 
 
+@pytest.mark.parametrize(
+    ("fpr", "shown"),
+    [(0.00012, "0.012 %"), (0.0104, "1 %"), (0.0114, "1.1 %"), (0.376, "38 %"), (0.998, "100 %")],
+)
+def test_the_fpr_attained_has_two_digits_and_no_exponent(fpr, shown):
+    assert (
+        common.transferred_rate(Estimate(0.5, 0.4, 0.6, fpr)) == f"50.0 % [40.0, 60.0] at {shown}"
+    )
+
+
 def test_what_is_transferred_stands_beside_what_hindsight_finds():
     evidence, _ = evidence_of({("mlp", "lira"): 1.5})
     numbers, shown = summary.tabulate(evidence, levels=[0.1])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from scipy.special import ndtri
 
 from miatlas.exhibits.answer.findings import FALSE_POSITIVES, Finding
+from miatlas.exhibits.answer.words import plain
 
 WITHIN, BEYOND, UNDECIDED = "within", "beyond", "cannot tell"
 
@@ -63,4 +64,4 @@ def _what_would_do(found, low, high, tolerance):
         return "the share found is the tolerated one, which no number of examples tells apart"
     side = value - low if value > tpr else high - value
     times = (side / abs(value - tpr)) ** 2
-    return f"about {max(times, 1.1):.2g} times as many examples and targets would do"
+    return f"about {plain(max(times, 1.1))} times as many examples and targets would do"

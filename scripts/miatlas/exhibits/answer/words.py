@@ -36,7 +36,7 @@ def against_guessing(found: Finding) -> str:
         return f"Guessing names {guessed} in {PER:,}; with so few examples there is no interval."
     if found.tpr.low > found.fpr.value:
         times = found.tpr.value / found.fpr.value if found.fpr.value else float("inf")
-        more = f"{times:.2g} times as many as" if times != float("inf") else "more than"
+        more = f"{plain(times)} times as many as" if times != float("inf") else "more than"
         return f"That is {more} by guessing with as many false accusations ({guessed} in {PER:,})."
     return (
         f"Guessing with as many false accusations names {guessed} in {PER:,}: this may be no more."

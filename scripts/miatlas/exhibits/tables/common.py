@@ -50,8 +50,8 @@ def is_transferred(evidence: Evidence) -> bool:
 
 def transferred_rate(estimate: Estimate) -> str:
     """Return a rate at a transferred threshold, with the FPR attained where it is a TPR."""
-    fpr = "" if math.isnan(estimate.realised_fpr) else f" at {100 * estimate.realised_fpr:.2g} %"
-    return rate(estimate) + fpr
+    fpr = estimate.realised_fpr
+    return rate(estimate) + ("" if math.isnan(fpr) else f" at {percent(float(f'{fpr:.2g}'))}")
 
 
 def both_cells(heading: str, hindsight: Estimate, transferred: Estimate, shown: bool) -> dict:
