@@ -285,6 +285,7 @@ def test_scripts_run(tmp_path, both, monkeypatch):
         "population": {
             "x": rng.integers(0, 256, (n, *shape), np.uint8), "labels": np.arange(n) % CLASSES,
             "mean": np.full(3, 0.5, np.float32), "deviation": np.full(3, 0.3, np.float32),
+            "canary": np.zeros(n, bool),
         },
         "roles": {"role": role},
         "membership": {"member": member, "evaluated": np.ones_like(member)},
@@ -335,6 +336,7 @@ def test_a_stack_takes_steps_in_bfloat16(name):
     """Without `BatchNorm` the norms fail: here on the way forth, on a GPU on the way back."""
     build = import_module(f"miatlas.training.architectures.{name}").build
     make = partial(build, (3, 16, 16), 4, **SMALL.get(name, {}))
+    torch.manual_seed(0)
     x, y = torch.randn(2, 16, 3, 16, 16), torch.arange(16).expand(2, -1) % 4
 
     def step(context):

@@ -42,7 +42,7 @@ def test_exhibits_of_every_kind_are_made_and_rerun_with_what_they_read(done):
     assert project.plan() == set()
 
     project.study["cohorts"]["one"]["bounds"] = {"threshold": 0.3}
-    assert project.plan() == {"bounds/one.csv"} | html("limits")
+    assert project.plan() == {"bounds/one.csv"} | html("limits", "provenance")
     del project.study["cohorts"]["one"]["bounds"]
 
     published = project.root / "config/published/carlini2022.csv"

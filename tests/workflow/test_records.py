@@ -27,7 +27,7 @@ def test_every_result_has_a_record_of_its_settings_and_code(done):
     record = json.loads((records / "cohorts/one/models/1.safetensors").read_text())
     settings = jobs.training_settings(reading.read(done.study), "one", "1")
     assert repr(jobs.canonical(settings)) in record["params"]
-    assert len(record["params"]) == 2
+    assert len(record["params"]) == 3  # settings, code, and content of the user's files: none
     forget(done)
     assert done.plan() == set()
 
