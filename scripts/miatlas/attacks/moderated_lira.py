@@ -41,7 +41,10 @@ def score(
     query and kind (empirical Bayes, Smyth 2004 §6.2); where they do not differ by more than chance
     d0 is infinite. f is Student's t of d0 + d degrees of freedom around the example's mean, of
     scale s √(1 + 1/k): what remains unknown of mean and variance is in it. How BaVarIA chooses its
-    prior is not at hand: this choice is ours.
+    prior is not at hand: this choice is ours. It is not always ahead of the better variance: with
+    all 63 references of the demo its AUC is 0.613 on the MLPs, where a global variance has 0.615,
+    and 0.619 on the CNNs, where that has 0.613 and one per example 0.617; all of it within their
+    intervals.
 
     `queries`: how many queries, from the first on, are summed over (default: all there are).
     `law`: Student's t, or a `normal` of deviation s, as in LiRA. `prior_freedom`: d0, in place
