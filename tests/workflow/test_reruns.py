@@ -188,6 +188,7 @@ def test_after_rerunning_what_lira_made_nothing_else_was_written(done):
         "audits/one/lira_online.roc.csv",
         *(f"exhibits/tiny/curves.{kind}" for kind in ("svg", "pdf", "png", "csv")),
         *(f"exhibits/tiny/answer.{kind}" for kind in ("html", "json")),
+        "exhibits/tiny/thresholds.json",
     }
     assert done.plan() == set()
 

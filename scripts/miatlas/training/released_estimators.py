@@ -3,7 +3,6 @@
 import json
 
 import numpy as np
-import pandas as pd
 
 
 class AsFitted:
@@ -45,13 +44,15 @@ def numbers_of(model, class_names: list[str]) -> np.ndarray:
     )
 
 
-def by_name(x: np.ndarray, columns: list[dict], names: list[str]) -> pd.DataFrame:
-    """Return x (N, d) as a table of the columns `names`, in their order.
+def by_name(x: np.ndarray, columns: list[dict], names: list[str]):
+    """Return x (N, d) as a pandas table of the columns `names`, in their order.
 
     columns: the encoding of `tabular.encode`. `names` are its columns, whose one-hot features
     become categories again, or its features: column_category, as `pandas.get_dummies` and
     `OneHotEncoder` name them. As many names as features, but others, are the features in order.
     """
+    import pandas as pd  # not wanted by jobs of networks
+
     whole, single = {}, {}
     for column in columns:
         name, first = column["name"], column["first"]
