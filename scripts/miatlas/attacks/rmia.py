@@ -117,38 +117,46 @@ RULES = {"share": share, "log_ratio": log_ratio}
 def fit(slices, **options) -> dict:
     """Return a, LR(z), sorted, and the sum of their logarithms; of `all` also LR by example.
 
-    Everybody is compared with everybody, so all is kept, whatever the slices: 16 bytes an example
-    (24 with several queries), and while they are made 16 for each query. In float32 an LR(z) could
-    change sides of LR(x) / gamma. Of an example that is not among the population LR is NaN.
+    Everybody is compared with everybody, so all is kept, whatever the slices: 16 bytes an example,
+    and 24 while they are made; 8 more for each query, and twice as many where a is tuned. In
+    float32 an LR(z) could change sides of LR(x) / gamma. Of an example that is not among the
+    population LR is NaN.
     """
     slope, found = lr.Slope(options), []
     for piece in slices:
         slope.learn(piece)
         if options["population"] == "all":
-            found.append((piece.examples, *confidences(piece, options)))
+            p = confidences(piece, options)
+            kept = np.stack(p) if slope.wanted else lr.ratio(*p, slope.given)
+            found.append((piece.examples, kept))
     a = slope.result()
     if not found:  # what is answered about held-out examples is the same in all pieces
-        z = lr.ratio(*of_held_out(piece, options), a)[:, 0]
-        return {"a": a} | population(z)
-    examples, p_target, p_refs = map(np.concatenate, zip(*found, strict=True))
-    ratios = lr.ratio(p_target, p_refs, a)
-    of_all = {"ratio": lr.majority(ratios), "own": ratios[:, 0]}
-    return {"a": a} | population(ratios[:, 0]) | by_example(examples, of_all)
+        return {"a": a} | population(lr.ratio(*of_held_out(piece, options), a)[:, 0])
+    ratios = by_example(found)
+    ratios = lr.ratio(*ratios, a) if slope.wanted else ratios
+    z = ratios[:, 0]
+    return {"a": a, "ratio": lr.majority(ratios), "own": z} | population(z[~np.isnan(z)])
 
 
 def population(ratios: np.ndarray) -> dict:
-    """Return LR(z), sorted, and the sum of their logarithms."""
-    logs = np.log(np.maximum(ratios, lr.LEAST)).sum()
-    return {"sorted": np.sort(ratios), "logs": logs}
+    """Return LR(z), sorted in their place, and the sum of their logarithms."""
+    ratios.sort()
+    logs = np.maximum(ratios, lr.LEAST)
+    return {"sorted": ratios, "logs": np.log(logs, out=logs).sum()}
 
 
-def by_example(examples: np.ndarray, arrays: dict) -> dict:
-    """Return arrays whose place is the example's index, NaN where there is none."""
-    found = {}
-    for name, values in arrays.items():
-        found[name] = np.full(1 + examples.max(), np.nan)
-        found[name][examples] = values
-    return found
+def by_example(found: list) -> np.ndarray:
+    """Return values (..., E, Q) whose place is the example's index, NaN where there is none.
+
+    found: (indices (n,), values (..., n, Q)) of every slice; each is let go of once it is in place.
+    """
+    last = max(examples.max() for examples, _ in found)
+    shape = found[0][1].shape
+    placed = np.full((*shape[:-2], 1 + last, shape[-1]), np.nan)
+    while found:
+        examples, values = found.pop()
+        placed[..., examples, :] = values
+    return placed
 
 
 def confidences(piece, options) -> tuple[np.ndarray, np.ndarray]:

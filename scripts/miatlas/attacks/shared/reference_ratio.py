@@ -60,6 +60,8 @@ def ratio(p_target: np.ndarray, p_refs: np.ndarray, a: float | None) -> np.ndarr
 
 def majority(values: np.ndarray) -> np.ndarray:  # (N, Q) -> (N,)
     """Return what more than half of an example's queries reach: the lower of two medians."""
+    if values.shape[1] == 1:
+        return values[:, 0]
     return np.sort(values, axis=1)[:, (values.shape[1] - 1) // 2]
 
 
@@ -71,7 +73,9 @@ class Slope:
 
     def __init__(self, options: dict):
         self.options = options | {"queries": 1}
-        self.wanted = options["mode"] == "offline" and options["tuned"]
+        offline = options["mode"] == "offline"
+        self.given = options["a"] if offline else None
+        self.wanted = offline and options["tuned"]
         self.sample = classifiers.Sample(TAUGHT, np.asarray)
 
     def learn(self, piece) -> None:
@@ -90,7 +94,7 @@ class Slope:
     def result(self) -> float | None:
         """Return a, None online. Raises ValueError if it is to be tuned on nothing."""
         if not self.wanted:
-            return self.options["a"] if self.options["mode"] == "offline" else None
+            return self.given
         members, others = self.sample.pair("in", "out")
         if not len(members):
             raise ValueError("tuned: a needs two OUT references and an IN one of an example")
