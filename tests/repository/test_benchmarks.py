@@ -249,6 +249,7 @@ def kit(folder, *arguments):
     return said, json.loads(file.read_text()) if file.is_file() else None
 
 
+@pytest.mark.slow
 def test_pieces_of_the_kit_add_to_what_is_there_and_lose_nothing(tmp_path):
     _, first = kit(tmp_path, "--only", "cnn:single")
     rate = first["recipes"]["cnn"]["engines"]["one by one"]["images_per_second"]

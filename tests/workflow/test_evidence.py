@@ -2,6 +2,8 @@
 
 import csv
 
+import pytest
+
 
 def with_exhibits(project):
     """Add exhibits of every kind of evidence that the tiny study has not."""
@@ -28,6 +30,7 @@ def html(*names):
     return {f"exhibits/tiny/{name}.html" for name in names}
 
 
+@pytest.mark.slow
 def test_exhibits_of_every_kind_are_made_and_rerun_with_what_they_read(done):
     project = with_exhibits(done)
     project.run()

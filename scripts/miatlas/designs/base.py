@@ -68,7 +68,7 @@ def not_whole_groups(models: int, group: int, of: int) -> str | None:
     if not models % group:
         return None
     can = [n for n in {models // group * group, (models // group + 1) * group} if n]
-    fit = [n for n in range(of, group, of) if not models % n]
+    fit = [n for n in range(of, min(group, models + 1), of) if not models % n]
     others = f"; groups of {fit[-1]} fit, and draw all models anew" if fit else ""
     numbers = " or ".join(map(str, sorted(can)))
     return (
