@@ -1,7 +1,13 @@
 """What an attack's `score` is given of its `fit`, as the workflow makes it for one target."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from types import SimpleNamespace
+
+import numpy as np
+
+from miatlas.options import declared
+from miatlas.study.checking import checked
 
 
 def fitted(attack, slices: Iterable[Mapping], options: Mapping) -> dict:
@@ -23,3 +29,14 @@ def scored(attack, cut: Mapping, fit: Mapping, options: Mapping):
     """Return the scores of a slice of arrays by name: `score` is given what the attack says."""
     given = {name: cut[name] for name in attack.ATTACK.read_by_score(options)}
     return attack.score(**given, **fit, **options)
+
+
+def run(attack, a: Mapping, pieces: int = 1, **given) -> np.ndarray:  # (N,)
+    """Return the scores of arrays by name, `refs_...` with models first, passed in pieces."""
+    chosen = checked(given, declared(Path(attack.__file__), "score"), "test")
+    cuts = [
+        {n: v[:, i] if n.startswith("refs") else v[i] for n, v in a.items()}
+        for i in np.array_split(np.arange(a["refs_out"].shape[1]), pieces)
+    ]
+    fit = fitted(attack, cuts, chosen)
+    return np.concatenate([scored(attack, cut, fit, chosen) for cut in cuts])

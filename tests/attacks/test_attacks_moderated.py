@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fits import fitted, scored
+from fits import fitted, run
 from scipy.special import digamma, polygamma
 from scipy.stats import norm
 from scipy.stats import t as student
@@ -29,16 +29,6 @@ def simulated(n=400, k=4, queries=2, d0=6.0, s0=1.5, distance=1.0, seed=0):
     return {
         "target_phi": phi[-1], "refs_phi": phi[:-1], "refs_in": refs_in, "refs_out": refs_out,
     }, member  # fmt: skip
-
-
-def run(attack, a, pieces=1, **given):
-    chosen = checked(given, options.declared(Path(attack.__file__), "score"), "test")
-    cuts = [
-        {n: v[:, i] if n.startswith("refs") else v[i] for n, v in a.items()}
-        for i in np.array_split(np.arange(len(a["target_phi"])), pieces)
-    ]
-    fit = fitted(attack, cuts, chosen)
-    return np.concatenate([scored(attack, cut, fit, chosen) for cut in cuts])
 
 
 @pytest.mark.parametrize("statistic", ["logit", "loss", "confidence"])

@@ -1,17 +1,13 @@
 """LiRA on several statistics: LiRA itself with one, SciPy's normal with more."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from fits import fitted, scored
+from fits import run
 from scipy.stats import multivariate_normal
 
-from miatlas import options
 from miatlas.attacks import lira_online, multi_lira
 from miatlas.leakage.roc import auc, roc
 from miatlas.signals.statistics import hinge, logit_scaled_confidence
-from miatlas.study.checking import checked
 
 
 def arrays(n=60, k=8, shift=1.0, seed=0):
@@ -26,16 +22,6 @@ def arrays(n=60, k=8, shift=1.0, seed=0):
         "target_logits": logits[-1], "refs_logits": logits[:-1], "labels": labels,
         "refs_in": refs_in, "refs_out": ranks > k, "target_phi": phi[-1], "refs_phi": phi[:-1],
     }, member  # fmt: skip
-
-
-def run(attack, a, pieces=1, **given):
-    chosen = checked(given, options.declared(Path(attack.__file__), "score"), "test")
-    cuts = [
-        {n: v[:, i] if n.startswith("refs") else v[i] for n, v in a.items()}
-        for i in np.array_split(np.arange(len(a["labels"])), pieces)
-    ]
-    fit = fitted(attack, cuts, chosen)
-    return np.concatenate([scored(attack, cut, fit, chosen) for cut in cuts])
 
 
 @pytest.mark.parametrize("variance", ["per_example", "global"])

@@ -45,20 +45,21 @@ def tabulate(
         rows = {r["audit"]: {"audit": r["audit"], "label": label, **marks} for r in of_label}
         for (quantity, level), audit in product(asked, evidence.audits()):
             column = _heading(quantity, level, audit, evidence.audits(), audit_names)
-            cells[column] = common.NONE
-            if several and quantity != "auc":
-                cells[f"{column}, transferred"] = common.NONE
-            if audit in rows:
-                result = evidence.result(audit, label)
+            cells |= common.no_cells(column, several and quantity != "auc")
+            if audit not in rows:
+                continue
+            result = evidence.result(audit, label)
+            if quantity == "auc":
                 found = estimate(result, quantity, level, over)
+                rows[audit] |= common.values(quantity, found)
+                cells[column] = common.number(found)
+            else:
+                found, moved = common.side_by_side(result, quantity, level, over)
                 prefix = f"tpr_at_{level:g}" if level else quantity
-                rows[audit] |= common.values(prefix, found, fpr=bool(level))
-                cells[column] = (common.number if quantity == "auc" else common.rate)(found)
-                everything.append(found)
-                if several and quantity != "auc":
-                    moved = estimate(result, quantity, level, threshold=common.TRANSFERRED)
-                    rows[audit] |= common.values(f"{prefix}_transferred", moved, fpr=bool(level))
-                    cells[f"{column}, transferred"] = common.transferred_rate(moved)
+                both = common.both_values(prefix, found, moved, fpr=bool(level))
+                rows[audit] |= both if several else common.values(prefix, found, fpr=bool(level))
+                cells |= common.both_cells(column, found, moved, several)
+            everything.append(found)
         numbers += rows.values()
         shown.append(cells)
     shown = pd.DataFrame(shown)
