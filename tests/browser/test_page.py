@@ -46,6 +46,17 @@ def test_it_fits_its_width(opened):
     assert opened.evaluate("document.documentElement.scrollWidth") <= opened.viewport_size["width"]
 
 
+def test_no_table_is_cut(opened):
+    """The attacks' table, too, whose names and intervals are long."""
+    for region in opened.locator("div.wide").all():
+        assert region.evaluate("e => e.scrollWidth <= e.clientWidth"), region.inner_text()
+    card = opened.locator("table.cards tbody tr").first
+    for value in ("named (TPR)", "accused (FPR)", "AUC", "balanced accuracy"):
+        label = card.locator(f"td[data-label='{value}']")
+        before = label.evaluate("e => getComputedStyle(e, '::before').content")
+        assert (before == f'"{value}"') == (opened.viewport_size["width"] < 720)
+
+
 def test_curves_tell_their_rates_under_the_pointer(opened):
     opened.locator("svg").scroll_into_view_if_needed()
     points = opened.locator("svg g.mark-symbol.role-mark path")

@@ -170,6 +170,22 @@ def test_the_sentence_counts_in_thousand():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("fpr", "counts", "how"), [
+    ((0.00012, 0.000025, 0.00036), "0.12 [0.025, 0.36] false accusations",
+     "meant for 1 in 1,000, it lets fewer pass here"),
+    ((0.0, 0.0, 0.0001), "0 [0, 0.1] false accusations", "it lets fewer pass here"),
+    ((0.092, 0.05, 0.12), "92 [50, 120] false accusations", "it lets more pass here"),
+    ((0.0011, 0.0009, 0.0013), "1 false accusation", "were 1.1 [0.9, 1.3] in 1,000"),
+])  # fmt: skip
+def test_the_sentence_counts_the_false_accusations_that_are_made(fpr, counts, how):
+    """Not those that were meant, where the threshold does not carry over."""
+    got = replace(found()[0], tpr=Rate(0.0009, 0.0006, 0.0014), level=0.001, fpr=Rate(*fpr))
+    assert words.sentence(got) == (
+        f"Of 1,000 members, 0.9 [0.6, 1.4] can be named with {counts} in 1,000 non-members."
+    )
+    assert how in words.how(got)
+
+
 # The verdict ----------------------------------------------------------------------------------
 
 
@@ -184,6 +200,21 @@ def test_the_interval_decides():
     assert judge(got, asked(0.06), 1000).word == UNDECIDED
     assert "4 times as many" in judge(got, asked(0.06), 1000).reason  # half the reach, to be halved
     assert "400 times as many" in judge(got, asked(0.051), 1000).reason
+
+
+@pytest.mark.parametrize(("tpr", "fpr", "word"), [
+    ((0.05, 0.03, 0.07), (0.002, 0.001, 0.004), UNDECIDED),  # at the level it may be far more
+    ((0.05, 0.03, 0.07), (0.002, 0.001, 0.012), WITHIN),
+    ((0.05, 0.03, 0.07), (0.09, 0.05, 0.12), WITHIN),  # at the level it would be less still
+    ((0.25, 0.2, 0.3), (0.09, 0.05, 0.12), UNDECIDED),
+    ((0.25, 0.2, 0.3), (0.002, 0.001, 0.004), BEYOND),  # and would be more still
+    ((0.25, 0.2, 0.3), (0.02,), BEYOND),
+])  # fmt: skip
+def test_a_threshold_that_misses_its_level_decides_on_its_own_side_only(tpr, fpr, word):
+    got = replace(found()[0], level=0.01, tpr=Rate(*tpr), fpr=Rate(*fpr))
+    verdict = judge(got, asked(0.1), 1000)
+    assert verdict.word == word
+    assert ("of the non-members pass here" in verdict.reason) == (word == UNDECIDED)
 
 
 def test_too_few_non_members_cannot_tell():

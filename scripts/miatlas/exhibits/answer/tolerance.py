@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from scipy.special import ndtri
 
 from miatlas.exhibits.answer.findings import FALSE_POSITIVES, Finding
-from miatlas.exhibits.answer.words import plain
+from miatlas.exhibits.answer.words import PER, number, plain
 
 WITHIN, BEYOND, UNDECIDED = "within", "beyond", "cannot tell"
 
@@ -26,7 +26,8 @@ def judge(found: Finding, tolerance: dict, nonmembers: int) -> Verdict:
     """Return the verdict on the strongest attack; tolerance {level, tpr, confidence}.
 
     `nonmembers`: those that the threshold rests on. Where they allow fewer than ten false
-    accusations at the level there is no interval, and it cannot be told.
+    accusations at the level there is no interval, and it cannot be told. Nor can it where the
+    threshold lets surely fewer pass than the level, and names few; or surely more, and names many.
     """
     level = f"{100 * tolerance['level']:g} %"
     if found.tpr.low is None or nonmembers * tolerance["level"] < FALSE_POSITIVES:
@@ -40,11 +41,20 @@ def judge(found: Finding, tolerance: dict, nonmembers: int) -> Verdict:
     share = f"{100 * found.tpr.value:.3g} %"
     said = f"{found.shown}: {share} of the members [{100 * low:.3g}, {100 * high:.3g}]"
     asked = f"tolerated are {100 * tolerance['tpr']:g} % at an FPR of {level}"
-    if low > tolerance["tpr"]:
-        return Verdict(BEYOND, f"{said}; {asked}")
-    if high <= tolerance["tpr"]:
-        return Verdict(WITHIN, f"{said}; {asked}")
+    beyond, within = low > tolerance["tpr"], high <= tolerance["tpr"]
+    if (beyond and _surely(found, 1)) or (within and _surely(found, -1)):
+        came = f"the threshold lets {number(found.fpr)} in {PER:,} of the non-members pass here"
+        return Verdict(UNDECIDED, f"{said}; {asked}; {came}")
+    if beyond or within:
+        return Verdict(BEYOND if beyond else WITHIN, f"{said}; {asked}")
     return Verdict(UNDECIDED, f"{said}; {asked}; {_what_would_do(found, low, high, tolerance)}")
+
+
+def _surely(found, side):
+    """Say whether the FPR surely lies above the level that was meant (side 1), or below (-1)."""
+    if found.fpr.low is None:
+        return False
+    return found.fpr.low > found.level if side > 0 else found.fpr.high < found.level
 
 
 def interval(found: Finding, confidence: float) -> tuple[float, float]:

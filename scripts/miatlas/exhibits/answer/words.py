@@ -3,17 +3,26 @@
 from miatlas.exhibits.answer.findings import Finding, Rate
 
 PER = 1000
+NEAR = 0.25  # by what share a false positive rate may miss the one that was meant, and count as it
 PRIORS = {"0.01": "1 %", "0.1": "10 %", "0.5": "50 %"}
 
 
 def sentence(found: Finding) -> str:
-    """Say how many of 1,000 members can be named, at how many false accusations."""
-    named = number(found.tpr)
-    accused = plain(found.level * PER)
+    """Say how many of 1,000 members can be named, at how many false accusations.
+
+    Those that were meant, where the threshold lets about as many pass; else those that it does.
+    """
+    accused = plain(found.level * PER) if as_meant(found) else number(found.fpr)
     wrongly = "false accusation" if accused == "1" else "false accusations"
     return (
-        f"Of {PER:,} members, {named} can be named with {accused} {wrongly} in {PER:,} non-members."
+        f"Of {PER:,} members, {number(found.tpr)} can be named with {accused} {wrongly} in {PER:,}"
+        " non-members."
     )
+
+
+def as_meant(found: Finding) -> bool:
+    """Say whether the threshold lets about as many false accusations pass as its level says."""
+    return abs(found.fpr.value - found.level) <= NEAR * found.level
 
 
 def how(found: Finding) -> str:
@@ -23,10 +32,14 @@ def how(found: Finding) -> str:
             f"By {found.shown}, the strongest attack, with the best threshold in hindsight, which"
             " nobody has who attacks: read it as an upper end."
         )
-    return (
+    taken = (
         f"By {found.shown}, the strongest attack, with the threshold that an attacker takes from"
-        f" other models; here the false accusations were {number(found.fpr)} in {PER:,}."
+        " other models"
     )
+    if as_meant(found):
+        return f"{taken}; here the false accusations were {number(found.fpr)} in {PER:,}."
+    side = "fewer" if found.fpr.value < found.level else "more"
+    return f"{taken}; meant for {plain(found.level * PER)} in {PER:,}, it lets {side} pass here."
 
 
 def against_guessing(found: Finding) -> str:
