@@ -21,6 +21,23 @@ FIRST = {"extra_forbidden": 0, "invalid_key": 0, "missing": 1}  # what is said b
 TYPES = ("int_type", "float_type", "bool_type", "string_type", "list_type", "dict_type")
 
 
+class UnknownKey(ValueError):
+    """A key that is not known where it stands; `belonging` says where it is."""
+
+    def __init__(self, where: str, key, allowed: list[str], value):
+        self.where, self.key, self.allowed, self.value = where, key, allowed, value
+        super().__init__(f"{where}: {_unknown(key, allowed, value)}")
+
+    def belonging(self, place: str | None) -> ValueError:
+        """Return the same refusal that also names the key's own place, where it has one."""
+        if place is None:
+            return self
+        listed = f"allowed: {', '.join(self.allowed) or 'none'}"
+        return ValueError(
+            f"{self.where}: unknown option {self.key!r} (it belongs {place}); {listed}"
+        )
+
+
 class Section(BaseModel):
     """A mapping of known keys to values of their types; numbers are finite.
 
@@ -63,13 +80,13 @@ def checked(
     names = keys if isinstance(keys, dict) else keys.model_fields
     unknown = [key for key in given if key not in names]
     if unknown:
-        raise ValueError(f"{where}: {_unknown(unknown[0], [*beside, *names], given[unknown[0]])}")
+        raise UnknownKey(where, unknown[0], [*beside, *names], given[unknown[0]])
     if isinstance(keys, dict):
         return {key: _value(given.get(key), key, option, where) for key, option in keys.items()}
     try:
         return keys.model_validate(dict(given)).model_dump()
     except ValidationError as error:
-        raise ValueError(_refusal(error.errors(include_url=False), keys, given, where)) from None
+        raise _refusal(error.errors(include_url=False), keys, given, where) from None
 
 
 def _value(given, key, option, where):
@@ -86,32 +103,35 @@ def _value(given, key, option, where):
 
 
 def _refusal(errors, section, given, where):
+    """Return what is raised of pydantic's errors: one of them, an unknown key before all else."""
     first = min(errors, key=lambda error: FIRST.get(error["type"], 2))
     section, given, where, (key, *inside) = _place(section, given, where, first["loc"])
     if first["type"] in ("extra_forbidden", "invalid_key"):
-        return f"{where}: {_unknown(key, list(section.model_fields), given[key])}"
+        return UnknownKey(where, key, list(section.model_fields), given[key])
     if first["type"] == "missing":
-        return f"{where}: option {key!r} is required"
+        return ValueError(f"{where}: option {key!r} is required")
     if first["type"] == "model_type":
-        return f"{where}.{key}: {MAPPING} {given[key]!r}"
+        return ValueError(f"{where}.{key}: {MAPPING} {given[key]!r}")
     field = section.model_fields[key]
     kind = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
-    value = given.get(key, field.default)
-    return f"{where}: option {key!r} is {value!r}, but it {_complaint(kind, first, inside)}"
+    value, said = given.get(key, field.default), _complaint(kind, first, inside)
+    return ValueError(f"{where}: option {key!r} is {value!r}, but it {said}")
 
 
 def _place(section, given, where, path):
     """Return the innermost section that a path enters, what is given of it, and where it is."""
     key, *rest = path
     field = section.model_fields.get(key)
-    inner = [kind for kind in _kinds(field.annotation) if _is_section(kind)] if field else []
+    inner = sections_of(field.annotation) if field else []
     if inner and rest:
         return _place(inner[0], given[key], f"{where}.{key}", rest)
     return section, given, where, path
 
 
-def _is_section(kind):
-    return isinstance(kind, type) and issubclass(kind, Section)
+def sections_of(annotation) -> list[type[Section]]:
+    """Return the sections that a key of that type may hold."""
+    kinds = _kinds(annotation)
+    return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)]
 
 
 def _kinds(kind):

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from miatlas.options import REQUIRED, docstring
 from miatlas.study.checking import Section, adapter
-from miatlas.study.plugins import Modules
+from miatlas.study.plugins import Modules, marked
 
 NULL = {"type": "null"}
 OWN = {  # a plug-in that is a file of one's own, with its options
@@ -60,9 +60,7 @@ def properties_of(section: type[Section]) -> dict[str, dict]:
 
 def _chosen(field):
     """Return what a field's mark says of it: the name of a plug-in, or one with its options."""
-    marks = [*field.metadata, *(mark for part in get_args(field.annotation)
-                                for mark in getattr(part, "__metadata__", ()))]  # fmt: skip
-    kind = next((mark for mark in marks if isinstance(mark, Modules)), None)
+    kind = marked(field)
     if kind is None:
         return {}
     name = {"enum": kind.names()}

@@ -6,6 +6,7 @@ The one place that turns a name into the file it stands for.
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 from miatlas.options import Option, constant, declared
 from miatlas.running.plugins import is_file
@@ -100,6 +101,13 @@ PROBES = Modules("signals/probes", "measure")
 ATTACKS = Modules("attacks", "score", own=True)
 FIGURES = Modules("exhibits/figures", "draw", own=True)
 TABLES = Modules("exhibits/tables", "tabulate", own=True)
+
+
+def marked(field) -> Modules | None:
+    """Return the kind of plug-in that a section's field is marked with, if any."""
+    marks = [*field.metadata, *(mark for part in get_args(field.annotation)
+                                for mark in getattr(part, "__metadata__", ()))]  # fmt: skip
+    return next((mark for mark in marks if isinstance(mark, Modules)), None)
 
 
 def is_estimator(name: str) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from miatlas.populations.catalogue import missing_files
 from miatlas.study import cohorts, entries, sections
-from miatlas.study.checking import checked, yaml_kind
+from miatlas.study.checking import UnknownKey, checked, yaml_kind
 from miatlas.study.consistency import CHECKS
 from miatlas.study.plugins import one_of
 from miatlas.study.repeated_keys import repeated_key
@@ -38,7 +38,7 @@ def read(config: Mapping, homes: list[Path] = ()) -> dict:
     """
     root = config.get("data_root", sections.Study.model_fields["data_root"].default)
     config = _beside(deepcopy(dict(config)), homes, root)
-    study = checked(config, sections.Study, "configuration")
+    study = _study(config)
     _check_name(study["study"], "study")
     study["data_root"] = entries.at_home(study["data_root"], "data_root")
     shows_the_usual, study["exhibits"] = study["exhibits"] is None, study["exhibits"] or {}
@@ -53,8 +53,7 @@ def read(config: Mapping, homes: list[Path] = ()) -> dict:
         given = {n: entry for n, entry in study[f"{kind}s"].items() if entry is not None}
         if kind == "cohort":
             given = {name: _asked_again(given, name) for name in given}
-        complete = getattr(entries, kind)
-        study[f"{kind}s"] = {n: complete(given[n], f"{kind}s.{n}") for n in sorted(given)}
+        study[f"{kind}s"] = {n: _entry(config, kind, n, given[n]) for n in sorted(given)}
     for kind, check in CHECKS:
         for name, entry in study[kind].items():
             check(study, entry, f"{kind}.{name}")
@@ -63,6 +62,28 @@ def read(config: Mapping, homes: list[Path] = ()) -> dict:
     for entry in study["exhibits"].values():
         entry["paper"] = entry["paper"] or study["study"]
     return study
+
+
+def _study(config):
+    """Return the study's own keys; one of an entry that stands there is told its place."""
+    try:
+        return checked(config, sections.Study, "configuration")
+    except UnknownKey as error:
+        raise error.belonging(_right_place(error, config)) from None
+
+
+def _entry(config, kind, name, given):
+    """Return an entry as `entries` completes it; an unknown key of another place is told it."""
+    try:
+        return getattr(entries, kind)(given, f"{kind}s.{name}")
+    except UnknownKey as error:
+        raise error.belonging(_right_place(error, config, kind, name)) from None
+
+
+def _right_place(error, config, kind=None, name=None):
+    from miatlas.study.right_places import right_place  # only once something is refused
+
+    return right_place(config, kind, name, error.where, error.key, error.allowed)
 
 
 # Keys of paths, and `path` of data.
