@@ -70,6 +70,43 @@ def test_members_are_never_held_out_nor_tested():
     assert np.bincount(role[~member]).tolist() == [50, 30, 20]
 
 
+def test_classes_say_which_there_are_and_in_what_order(tmp_path):
+    """As the network's outputs stand, also of those that no example has."""
+    write(FRAME.assign(grade=[2, 0, 2, 5]), tmp_path / "people.csv")
+
+    def loaded(label, classes):
+        found = table.load(tmp_path, path="people.csv", label=label, classes=classes)
+        return found.class_names, found.labels.tolist()
+
+    assert loaded("paid", ["yes", "maybe", "no"]) == (["yes", "maybe", "no"], [0, 2, 2, 0])
+    assert loaded("grade", 7) == ([str(c) for c in range(7)], [2, 0, 2, 5])
+    assert loaded("grade", ["5", "2", "0"]) == (["5", "2", "0"], [1, 2, 1, 0])
+    assert loaded("grade", None) == (["0", "2", "5"], [1, 0, 1, 2])
+    for label, classes, said in (
+        ("grade", 5, "column 'grade' has '5', which is none of its classes: 0, 1, 2, 3, 4"),
+        ("paid", 3, "column 'paid' has 'no', which is none of its classes: 0, 1, 2"),
+        ("paid", ["yes"], "column 'paid' has 'no', which is none of its classes: yes"),
+        ("paid", ["yes", "no", "yes"], "classes names one twice"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            loaded(label, classes)
+
+
+def test_whole_numbers_that_a_table_keeps_as_decimals_are_classes(tmp_path):
+    write(FRAME.assign(grade=[2.0, 0.0, 2.0, 1.0]), tmp_path / "people.csv")
+    found = table.load(tmp_path, path="people.csv", label="grade", classes=4)
+    assert (found.class_names, found.labels.tolist()) == (["0", "1", "2", "3"], [2, 0, 2, 1])
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    ([True, "yes"], "must be of type int or must be a list of str"), (0, "positive|type int"),
+])  # fmt: skip
+def test_classes_that_yaml_reads_otherwise_are_refused(given, said):
+    entry = {"source": "table", "path": "people.csv", "label": "paid", "classes": given}
+    with pytest.raises(ValueError, match=rf"mine: option 'classes' is .*{said}"):
+        entries.population(entry, "populations.mine")
+
+
 WRONG = {
     "no label": ({"label": "pays"}, "has no column 'pays'; it has age"),
     "a mask": ({"member": "age"}, "column 'age' is to hold 0 and 1"),

@@ -1,14 +1,17 @@
 """table: a user's own CSV or Parquet file, a row an example, one of its columns the label.
 
 Other columns are features: numbers as they are, all others one-hot. Labels of any kind are numbered
-in their order. A released model's members are a column of 0 and 1, or have a file of their own.
+in their order, or in that of `classes`. A released model's members are a column of 0 and 1, or have
+a file of their own.
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 
+from miatlas.options import positive
 from miatlas.populations import catalogue
 from miatlas.populations.base import Population
 from miatlas.populations.tabular import encode
@@ -24,6 +27,7 @@ def load(
     member: str | None = None,
     test: str | None = None,
     nonmembers: str | None = None,
+    classes: Annotated[int, positive] | list[str] | None = None,
     sha256: str | None = None,
 ) -> Population:
     """Return the population in the file `path` (.csv or .parquet, below data_root, or absolute).
@@ -32,8 +36,10 @@ def load(
     as codes (columns of text are categorical in any case); `drop` names columns that are left out.
     `member` and `test` are columns of 0 and 1: whom a released model was trained on, and the
     official test set. `nonmembers` is a second file of the same columns: then all of `path` are
-    members. `sha256`: refuse the file if its checksum is another. Raises FileNotFoundError for a
-    missing file, ValueError, naming the file and the column, for a damaged or unfit one.
+    members. `classes`: all labels, in the order of the models' outputs; or how many there are, if
+    they are counted from 0; not all of them need an example. `sha256`: refuse the file if its
+    checksum is another. Raises FileNotFoundError for a missing file, ValueError, naming the file
+    and the column, for a damaged or unfit one.
     """
     options = {"path": path, "sha256": sha256, "nonmembers": nonmembers}
     files = catalogue.located("table", options, data_root)
@@ -44,17 +50,15 @@ def load(
     known = masks.get(member)
     if nonmembers:
         known = np.arange(len(frame)) < len(frames[0])
-    names, labels = np.unique(_labels(frame, label, files[0]), return_inverse=True)
-    if len(names) < 2:
-        raise ValueError(
-            f"{files[0]}: column {label!r} has one value only: there is no class to tell"
-        )
+    names, labels = _numbered(
+        _labels(frame, label, files[0]), classes, f"{files[0]}: column {label!r}"
+    )
     x, encoding = _features(frame.drop(columns=[label, *drop, *masks]), categorical, files[0])
     return Population(
         x=x,
-        labels=labels.astype(np.int64),
+        labels=labels,
         test=masks.get(test, np.zeros(len(frame), bool)),
-        class_names=[str(name) for name in names],
+        class_names=names,
         source=f"file {files[0].name}",
         encoding=encoding,
         member=known,
@@ -95,6 +99,25 @@ def _labels(frame, label, file):
     if column.dtype.kind == "f" and (column != column.round()).any():
         raise ValueError(f"{file}: column {label!r} holds numbers that are no classes")
     return column.to_numpy() if column.dtype.kind in "biuf" else column.astype(str).to_numpy()
+
+
+def _numbered(labels, classes, column):
+    """Return the names of the classes (C,), and the number of each label's (N,)."""
+    found, rows = np.unique(labels, return_inverse=True)
+    if len(found) < 2:
+        raise ValueError(f"{column} has one value only: there is no class to tell")
+    if classes and found.dtype.kind == "f":
+        found = found.astype(int)
+    names = [str(name) for name in found]
+    if isinstance(classes, int):
+        classes = [str(number) for number in range(classes)]
+    classes = classes or names
+    if len(set(classes)) < len(classes):
+        raise ValueError(f"{column}: classes names one twice: {', '.join(classes)}")
+    if unknown := [name for name in names if name not in classes]:
+        listed = f"{', '.join(classes[:10])}{', ...' if len(classes) > 10 else ''}"
+        raise ValueError(f"{column} has {unknown[0]!r}, which is none of its classes: {listed}")
+    return classes, np.array([classes.index(name) for name in names], np.int64)[rows]
 
 
 def _features(frame, categorical, file):
