@@ -1,13 +1,15 @@
 """Probabilities become the signals that logits would have given; what are none are refused."""
 
+import io
 import re
+import zipfile
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import log_softmax, softmax
 
-from miatlas.signals.probabilities import SMALLEST, read, signals
+from miatlas.signals.probabilities import SMALLEST, outline, read, signals
 from miatlas.signals.statistics import logit_scaled_confidence
 
 STREAM = np.random.default_rng(1)
@@ -93,3 +95,54 @@ def test_tables_that_contradict_themselves_are_refused(tmp_path, change, said):
     change(table()).to_csv(tmp_path / "answers.csv", index=False)
     with pytest.raises(ValueError, match=re.escape(said)):
         read(tmp_path / "answers.csv")
+
+
+# What is told before anything is read -------------------------------------------------------------
+
+
+def test_the_outline_is_that_of_what_is_read(tmp_path):
+    np.savez(tmp_path / "a.npz", **changed())
+    np.savez_compressed(tmp_path / "roles.npz", **changed(role=np.zeros(20, np.uint8)))
+    table().to_csv(tmp_path / "a.csv", index=False, encoding="utf-8-sig")
+    assert outline(tmp_path / "a.npz") == {"models": 3, "held_out": 0}
+    assert outline(tmp_path / "roles.npz") == {"models": 3}
+    assert outline(tmp_path / "a.csv") == {"held_out": 0}
+
+
+@pytest.mark.parametrize("wrong", ["one class", "member", "absent"])
+def test_arrays_that_do_not_fit_are_refused_by_their_headers(tmp_path, wrong):
+    arrays, said = WRONG[wrong]
+    np.savez(tmp_path / "answers.npz", **arrays)
+    with pytest.raises(ValueError, match=re.escape(said)):
+        outline(tmp_path / "answers.npz")
+
+
+def test_a_column_that_is_missing_is_named_by_the_first_line_alone(tmp_path):
+    (tmp_path / "a.csv").write_text("\nmodel,example,label,0,1\nnot,read\n")
+    with pytest.raises(ValueError, match=r"a\.csv: has no column 'member'; it has model, example"):
+        outline(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("look", [outline, read])
+def test_an_array_that_only_its_header_claims_is_refused(tmp_path, look):
+    """Before room is made for it: this machine has none for 8 TB."""
+    stream = io.BytesIO()
+    shape = {"shape": (10, 10**9, 100), "fortran_order": False, "descr": "<f8"}
+    np.lib.format.write_array_header_1_0(stream, shape)
+    np.savez(tmp_path / "a.npz", labels=LABELS, member=MEMBER)
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
+        archive.writestr("probabilities.npy", stream.getvalue() + bytes(100))
+    with pytest.raises(ValueError, match=r"a\.npz: probabilities claims 7,450.6 GiB"):
+        look(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("look", [outline, read])
+def test_a_pickle_among_the_arrays_is_not_opened(tmp_path, look):
+    class Bomb:
+        def __reduce__(self):
+            return (pytest.fail, ("a pickle was opened",))
+
+    objects = np.array([[Bomb()] * 20] * 3, object)
+    np.savez(tmp_path / "a.npz", **changed(member=objects))
+    with pytest.raises(ValueError, match=r"a\.npz: member .*objects"):
+        look(tmp_path / "a.npz")

@@ -465,3 +465,23 @@ def test_probabilities_in_a_csv_hold_nothing_out(tmp_path):
              "audits": {"mine": {"target": "mine", "attacks": ["rmia"]}}}  # fmt: skip
     with pytest.raises(ValueError, match=r"held-out examples, .* .population: all"):
         reading.read(study)
+
+
+@pytest.mark.parametrize(("attack", "said"), [
+    ({"rmia": {}}, r"held-out examples, .* .population: all"),
+    ({"lira_online": {"references": 6}}, r"references: 6, but there are 3 models"),
+])  # fmt: skip
+def test_probabilities_in_an_npz_tell_at_the_start_what_they_lack(tmp_path, attack, said):
+    """How many models there are, and that nothing is held out, stands in the archive's headers."""
+    arrays = {"probabilities": np.full((4, 6, 2), 0.5), "labels": np.arange(6) % 2,
+              "member": np.arange(24).reshape(4, 6) % 2 == 0}  # fmt: skip
+    cohorts = {"mine": {"signals": str(tmp_path / "answers.npz")}}
+    audits = {"mine": {"target": "mine", "attacks": [*attack]}}
+    study = {"study": "s", "cohorts": cohorts, "attacks": attack, "audits": audits}
+    assert reading.read(study)  # a file that is not there is missed, not judged
+    np.savez(tmp_path / "answers.npz", **arrays)
+    with pytest.raises(ValueError, match=said):
+        reading.read(study)
+    np.savez(tmp_path / "answers.npz", labels=arrays["labels"])
+    with pytest.raises(ValueError, match=r"answers\.npz: has no 'probabilities'"):
+        reading.read(study)

@@ -4,24 +4,17 @@ Written by numpy.savez or savez_compressed; see `user_arrays` for shapes and typ
 unpickled: class names are an array of strings, not of objects.
 """
 
-import math
-import zipfile
-import zlib
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from numpy.lib import format as npy
 
 from miatlas.options import positive
 from miatlas.populations import catalogue
 from miatlas.populations.base import Population
 from miatlas.populations.two_files import joined
 from miatlas.populations.user_arrays import check_names, check_room, objects, population
-from miatlas.running.store import check_claim
-
-HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+from miatlas.running import numpy_archives
 
 
 def load(
@@ -50,34 +43,9 @@ def load(
 
 def _arrays(file: Path) -> dict[str, np.ndarray]:
     """Return the arrays of a file, none of which is larger than what it takes in the file."""
-    if not zipfile.is_zipfile(file):
-        raise ValueError(f"{file}: not a readable .npz file: no archive of arrays, or cut short")
-    with _readable(file), zipfile.ZipFile(file) as archive:
-        members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-    check_names(members, file)
-    with _readable(file), zipfile.ZipFile(file) as archive:
-        headers = {name: _header(archive, info) for name, info in members.items()}
-    for name, (size, kind) in headers.items():
-        if kind.hasobject:
+    check_names(numpy_archives.members(file), file)
+    for name, header in numpy_archives.headers(file).items():
+        if header.dtype.hasobject:
             raise objects(file, name)
-        check_claim(file, name, size, members[name].compress_size)
-        check_room(file, name, size)
-    with _readable(file), np.load(file, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
-
-
-@contextmanager
-def _readable(file):
-    """Name the file in whatever is said of an archive that is damaged."""
-    try:
-        yield
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{file}: not a readable .npz file: {error}") from error
-
-
-def _header(archive, info) -> tuple[int, np.dtype]:
-    """Return the bytes that an array takes by its own header, and its type; nothing is unpacked."""
-    with archive.open(info) as member:
-        version = npy.read_magic(member)
-        shape, _, kind = HEADERS.get(version, npy.read_array_header_2_0)(member)
-    return math.prod(shape) * kind.itemsize, kind
+        check_room(file, name, header.nbytes)
+    return numpy_archives.arrays(file)

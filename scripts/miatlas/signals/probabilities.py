@@ -3,13 +3,13 @@
 Whoever rounds a probability to 1 has no logit: probabilities are clipped to [1e-6, 1 - 1e-6] first.
 """
 
-import zipfile
-import zlib
+import csv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
+from miatlas.running import numpy_archives
 from miatlas.running.store import SLICE
 from miatlas.signals.answers import slices
 
@@ -67,17 +67,51 @@ def read(path) -> dict[str, np.ndarray]:
             **signals(p.astype(np.float64), labels)}  # fmt: skip
 
 
-def _of_npz(path):
+def outline(path) -> dict:
+    """Return what a file of probabilities tells before it is read: `models`, and `held_out`.
+
+    models: how many, unless a csv's rows tell; held_out: 0 where there are no roles. Raises
+    ValueError, naming the file, for arrays or columns that are missing or do not fit.
+    """
+    path = Path(path)
+    if path.suffix == ".csv":
+        _check_columns(path, _head(path))
+        return {"held_out": 0}
+    arrays = _headers(path)
+    roles = {} if "role" in arrays else {"held_out": 0}
+    return {"models": arrays["probabilities"].shape[0]} | roles
+
+
+def _head(path):
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path}: not a readable .npz file: {error}") from None
-    missing = [name for name in ("probabilities", "labels", "member") if name not in arrays]
+        with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
+            return next(filter(None, csv.reader(file)), [])
+    except (csv.Error, OSError) as error:
+        raise ValueError(f"{path}: not a readable table: {error}") from None
+
+
+def _of_npz(path):
+    _headers(path)
+    return numpy_archives.arrays(path)
+
+
+def _headers(path):
+    found = numpy_archives.headers(path)
+    missing = [name for name in ("probabilities", "labels", "member") if name not in found]
     if missing:
-        there = ", ".join(arrays) or "nothing"
+        there = ", ".join(found) or "nothing"
         raise ValueError(f"{path}: has no {missing[0]!r}; it holds {there}")
-    return arrays
+    for name, header in found.items():
+        if header.dtype.hasobject:
+            raise ValueError(f"{path}: {name} is an array of Python objects: save it as numbers")
+    _check_shapes(path, **{name: found[name] for name in ("probabilities", "labels", "member")})
+    return found
+
+
+def _check_columns(path, columns):
+    missing = [name for name in KEYS if name not in columns]
+    if missing:
+        raise ValueError(f"{path}: has no column {missing[0]!r}; it has {', '.join(columns)}")
 
 
 def _of_csv(path):
@@ -87,9 +121,7 @@ def _of_csv(path):
         table = read_csv(path)
     except (ValueError, OSError) as error:  # pandas' own errors are ValueErrors
         raise ValueError(f"{path}: not a readable table: {error}") from None
-    missing = [name for name in KEYS if name not in table]
-    if missing:
-        raise ValueError(f"{path}: has no column {missing[0]!r}; it has {', '.join(table)}")
+    _check_columns(path, list(table))
     table = table.sort_values(["model", "example"], kind="stable")
     models, examples = (table[key].unique() for key in ("model", "example"))
     shape = (len(models), len(examples))
@@ -112,8 +144,10 @@ def _of_csv(path):
     }
 
 
-def _check(path, p, labels, member):
-    if p.ndim != 3 or p.dtype.kind != "f" or p.shape[2] < 2:
+def _check_shapes(path, probabilities, labels, member):
+    """Refuse arrays, or headers of them, that do not fit together."""
+    p = probabilities
+    if len(p.shape) != 3 or p.dtype.kind != "f" or p.shape[2] < 2:
         raise ValueError(
             f"{path}: probabilities are {p.dtype} {p.shape}, expected floats (models, examples,"
             " classes) of at least two classes"
@@ -123,6 +157,10 @@ def _check(path, p, labels, member):
             f"{path}: labels {labels.shape} and member {member.shape} do not fit"
             f" probabilities {p.shape}"
         )
+
+
+def _check(path, p, labels, member):
+    _check_shapes(path, p, labels, member)
     if labels.dtype.kind not in "iu" or not 0 <= labels.min() <= labels.max() < p.shape[2]:
         raise ValueError(f"{path}: labels are to be 0 to {p.shape[2] - 1}, integers")
     if not np.isin(member, (0, 1)).all():

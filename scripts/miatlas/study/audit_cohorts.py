@@ -24,9 +24,11 @@ def _known(cohort, populations):
         return cohort | {"kind": kind_of(population)} | examples
     if not Path(cohort["signals"]).is_file():
         return cohort  # said elsewhere
-    if Path(cohort["signals"]).suffix in (".csv", ".npz"):  # of probabilities: read by its job
-        roles = {"held_out": 0} if Path(cohort["signals"]).suffix == ".csv" else {}
-        return cohort | {"queries": {"count": 1}, "answers": ["phi", "logits"]} | roles
+    if Path(cohort["signals"]).suffix in (".csv", ".npz"):
+        from miatlas.signals.probabilities import outline
+
+        told = outline(cohort["signals"])
+        return cohort | {"queries": {"count": 1}, "answers": ["phi", "logits"]} | told
     from miatlas.running.store import opened
     from miatlas.signals.answers import check_signals  # not wanted where there is no file to open
 
