@@ -76,12 +76,23 @@ def privacy(rows: pd.DataFrame) -> str:
 
 def recipes(entries: dict) -> pd.DataFrame:
     """Return a row for every hyperparameter, a column for each recipe, defaults filled in."""
-    columns = {name: flat(entry) for name, entry in entries.items()}
+    columns = {name: flat(with_defaults(entry)) for name, entry in entries.items()}
     rows = dict.fromkeys(key for column in columns.values() for key in column)
     return pd.DataFrame(
         [[row, *(column.get(row, "") for column in columns.values())] for row in rows],
         columns=["hyperparameter", *columns],
     )
+
+
+def with_defaults(recipe: dict) -> dict:
+    """Return a recipe in which an estimator's options are all there, as scikit-learn has them."""
+    own = recipe["architecture"]
+    if "estimator" not in own:
+        return recipe
+    from miatlas.training.estimators import build, parameters
+
+    *before, (_, options) = parameters(build(own["estimator"], own["options"], own["before"]))
+    return recipe | {"architecture": {**own, "before": dict(before), "options": options}}
 
 
 def flat(entry: dict, before: str = "") -> dict[str, str]:
@@ -105,8 +116,8 @@ def listed(kind: str, entries: dict) -> pd.DataFrame:
 
 
 def said(value) -> str:
-    """Return a setting in YAML's short form; texts are as they are."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    """Return a setting in YAML's short form; texts are as they are, objects as they show."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
 
 
 def data(path) -> dict:

@@ -6,6 +6,8 @@ from xml.etree import ElementTree
 import describe_run
 import pandas as pd
 import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.svm import SVC
 
 from miatlas.study import exhibit_jobs, jobs, reading
 
@@ -46,6 +48,34 @@ def test_every_hyperparameter_is_listed_defaults_included(study, tmp_path):
             spelt = {"None": "null", "True": "true", "False": "false"}
             assert shown == spelt.get(str(value), str(value)), keys
     assert table.loc["optimizer.lr"].tolist() == ["0.2", "0.1"]
+
+
+def test_what_an_estimator_leaves_to_its_library_is_listed_too(study, tmp_path):
+    inner = {"estimator": {"SVC": {"C": 3.0}}, "cv": 2}
+    recipes = {
+        "plain": {"estimator": "RandomForestClassifier", "options": {"n_estimators": 7}},
+        "faster": {"estimator": "CalibratedClassifierCV", "options": inner,
+                   "before": [{"StandardScaler": {"with_mean": False}}]},
+    }  # fmt: skip
+    for name, own in recipes.items():
+        study["recipes"][name] = {"architecture": {"name": "sklearn", **own}}
+    _, tables = page(study, tmp_path)
+    table = tables["hyperparameter"].set_index("hyperparameter")
+    forest = RandomForestClassifier(n_estimators=7).get_params()
+    for key, value in forest.items():
+        shown = {"random_state": "the model's seed"}.get(key, describe_run.said(value))
+        assert table.loc[f"architecture.options.{key}", "plain"] == shown
+    svc = SVC(C=3.0).get_params()
+    for key in ("C", "gamma", "kernel", "tol"):
+        found = table.loc[f"architecture.options.estimator__{key}", "faster"]
+        assert found == describe_run.said(svc[key])
+    assert table.loc["architecture.options.estimator", "faster"] == "SVC"
+    before = table["faster"][table.index.str.startswith("architecture.before.StandardScaler.")]
+    assert before.to_dict() == {
+        "architecture.before.StandardScaler.copy": "true",
+        "architecture.before.StandardScaler.with_mean": "false",
+        "architecture.before.StandardScaler.with_std": "true",
+    }
 
 
 @pytest.mark.parametrize(

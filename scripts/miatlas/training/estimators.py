@@ -67,6 +67,24 @@ def _booster(name):
         ) from None
 
 
+def parameters(estimator) -> list[tuple[str, dict]]:
+    """Return the steps of an estimator in their order, each by its class with all its parameters.
+
+    Those of an inner one are named as scikit-learn does: estimator__C.
+    """
+    steps = [step for _, step in getattr(estimator, "steps", [("", estimator)])]
+    return [(type(step).__name__, _parameters(step)) for step in steps]
+
+
+def _parameters(step):
+    own = {
+        name: type(value).__name__ if hasattr(value, "get_params") else value
+        for name, value in step.get_params().items()
+    }
+    seeds = [name for name in own if name.split("__")[-1] == "random_state"]
+    return own | dict.fromkeys(seeds, "the model's seed")
+
+
 def fitted(estimator, x: np.ndarray, labels: np.ndarray, members: list, seeds: list, jobs: int):
     """Return K estimators, each fitted to its members' x (n, d) and labels with its own seed.
 
