@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 from snakemake.utils import update_config
 
-from miatlas.study import contents, plan, reading
+from miatlas.study import contents, plan, private_cohorts, reading
 
 DEMO = Path(__file__).parents[1] / "config/config.yaml"
 NOTES = """
@@ -36,6 +36,8 @@ def main(arguments: list[str]) -> int:
     text = said.stdout + said.stderr
     jobs = plan.announced(text)
     study = configured(arguments)
+    for warning in private_cohorts.warnings(study):
+        print(f"miatlas: {warning}", file=sys.stderr)
     print(models(study, jobs))
     if not jobs:
         print("Everything is made: nothing to run (--forceall counts it all again).")

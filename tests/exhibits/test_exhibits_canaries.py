@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from miatlas.exhibits.evidence import Evidence
+from miatlas.exhibits.evidence import Evidence, estimate
 from miatlas.exhibits.figures import privacy_scores
 from miatlas.exhibits.gathering import gather
-from miatlas.exhibits.tables import ablation, attacks_compared, auc_by_cohort, summary
+from miatlas.exhibits.tables import ablation, attacks_compared, auc_by_cohort, by_models, summary
 from miatlas.leakage import metrics
 from miatlas.running.files import write_json
 
@@ -46,6 +46,23 @@ def test_canaries_have_rows_of_their_own(tmp_path, table):
     assert shown.iloc[:, 0].tolist() == ["LOSS", "LOSS, on canaries"]
     column = next(c for c in numbers if c.startswith("tpr") and c.split("_")[-1] not in ("low",))
     assert numbers[column][1] > numbers[column][0]
+
+
+def test_canaries_have_a_row_below_that_of_their_number_of_models(tmp_path):
+    runs = {"few": result("few", 0), "many": result("many", 1), "none": result("none", 2, False)}
+    paths = [tmp_path / f"{label}.json" for label in runs]
+    for path, run in zip(paths, runs.values(), strict=True):
+        write_json(path, run)
+    settings = {"attacks": [[label, label] for label in runs], "reads": by_models.READS}
+    counts = {"few": 2, "many": 16, "none": 8}
+    numbers, shown = by_models.tabulate(gather(settings, {"metrics": paths}), models=counts)
+    rows = ["2", "2, on canaries", "8", "16", "16, on canaries"]
+    assert shown["Auxiliary models"].tolist() == rows
+    for label, count in (("few", 2), ("many", 16)):
+        own = numbers[numbers["label"] == f"{label}, on canaries"].iloc[0]
+        assert own["models"] == count
+        assert own["auc"] == estimate(runs[label] | runs[label]["canaries"], "auc").value
+        assert own["auc"] > numbers.loc[numbers["label"] == label, "auc"].iloc[0]
 
 
 def test_canaries_have_a_column_where_attacks_have_columns(evidence):

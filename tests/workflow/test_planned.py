@@ -14,12 +14,17 @@ from miatlas.study.plan import Job
 
 def planned(project: Project, *arguments: str) -> str:
     """What the script says, with the arguments that the project's runs have."""
+    return run(project, *arguments).stdout
+
+
+def run(project: Project, *arguments: str) -> subprocess.CompletedProcess:
+    """The same, with what it warns of."""
     project.write()
     script = project.root / "scripts" / "plan_study.py"
     command = [sys.executable, str(script), *project.command(*arguments)[3:]]
-    run = subprocess.run(command, capture_output=True, text=True, cwd=project.root, check=False)
-    assert run.returncode == 0, run.stdout + run.stderr
-    return run.stdout
+    said = subprocess.run(command, capture_output=True, text=True, cwd=project.root, check=False)
+    assert said.returncode == 0, said.stdout + said.stderr
+    return said
 
 
 def lines(said: str) -> dict[str, list[str]]:
@@ -49,6 +54,17 @@ def test_what_probes_take_is_told_to_be_found_out_as_well(project):
     assert "probe_models: no record for 2 jobs" in said
     assert "\nresults/cohorts/one/probes/gradients/0.h5\n" in said
     assert "query_models: no record for 3 jobs" in said
+
+
+def test_a_delta_too_large_is_said_with_the_plan(project):
+    project.study["recipes"]["plain"]["privacy"] = {"clip": 1.0, "noise": 1.0, "delta": 0.01}
+    warned = run(project)
+    warning = "miatlas: recipes.plain.privacy.delta is 0.01, not below 1 / 100, and models of"
+    assert warned.stderr.startswith(warning)
+    assert warned.stderr.count("\n") == 1
+    assert warned.stdout.startswith("Study tiny: 12 models, ")
+    project.study["recipes"]["plain"]["privacy"]["delta"] = 0.001
+    assert not run(project).stderr
 
 
 def test_an_audit_is_run_that_no_exhibit_shows(project):
