@@ -122,6 +122,33 @@ def test_clipped_sums_are_those_of_a_loop_over_examples(name, way, monkeypatch):
         torch.testing.assert_close(losses[k], loss(logits[k][None], y[k][None])[0])
 
 
+@pytest.mark.parametrize("name", sorted(set(NETWORKS) - {"fast_resnet"}))  # it amplifies rounding
+def test_sums_in_bfloat16_are_those_of_a_plain_step_and_clipped_in_full(name):
+    build, shape = NETWORKS[name]
+    group, network = ensemble.build(build, [1], torch.device("cpu")), build()
+    network.load_state_dict({n: t[0] for n, t in group.weights().items()}, strict=False)
+    x, y = torch.randn(1, 9, *shape), torch.randint(CLASSES, (1, 9))
+    there = torch.ones(1, 9, dtype=torch.bool)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss(network(x[0]).float()[None], y).sum().backward()
+        sums, *told = clipped_sums(group, x, y, there, None, loss)
+        clipped, *_ = clipped_sums(group, x, y, there, 1e-3, loss)
+    assert {t.dtype for t in (*sums.values(), *clipped.values(), *told)} == {torch.float32}
+    for n, parameter in network.named_parameters():
+        assert (sums[n][0] - parameter.grad).norm() <= 0.1 * parameter.grad.norm()
+    squares = sum(float(total.square().sum()) for total in clipped.values())
+    assert squares**0.5 <= 9e-3 * (1 + 1e-5)
+
+
+def test_bfloat16_and_privacy_train_the_same_models_but_for_rounding():
+    (short, history), (whole, _) = (
+        train([0, 1], make="cnn", precision=precision) for precision in ("bfloat16", "float32")
+    )
+    assert history[-1]["epsilon"] > 0
+    for name, tensor in whole.items():
+        assert 0 < (short[name] - tensor).norm() < 0.05 * tensor.norm()
+
+
 @pytest.mark.parametrize(
     ("name", "known"),
     [

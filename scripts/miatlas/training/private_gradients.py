@@ -75,9 +75,10 @@ def _of_one(one, x, y, there, clip, loss):
 
 def _of_piece(one, x, y, there, clip, loss):
     gradients, losses, logits = _examples(one, x, y, loss)
-    squares = sum(g.flatten(1).square().sum(1) for g in gradients.values())  # (B,)
-    scale = factors(squares, clip) * there
-    sums = {n: torch.tensordot(scale, g, 1) for n, g in gradients.items()}
+    with torch.autocast(x.device.type, enabled=False):  # clipped and summed in full
+        squares = sum(g.flatten(1).square().sum(1) for g in gradients.values())  # (B,)
+        scale = factors(squares, clip) * there
+        sums = {n: torch.tensordot(scale, g, 1) for n, g in gradients.items()}
     return sums, losses, logits
 
 
