@@ -275,6 +275,22 @@ def test_precision_and_recall_are_counted_out():
     ]
 
 
+def test_all_cohorts_may_share_a_panel_of_precision_and_recall():
+    evidence = evidence_of(cohorts=("cifar", "adult"), examples=120)
+    _, apart = precision_recall.draw(evidence)
+    figure, data = precision_recall.draw(evidence, cohort_names={"adult": "Adult"}, together=True)
+    [axes] = figure.axes
+    names = data["name"].unique().tolist()
+    assert [line.get_label() for line in axes.lines] == [*names, "chance"]
+    assert {name.split(", ")[-1] for name in names} == {"cifar", "Adult"}
+    assert len({(line.get_color(), str(line.get_linestyle())) for line in axes.lines}) == len(
+        axes.lines
+    )
+    pd.testing.assert_frame_equal(data.drop(columns="name"), apart.drop(columns="name"))
+    _, one = precision_recall.draw(only(evidence, apart["label"].iloc[0]), together=True)
+    assert set(one["name"]) <= {"cifar", "adult"}
+
+
 @pytest.mark.parametrize("cut", ["own", "common"])
 def test_hardness_is_the_reference_models_membership_score(cut):
     evidence = evidence_of(cohorts=("cifar", "adult"))

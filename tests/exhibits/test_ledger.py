@@ -312,6 +312,27 @@ def test_the_measured_value_and_its_interval_are_shown():
     assert shown["Scale"][0] == scale
 
 
+def test_a_published_epsilon_stands_beside_the_claimed_one():
+    line = {"quantity": "epsilon", "attack": "", "models": ""}
+    lines = [line | {"row": "bounded", "value": "10"}, line | {"row": "not", "value": "inf"}]
+    claims = {"bounded": 9.016, "not": None}
+    runs = [
+        evidence_of(lines, {(audit, "loss"): 0.1}, claimed={"epsilon": epsilon, "delta": 1e-5})
+        for audit, epsilon in claims.items()
+    ]
+    evidence = replace(runs[0], metrics=[run.metrics[0] for run in runs])
+    rows = [{"audit": "{row}"}, {"row": "bounded", "reason": "δ is not given"}]
+    numbers, shown = ledger.tabulate(evidence, published="paper", rows=rows)
+    assert shown["Measured"].tolist() == ["9.02", "inf"]
+    assert of(numbers, row="bounded")["measured"] == 9.016
+    assert of(numbers, row="bounded")["verdict"] == NOT_COMPARABLE
+    assert of(numbers, row="bounded")["direction"] == LOWER
+    assert tuple(of(numbers, row="not")[["verdict", "direction"]]) == (UNDECIDED, WITHIN)
+    plain = evidence_of(lines, {("bounded", "loss"): 0.1, ("not", "loss"): 0.1})
+    numbers, _ = ledger.tabulate(plain, published="paper", rows=[{"audit": "{row}"}])
+    assert set(numbers["reason"]) == {"no privacy is claimed of the targets"}
+
+
 def test_rates_are_in_percent_as_the_paper_prints_them():
     line = {"quantity": "tpr", "fpr": "0.1", "value": "8.4", "unit": "%", "models": ""}
     evidence = evidence_of([line], {("mlp", "loss"): 1.5}, {"mlp": SAME})
@@ -459,7 +480,7 @@ def test_nothing_is_dropped():
     assert why["no such attack"] == "there is no result of mlp/watson; too dear"
     assert "0.05" in why["no such level"]
     assert why["cost"] == "there are no costs of mlp/loss"
-    assert why["privacy"] == "epsilon is not what an audit measures"
+    assert why["privacy"] == "no privacy is claimed of the targets"
     assert why["accuracy"] == "no accuracies are recorded"
     assert why["unavailable"] == "the data set is not distributed"
     assert (shown["Measured"] == "–").all()

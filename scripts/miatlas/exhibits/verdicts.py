@@ -67,6 +67,8 @@ def _decided(published, measured, by_chance, found):
 
 def direction(published: Printed, measured: Estimate, by_chance: Chance) -> str:
     """Return where the measured value lies, beyond chance and the rounding of the published one."""
+    if published.value == measured.value:  # both may be infinite
+        return WITHIN
     apart, rounding = published.value - measured.value, published.rounding + EPSILON
     if -by_chance.below - rounding <= apart <= by_chance.above + rounding:
         return WITHIN

@@ -1,5 +1,6 @@
-"""Precision against recall, a panel for each target cohort (shi2024 Fig. 8)."""
+"""Precision against recall, a panel for each target cohort (shi2024 Fig. 8), or one (Fig. 10b)."""
 
+from itertools import chain
 from typing import Annotated
 
 import numpy as np
@@ -20,40 +21,50 @@ def draw(
     *,
     cohort_names: dict = {},
     columns: Annotated[int, positive] = 3,
+    together: bool = False,
 ):
     """Return the figure and its numbers: all targets under one threshold, a line for each attack.
 
-    Audits of one target cohort share a panel. Dashed: the share of members, the precision of
+    Audits of one target cohort share a panel. `together`: so do all audits, whose lines are then
+    named by their cohorts; `columns` of panels. Dashed: the share of members, the precision of
     guessing. Lines begin where an attack calls its first pair a member: at a recall of 1/members,
     precision is 0 or 1 and says little. Columns: cohort, audit, label, name, recall, precision,
     chance.
     """
     groups = by_target_cohort(evidence)
-    figure, grid = panels.panels(len(groups), columns)
+    own = [[(cohort, *pair) for pair in pairs] for cohort, pairs in groups.items()]
+    shown = [list(chain(*own))] if together else own
+    figure, grid = panels.panels(len(shown), columns)
     tables = []
-    for axes, (cohort, pairs) in zip(grid, groups.items(), strict=True):
-        share = _share(evidence.scores[pairs[0]])
-        for audit, label in pairs:
-            table = _curve(evidence.scores[audit, label])
-            look = common.style(list(evidence.names).index(label))
-            axes.plot(
-                table["recall"], table["precision"], label=in_figure(evidence.names[label]), **look
-            )
-            place = {"cohort": cohort, "audit": audit, "label": label}
-            tables.append(table.assign(**place, name=evidence.names[label], chance=share))
+    for axes, curves in zip(grid, shown, strict=True):
+        cohort, *first = curves[0]
+        share = _share(evidence.scores[tuple(first)])
+        for index, place in enumerate(curves):
+            table = _curve(evidence, place, cohort_names, together)
+            look = common.style(index if together else list(evidence.names).index(place[-1]))
+            name = in_figure(table["name"].iloc[0])
+            axes.plot(table["recall"], table["precision"], label=name, **look)
+            tables.append(table)
         axes.axhline(share, label="chance", **common.CHANCE)
         axes.set(xlim=(0, 1), ylim=(min(0.9 * share, 0.45), 1.02))
-        axes.set_title(in_figure(cohort_names.get(cohort, cohort)))
+        axes.set_title("" if together else in_figure(cohort_names.get(cohort, cohort)))
     figure.supxlabel("recall", fontsize=8.5)
     figure.supylabel("precision", fontsize=8.5)
     panels.shared_legend(figure, grid)
-    order = ["cohort", "audit", "label", "name", "recall", "precision", "chance"]
-    return figure, pd.concat(tables, ignore_index=True)[order]
+    return figure, pd.concat(tables, ignore_index=True)
 
 
-def _curve(run) -> pd.DataFrame:
+def _curve(evidence, place, cohort_names, together) -> pd.DataFrame:
+    """Return one line: `place` is its cohort, audit and label."""
+    cohort, audit, label = place
+    run, name = evidence.scores[audit, label], evidence.names[label]
+    model = cohort_names.get(cohort, cohort)
+    several = len(evidence.names) > 1
+    name = (f"{name}, {model}" if several else model) if together else name
     table = precision_recall_table(run["scores"], run["member"], run["evaluated"], run["targets"])
-    return table.loc[table["target"] == POOLED, ["recall", "precision"]]
+    table = table.loc[table["target"] == POOLED, ["recall", "precision"]]
+    table = table.assign(cohort=cohort, audit=audit, label=label, name=name, chance=_share(run))
+    return table[["cohort", "audit", "label", "name", "recall", "precision", "chance"]]
 
 
 def _share(run) -> float:

@@ -111,6 +111,7 @@ def _cells(line, numbers, found, result, scale):
     if line["spread"]:
         printed += f" ± {numbers['spread']:g}"
     show = {"%": common.rate, "1": common.number}.get(line["unit"], _time(line["unit"]))
+    show = _epsilon if line["quantity"] == "epsilon" else show
     judged = ": ".join(filter(None, (numbers["verdict"], numbers["direction"])))
     judged += f" ({ONE_SIDED})" if _decided(numbers) and numbers["chance"] == ONE_SIDED else ""
     by = (numbers["audit"], numbers["label"])
@@ -130,6 +131,10 @@ def _cells(line, numbers, found, result, scale):
 
 def _decided(numbers):
     return numbers["verdict"] in (AGREES, DIFFERS)
+
+
+def _epsilon(estimate):
+    return f"{estimate.value:.3g}"
 
 
 def _time(unit):

@@ -1,5 +1,6 @@
-"""What a study measured of a published value: a rate, an accuracy, an agreement, or a cost."""
+"""What a study measured of a published value: a rate, an accuracy, an agreement, a cost, or ε."""
 
+import math
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from miatlas.leakage.roc import recall_at_precision
 RECALL = "recall"
 OF_RESULTS = ("tpr", "auc", "balanced_accuracy", RECALL)
 OF_COHORTS = ("train_accuracy", "test_accuracy", "accuracy_gap")
+OF_TARGETS = (*OF_COHORTS, "epsilon")  # whatever attacks them
 OF_AGREEMENT = {"agreement_train": "members", "agreement_test": "non-members"}
 OF_COSTS = {
     "training_minutes": ("training_seconds", 60),
@@ -35,10 +37,11 @@ def find(evidence: Evidence, line: dict, place: dict) -> Found:
     """Return what stands for a published line; `place`: audit, label, over, as rules assign them.
 
     An agreement is of all the exhibit's attacks on the target cohort of the audit, at the line's
-    FPR; a cost is of the models that one target takes (ye2022 Table 3, shi2024 Table 6).
+    FPR; a cost is of the models that one target takes (ye2022 Table 3, shi2024 Table 6); ε is the
+    one that is claimed of the targets (shi2024 Table 8).
     """
     quantity, audit = line["quantity"], place.get("audit")
-    if quantity not in (*OF_RESULTS, *OF_COHORTS, *OF_AGREEMENT, *OF_COSTS):
+    if quantity not in (*OF_RESULTS, *OF_TARGETS, *OF_AGREEMENT, *OF_COSTS):
         return Found(missing=f"{quantity} is not what an audit measures")
     if not audit:
         return Found(missing="no audit of this study stands for it")
@@ -46,7 +49,7 @@ def find(evidence: Evidence, line: dict, place: dict) -> Found:
     try:
         if quantity in OF_AGREEMENT:
             return _agreement(evidence, audit, label, line)
-        result = _result(evidence, audit, None if quantity in OF_COHORTS else label, quantity)
+        result = _result(evidence, audit, None if quantity in OF_TARGETS else label, quantity)
         return Found(_estimate(evidence, result, line, place["over"]), result)
     except ValueError as error:
         return Found(missing=str(error))
@@ -56,6 +59,8 @@ def _estimate(evidence, result, line, over):
     quantity = line["quantity"]
     if quantity in OF_COHORTS:
         return _accuracy(evidence.scale.get(result["target_cohort"], {}), quantity)
+    if quantity in OF_TARGETS:
+        return _claimed(result)
     if quantity in OF_COSTS:
         return _cost(evidence, result, line)
     if quantity == RECALL:
@@ -89,6 +94,13 @@ def _accuracy(scale, quantity):
         raise ValueError("no accuracies are recorded")
     gap = [a - b for a, b in zip(train, test, strict=True)]
     return mean({"train_accuracy": train, "test_accuracy": test, "accuracy_gap": gap}[quantity])
+
+
+def _claimed(result):
+    """Return the ε that is claimed of the targets; inf for one without a bound."""
+    if not (claim := result.get("claimed")):
+        raise ValueError("no privacy is claimed of the targets")
+    return Estimate(math.inf if claim["epsilon"] is None else claim["epsilon"], NAN, NAN)
 
 
 def _agreement(evidence, audit, labels, line):
