@@ -1,5 +1,6 @@
 """The studies in config/: every file reads, alone or on top of the paper's full study."""
 
+import re
 from itertools import accumulate
 from pathlib import Path
 
@@ -10,19 +11,29 @@ from snakemake.utils import update_config
 
 from miatlas.exhibits import published
 from miatlas.study import attack_list as registry
-from miatlas.study import contents, reading
+from miatlas.study import contents, private_cohorts, reading
 
 CONFIG = Path(__file__).parents[2] / "config"
 STUDIES = sorted(path.stem for path in CONFIG.glob("*.yaml"))
-FREE = ("config", "carlini2022_small", "defences_small", "ye2022", "ye2022_small")  # data for all
+FREE = (  # data for all
+    "config", "carlini2022_small", "defences_small", "defences_digits", "dpsgd", "dpsgd_small",
+    "ye2022", "ye2022_small",
+)  # fmt: skip
 
 
 def merged(name):
-    """Return the study as Snakemake merges it: a variant on top of what its name begins with."""
+    """Return the study as Snakemake merges it: a variant on top of what its name begins with.
+
+    Where the file says how it is run, on top of the files named there.
+    """
+    parts = [part for part in accumulate(name.split("_"), "{}_{}".format) if part in STUDIES]
+    said = re.search(r"^#   make STUDY=(.*)$", (CONFIG / f"{name}.yaml").read_text(), flags=re.M)
+    if said:
+        parts = re.findall(r"config/(\w+)\.yaml", said[1])
+        assert parts[-1] == name
     config = {}
-    for part in accumulate(name.split("_"), "{}_{}".format):
-        if part in STUDIES:
-            update_config(config, yaml.safe_load((CONFIG / f"{part}.yaml").read_text()))
+    for part in parts:
+        update_config(config, yaml.safe_load((CONFIG / f"{part}.yaml").read_text()))
     return config
 
 
@@ -41,7 +52,8 @@ def test_the_demo_runs_every_attack():
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in STUDIES if name.startswith(("ye2022", "shi2024", "defences"))]
+    "name",
+    [name for name in STUDIES if name.startswith(("ye2022", "shi2024", "defences", "dpsgd"))],
 )
 def test_nothing_is_trained_for_nothing(name):
     read = reading.read(merged(name))
@@ -52,21 +64,27 @@ def test_nothing_is_trained_for_nothing(name):
     assert audited - {None} == set(read["cohorts"])
 
 
-def test_the_study_of_defences_has_each_as_a_row_with_shadow_models_alike():
-    read = reading.read(merged("defences_small"))
-    recipes = {name: read["recipes"][read["cohorts"][name]["recipe"]] for name in read["audits"]}
+@pytest.mark.parametrize("study", [name for name in STUDIES if name.startswith("defences")])
+def test_studies_of_defences_have_each_as_a_row_with_shadow_models_alike(study):
+    read = reading.read(merged(study))
+    recipes = {name: read["recipes"][entry["recipe"]] for name, entry in read["cohorts"].items()}
     has = {
         "smoothing": "label_smoothing", "mixup": "mixup", "stopping": "early_stopping",
-        "dp_2": "privacy", "dp_8": "privacy",
+        "clipped": "privacy", "dp_1": "privacy", "dp_2": "privacy", "dp_8": "privacy",
     }  # fmt: skip
     for name, audit in read["audits"].items():
-        assert audit["target"] == audit["shadow"] == name
-        kinds = {key for key in set(has.values()) if recipes[name][key]}
+        withheld = audit["release"]["name"] != "everything"
+        assert audit["target"] == audit["shadow"] == ("none" if withheld else name)
+        assert read["cohorts"][audit["target"]]["design"]["name"] == "canaries"
+    for name, recipe in recipes.items():
+        kinds = {key for key in set(has.values()) if recipe[key]}
         assert kinds == ({has[name]} if name in has else set())
+        assert bool(recipe["optimizer"]["weight_decay"]) == (name == "l2")
     assert recipes["dropout"]["architecture"]["dropout"] == 0.5
     assert read["cohorts"]["distillation"]["teacher"]["members_of"] == "teacher"
     assert [recipes[name]["privacy"]["epsilon"] for name in ("dp_2", "dp_8")] == [2.0, 8.0]
     assert len({audit["delta"] for audit in read["audits"].values()}) == 1
+    assert not private_cohorts.warnings(read)
     for exhibit in ("price", "price_canaries", "defences", "epsilon"):
         assert set(read["exhibits"][exhibit]["audits"]) == set(read["audits"])
 
@@ -172,6 +190,43 @@ def test_carlini2022_is_trained_as_its_released_code():
     assert recipe["schedule"] == {"name": "quarter_cosine", "share": 0.875, "warmup": 0.01}
     assert recipe["optimizer"]["decay_norms_and_biases"] is False
     assert (recipe["optimizer"]["weight_decay"], recipe["batch_size"]) == (0.0005, 256)
+
+
+@pytest.mark.parametrize("name", ["dpsgd", "dpsgd_small"])
+def test_dp_sgd_is_attacked_with_the_papers_settings(name):
+    read = reading.read(merged(name))
+    recipes, cohorts = read["recipes"], read["cohorts"]
+    grid = {(r["privacy"]["clip"], r["privacy"]["noise"])
+            for n, r in recipes.items() if n.startswith("clip")}  # fmt: skip
+    assert grid == {(clip, noise) for clip in (10.0, 5.0, 1.0) for noise in (0.0, 0.2, 0.8)}
+    of_shi = [recipes[f"sigma_{n}"] for n in ("0", "02", "03", "06", "1")]
+    assert [recipe["privacy"]["noise"] for recipe in of_shi] == [0.0, 0.2, 0.3, 0.6, 1.0]
+    assert {recipe["privacy"]["clip"] for recipe in of_shi} == {10.0}
+    assert {recipe["architecture"]["name"] for recipe in of_shi} == {"smallnet"}
+    for audit in read["audits"].values():  # adaptive: all sides train alike
+        sides = {cohorts[audit[side]]["recipe"] for side in ("target", "shadow", "reference")
+                 if audit[side]}  # fmt: skip
+        assert sides == {audit["target"]}
+    assert not private_cohorts.warnings(read)
+
+
+def test_every_value_about_dp_sgd_has_a_model_with_its_settings():
+    read = reading.read(merged("dpsgd"))
+    columns = {
+        "clipping norm 1 of 3": 10.0,
+        "clipping norm 2 of 3": 5.0,
+        "clipping norm 3 of 3": 1.0,
+    }
+    for paper, table, count in (("carlini2022", "IV", 9), ("shi2024", "8", 20)):
+        values = pd.read_csv(CONFIG / f"published/{paper}.csv", dtype=str, keep_default_na=False)
+        options = read["exhibits"][f"{paper}_ledger"]["options"]
+        assert (options["published"], options["tables"]) == (paper, [table])
+        lines = published.select(values, paper, [table])
+        assert len(lines) == count
+        for line, place in zip(lines, published.assign(lines, options["rows"]), strict=True):
+            privacy = read["recipes"][place["audit"]]["privacy"]
+            assert privacy["noise"] == float(line["row"].split()[-1])
+            assert privacy["clip"] == columns.get(line["column"], 10.0)
 
 
 def test_shi2024_has_the_parts_of_table_1():
