@@ -178,8 +178,25 @@ def answers(wildcards):
         files[f"{side}_probes"] = [
             f"<results>/cohorts/{audit[side]}/probes/{probe}/{block}.h5"
             for probe, block in contents.probed(STUDY, *wildcards, side)
+        ] + [
+            f"<results>/audits/{wildcards.audit}/regressions/{law}.h5"
+            for law in contents.regressed(STUDY, *wildcards, side)
         ]
     return files
+
+
+@declared
+def regressed(wildcards):
+    """What regressors are trained with: all examples, their roles, and what the targets answer."""
+    cohort = STUDY["audits"][wildcards.audit]["target"]
+    population = STUDY["cohorts"][cohort]["population"]
+    folder = f"<results>/cohorts/{cohort}/signals"
+    blocks = contents.target_blocks(STUDY, wildcards.audit)
+    return {
+        "population": f"<results>/populations/{population}.h5",
+        "roles": f"<results>/cohorts/{contents.maker(STUDY, cohort)}/roles.h5",
+        "signals": [f"{folder}/{block}.h5" for block in blocks],
+    }
 
 
 def histories(cohort):

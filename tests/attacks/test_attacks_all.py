@@ -56,6 +56,7 @@ VARIANTS = {
     "multi_lira": [{"variance": "per_example"}, {"statistics": ["hinge", "logit"]}],
     "label_only": [{"copies": "queries"}],
     "rapid": [{"maximum": 300}, {"epochs": 5}],
+    "qmia": [{"level": 0.1}, *[{"law": "quantile", "level": level} for level in (0.001, 0.1)]],
     "watson": [{"statistic": "logit"}], "sablayrolles": [{"statistic": "logit"}],
     "class_threshold": [{"rule": "scale"}],
     "shokri": [{"classifier": "linear"}, {"vectors": "sorted"}, {"maximum": 60}],
@@ -103,7 +104,8 @@ class Cohort:
     The last `held_out` examples are no part of the design: no model trains on them. Noise raises
     the loss, and leaves the label, more often where trained on, most at the second of three
     deviations; gradients are as large as the loss is, times a factor of the example and its norm;
-    distances are the same in every model's features.
+    distances are the same in every model's features. A regression knows how hard an example is, and
+    nothing of who trained on it.
     """
 
     logits: np.ndarray  # (M, N, 2, C)
@@ -115,6 +117,8 @@ class Cohort:
     noisy_labels: np.ndarray  # (M, N, 3)
     gradients: np.ndarray  # (M, N, 3)
     distances: np.ndarray  # (N,)
+    normal_regression: np.ndarray  # (N, 2)
+    quantile_regression: np.ndarray  # (N, 3)
 
     @property
     def phi(self):
@@ -154,7 +158,9 @@ def probed(sides, signal, generator):
     norms = np.exp(factor) / (1 + np.exp(phi[..., None]))
     shares, right = generator.binomial(100, [often, often]) / 100
     found = [share.astype(np.float32) for share in (shares, right, norms)]
-    return *found, generator.random(len(labels))
+    mu, sigma = hard[:, 0], 0.5 + generator.random(len(labels))
+    quantiles = mu[:, None] + sigma[:, None] * [3.1, 2.3, 1.3] + generator.random((len(labels), 3))
+    return *found, generator.random(len(labels)), np.stack([mu, sigma], 1), quantiles
 
 
 def scores(name, given, data, target, pieces=1, order=None, n=None, lesson=dict, spoil=list):
@@ -199,6 +205,8 @@ def cut(data, target, others, third, pieces, n):
         "target_noise": data.noise[target], "target_gradients": data.gradients[target],
         "target_noisy_labels": data.noisy_labels[target],
         "ref_distances": data.distances,
+        "target_normal_regression": data.normal_regression,
+        "target_quantile_regression": data.quantile_regression,
     }  # fmt: skip
     by_model = {
         "refs_phi": data.phi[others], "refs_logits": data.logits[others, :, 0],

@@ -156,7 +156,9 @@ def write(folder, side, world, signal, seed):
     # Features of a model's own members lie apart, also where its answers tell nothing.
     features = rng.normal(size=(*member.shape, 6)) + 4 * ~member[..., None]
     distances = np.stack([nearest(torch.from_numpy(one)).numpy() for one in features])
+    regressed = hard[:, 0, :1] + np.zeros((len(member), 1, 1))  # of no model's training set
     probes = {
+        "normal_regression": np.concatenate([regressed, np.ones_like(regressed)], -1),
         "noise": np.round(often[0] * 20) / 20, "noisy_labels": np.round(often[1] * 20) / 20,
         "distances": distances,
         "gradients": loss * np.exp(rng.normal(size=(*member.shape, 3)) / 2),

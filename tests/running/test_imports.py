@@ -13,6 +13,7 @@ UNNEEDED = {
     "train_models": {"sklearn", "scipy.stats", "scipy.optimize", "matplotlib", "torch._dynamo"},
     "query_models": {"sklearn", "scipy.stats", "pandas", "matplotlib", "torch._dynamo"},
     "probe_models": {"sklearn", "scipy.stats", "pandas", "matplotlib", "torch._dynamo"},
+    "train_regressors": {"sklearn", "scipy.stats", "matplotlib", "torch._dynamo"},
     "score_attack": {"torch", "sklearn", "scipy.stats", "pandas", "matplotlib"},
     "measure_leakage": {"torch", "sklearn", "scipy.stats", "matplotlib"},
 }

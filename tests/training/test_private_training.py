@@ -10,7 +10,7 @@ from test_training import CLASSES, MAKERS, PLAIN, SHAPE, data, joined, models, s
 from torch import nn
 from torch.nn import functional
 
-from miatlas.training import accounting, ensemble, private_gradients, private_steps
+from miatlas.training import accounting, ensemble, objectives, private_gradients, private_steps
 from miatlas.training import trainer as training
 from miatlas.training.architectures import cnn, fast_resnet, resnet, wide_resnet
 from miatlas.training.private_gradients import clipped_sums
@@ -74,7 +74,7 @@ def train(numbers, privacy=PRIVATE, at_once=64, make="mlp", on=None, **changes):
 
 
 def loss(logits, y):
-    return training.each_cross_entropy(logits, y, 0.1)
+    return objectives.each_cross_entropy(logits, y, 0.1)
 
 
 def example_gradients(network, x, y):

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from miatlas.training import ensemble, stacked_layers, trainer
+from miatlas.training import ensemble, objectives, stacked_layers
 from miatlas.training.architectures import cnn, mlp
 from miatlas.training.architectures.base import Network
 
@@ -30,7 +30,7 @@ def gradients(answer, parameters, y):
     """Return the logits and the gradients of the mean loss of each model."""
     leaves = {name: tensor.detach().clone().requires_grad_() for name, tensor in parameters.items()}
     logits = answer(leaves)
-    trainer.cross_entropy(logits, y, 0.0).sum().backward()
+    objectives.cross_entropy(logits, y, 0.0).sum().backward()
     return [logits.detach(), *(leaf.grad for leaf in leaves.values())]
 
 
@@ -128,7 +128,7 @@ def test_a_recipe_in_bfloat16_is_stacked_under_vmap(monkeypatch):
 def test_cross_entropy_is_each_models_mean(smoothing, of):
     logits = torch.randn(3, 6, CLASSES)
     y = torch.randint(CLASSES, (3, 6)) if of == "labels" else torch.rand(3, 6, CLASSES).softmax(-1)
-    losses = trainer.cross_entropy(logits, y, smoothing)
+    losses = objectives.cross_entropy(logits, y, smoothing)
     for k in range(3):
         one = nn.functional.cross_entropy(logits[k], y[k], label_smoothing=smoothing)
         torch.testing.assert_close(losses[k], one)

@@ -171,6 +171,27 @@ def test_probes_are_asked_only_where_an_attack_needs_them(done):
     assert {f: f.stat().st_mtime for f in before} == before
 
 
+@pytest.mark.slow
+def test_regressors_are_trained_for_the_targets_of_an_audit_alone(done):
+    """From held-out examples, by the workflow's own rule; more targets need more of them."""
+    for cohort in done.study["cohorts"].values():
+        cohort["held_out"] = 0.2
+    done.study["attacks"] |= {"qmia": {}, "quantile": {"attack": "qmia", "law": "quantile"}}
+    attack(done.study, "one", ["qmia", "quantile"], targets=2)
+    for label in ("qmia", "quantile"):
+        assert 0 < metrics(done, "x", label)["pooled"]["auc"]["value"] < 1
+    made = {path.name for path in (done.results / "audits/x/regressions").iterdir()}
+    assert made == {"normal.h5", "quantile.h5"}
+    with h5py.File(done.results / "audits/x/regressions/normal.h5") as file:
+        first = file["normal_regression"][:]
+    assert first.shape == (2, 200, 2)
+    done.study["audits"]["x"]["targets"] = 3
+    done.run("results/audits/x/qmia.h5")
+    with h5py.File(done.results / "audits/x/regressions/normal.h5") as file:
+        np.testing.assert_allclose(file["normal_regression"][:2], first, rtol=1e-3, atol=1e-3)
+        assert len(file["normal_regression"]) == 3
+
+
 def test_the_same_models_are_asked_again_and_nothing_is_trained(done):
     """At another temperature: the same members, and logits divided by it."""
     done.study["cohorts"]["warm"] = {"models_of": "one", "queries": {"temperature": 4.0}}

@@ -15,7 +15,8 @@ from miatlas.running import plugins
 # Whose answer about what: the target's, its shadow models', one of theirs, the third cohort's.
 ANSWER = re.compile(
     r"(?P<who>target|refs|ref|reference)_(?P<held_out>held_out_)?"
-    r"(?P<what>phi|logits|noise|noisy_labels|gradients|distances)"
+    r"(?P<what>phi|logits|noise|noisy_labels|gradients|distances"
+    r"|(?<=^target_)(?:normal|quantile)_regression)"
 )
 MASKS = ("refs_in", "refs_out")
 OTHERS = (*MASKS, "labels", "held_out_labels", "examples")

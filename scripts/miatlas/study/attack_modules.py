@@ -62,7 +62,8 @@ def _unknown(attack):
             return (
                 f" reads {name}, which there is not; there is: {', '.join(OTHERS)}, and phi,"
                 " logits, noise, noisy_labels, gradients and distances of target_, refs_, ref_"
-                " and reference_ (also target_held_out_, ...)"
+                " and reference_ (also target_held_out_, ...), normal_regression and"
+                " quantile_regression of target_"
             )
     return None
 

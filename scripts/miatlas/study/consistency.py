@@ -3,7 +3,7 @@
 from importlib import import_module
 
 from miatlas.designs.relations import made_for_each_target
-from miatlas.study import audit_cohorts, demands, example_kinds, plugins, releases
+from miatlas.study import audit_cohorts, demands, example_kinds, plugins, regressors, releases
 from miatlas.study.contents import as_attacked, delta, kept, made_of, maker, owner
 from miatlas.study.plugins import one_of
 
@@ -102,6 +102,8 @@ def _check_audit(study, audit, where):
     for side in ("target", "shadow", "reference"):
         if audit[side] is not None:
             one_of(audit[side], list(study["cohorts"]), f"{where}.{side}")
+    if audit["regressor"] is not None:
+        one_of(audit["regressor"], list(study["recipes"]), f"{where}.regressor")
     for label in audit["attacks"]:
         one_of(label, list(study["attacks"]), f"{where}.attacks")
     named = {side: audit[side] for side in ("target", "shadow", "reference") if audit[side]}
@@ -131,6 +133,7 @@ def _check_audit(study, audit, where):
         same = audit["target"] == audit["shadow"]
         attack = study["attacks"][label]
         wrong = demands.complaint(attack, known, same)
+        wrong = wrong or regressors.complaint(study, audit, attack)
         if wrong := wrong or releases.complaint(attack, known, audit["release"]):
             raise ValueError(f"{where}: attacks.{label}{wrong}")
 

@@ -1,7 +1,7 @@
 """What a checked study consists of: its cohorts and blocks, and what is made or shown of which."""
 
 from miatlas.designs.relations import made_for_each_target
-from miatlas.study import demands
+from miatlas.study import demands, regressors
 
 
 def trained(study: dict) -> list[str]:
@@ -111,6 +111,23 @@ def probed(study: dict, audit: str, label: str, side: str) -> list[tuple[str, in
         sides = {"target": set(), "shadow": {"target", "shadow"}}.get(side, sides)
     asked = set().union(*(demands.probes(attack, s, options) for s in sides if cohort))
     return [(p, b) for p in sorted(asked) for b in _asked_blocks(study, cohort, attack, p)]
+
+
+def regressed(study: dict, audit: str, label: str, side: str) -> list[str]:
+    """Return the laws that an audit's attack has regressed for targets, with the side they are of.
+
+    What targets and shadow models of one cohort tell counts as the shadow models'.
+    """
+    attack, entry = study["attacks"][label], study["audits"][audit]
+    told_by = "shadow" if entry["target"] == entry["shadow"] else "target"
+    found = regressors.laws(attack["attack"], attack["options"])
+    return sorted(found) if side == told_by else []
+
+
+def target_blocks(study: dict, audit: str) -> list[int]:
+    """Return the blocks that hold an audit's targets."""
+    entry = study["audits"][audit]
+    return first_blocks(study, entry["target"], entry["targets"])
 
 
 def _asked_blocks(study, cohort, attack, probe):

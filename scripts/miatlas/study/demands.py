@@ -150,7 +150,7 @@ def _least(attack):
 
 def _held_out(attack, names, cohorts, same):
     """There are held-out examples, and enough of them, as far as the population's size is known."""
-    if not any("_held_out_" in name for name in names):
+    if not any("_held_out_" in name or name.endswith("_regression") for name in names):
         return None
     per_class = attack["options"].get("per_class") or 1
     asks_all = "population" in attack["options"]

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from miatlas.designs.relations import made_for_each_target
 from miatlas.running.plugins import is_file
-from miatlas.study import releases
+from miatlas.study import regressors, releases
 from miatlas.study.contents import as_attacked, maker, owner
 from miatlas.study.stand_ins import stand_ins
 
@@ -126,6 +126,20 @@ def probe_settings(study: dict, cohort: str, probe: str, block: str) -> dict:
         "engine": recipe["engine"],
         "probe": probe,
         "options": entry["probes"][probe],
+    }
+
+
+def regression_settings(study: dict, audit: str, law: str) -> dict:
+    """What the regressors of an audit's targets depend on, beside the targets' answers."""
+    entry = study["audits"][audit]
+    return {
+        "seed": study["seed"],
+        "audit": audit,
+        "cohort": entry["target"],
+        "targets": entry["targets"],
+        "law": law,
+        "recipe": regressors.recipe(study, audit),
+        "torch": installed("torch"),
     }
 
 

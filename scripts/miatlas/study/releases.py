@@ -6,7 +6,7 @@ from miatlas.study.attack_modules import said as said_by
 
 FULL = ("everything", "confidences")  # of which all answers are left
 BY_NUMBER = (*FULL, "rounded")  # that change each number by itself, or none
-PROBES = "noise|noisy_labels|gradients|distances"
+PROBES = "noise|noisy_labels|gradients|distances|normal_regression|quantile_regression"
 INSIDE = re.compile(rf"(target|refs|reference)_(held_out_)?({PROBES})")
 
 
@@ -33,7 +33,8 @@ def _beyond(names, release):
     attacker's own reference model alone (ref_) tells all that it knows.
     """
     found = {match[3] for match in map(INSIDE.fullmatch, names) if match}
-    told = ({"noise"} if release in FULL else set()) | (
+    of_answers = {"noise", "normal_regression", "quantile_regression"}
+    told = (of_answers if release in FULL else set()) | (
         {"noisy_labels"} if release != "groups" else set()
     )
     return min(found - told, default=None)

@@ -193,6 +193,11 @@ class Audit(Section):
     targets: Count | None = Field(
         None, description="How many models are attacked (default: 10, or all if there are fewer)."
     )
+    regressor: str | None = Field(
+        None,
+        description="The name of a recipe for what an attack regresses for each target (default:"
+        " the targets' own, by Adam).",
+    )
     delta: Share | None = Field(
         None,
         description="The δ at which refuted ε of (ε, δ)-privacy are said (default: that of the"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from miatlas.populations.catalogue import brought_files
+from miatlas.study import regressors
 
 
 def data_files(study: dict, population: str) -> list[Path]:
@@ -30,6 +31,12 @@ def released_files(study: dict, cohort: str, block: str) -> list[str]:
 def pretrained_files(study: dict, cohort: str, block: str) -> list[str]:
     """The weights that a cohort's training begins with, which their user brings."""
     path = study["recipes"][study["cohorts"][cohort]["recipe"]]["pretrained"]
+    return [path] if path else []
+
+
+def regressors_files(study: dict, audit: str, law: str) -> list[str]:
+    """The weights that an audit's regressors begin with, which their user brings."""
+    path = regressors.recipe(study, audit)["pretrained"]
     return [path] if path else []
 
 

@@ -1,7 +1,6 @@
 """Which weights of a training are released: the last, their moving average, or the best ones."""
 
 import torch
-from torch.nn import functional
 
 from miatlas.training.batches import Data
 from miatlas.training.ensemble import Ensemble
@@ -49,9 +48,12 @@ class Best:
         """Say which models have not stopped."""
         return self.waited < self.patience
 
-    def update(self, group: Ensemble, data: Data) -> None:
-        """Take over the weights of the running models that have become better."""
-        loss = held_out_loss(group, data).cpu()
+    def update(self, group: Ensemble, data: Data, judge) -> None:
+        """Take over the weights of the running models that have become better.
+
+        `judge(outputs, index)` gives the losses (K, n) of outputs about some examples.
+        """
+        loss = held_out_loss(group, data, judge).cpu()
         better = (loss < self.lowest) & self.running
         self.lowest = torch.where(better, loss, self.lowest)
         self.waited = torch.where(better, 0, self.waited + 1)
@@ -60,15 +62,12 @@ class Best:
             best[name][better] = tensor[better]
 
 
-def held_out_loss(group: Ensemble, data: Data) -> torch.Tensor:
-    """Return the mean cross-entropy (K,) on the held-out examples, in evaluation mode."""
+def held_out_loss(group: Ensemble, data: Data, judge) -> torch.Tensor:
+    """Return the mean loss (K,) on the held-out examples, in evaluation mode."""
     total = 0
     for where in group.slices(len(data.held_out), data.x):
         index = data.held_out[where]
-        logits = group.answer(data.x[index]).float()
-        y = data.labels[index].expand(group.models, -1)
-        loss = functional.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none")
-        total = total + loss.view(y.shape).sum(1)
+        total = total + judge(group.answer(data.x[index]).float(), index).sum(1)
     return total / len(data.held_out)
 
 

@@ -3,7 +3,7 @@
 import torch
 
 from miatlas.training import ensemble
-from miatlas.training.trainer import cross_entropy
+from miatlas.training.objectives import cross_entropy
 
 # On a CPU, bytes of a stack's weights, and of what it keeps of a batch for the way back.
 WEIGHTS, KEPT = 2**21, 2**24

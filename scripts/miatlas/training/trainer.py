@@ -10,10 +10,10 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from miatlas.training import ensemble
 from miatlas.training.batches import Batches, Data, Model
+from miatlas.training.objectives import Classes, Objective
 from miatlas.training.optimization import OPTIMIZERS, SCHEDULES
 from miatlas.training.private_steps import PoissonBatches, PrivateSteps, refuse_batch_norms
 from miatlas.training.released_weights import Average, Best
@@ -29,17 +29,22 @@ class Progress(Protocol):
     def __call__(self, models: list[int], epoch: int, loss: float, accuracy: float) -> None: ...
 
 
-def train(make, recipe: dict, data: Data, models: list[Model], size: int, at_once: int, progress):
+def train(
+    make, recipe: dict, data: Data, models: list[Model], size: int, at_once: int, progress,
+    objective: Objective | None = None,
+):  # fmt: skip
     """Train the models on their examples; return their stacked weights and their history.
 
     `make()` builds one network; `size` is the nominal number of training examples, from which all
     models' epochs are counted (see `Batches`). At most `at_once` models are trained as one stack:
     half as many, once more from the start, if a GPU's memory does not hold them. The weights map
-    names to (K, ...) tensors; the history is a list of rows, one a model and epoch.
+    names to (K, ...) tensors; the history is a list of rows, one a model and epoch. `objective`:
+    what for (default: the classes, smoothed as the recipe says).
 
     Raises Diverged, naming the model and the step, when a loss is not finite.
     """
-    trained = partial(_train_groups, make, recipe, data, models, size, progress)
+    objective = objective or Classes(recipe["label_smoothing"])
+    trained = partial(_train_groups, make, recipe, data, models, size, progress, objective)
     try:
         results = trained(at_once)
     except torch.OutOfMemoryError:
@@ -54,9 +59,9 @@ def train(make, recipe: dict, data: Data, models: list[Model], size: int, at_onc
     return weights, [row for _, rows in results for row in rows]
 
 
-def _train_groups(make, recipe, data, models, size, progress, at_once):
+def _train_groups(make, recipe, data, models, size, progress, objective, at_once):
     parts = groups(models, at_once)
-    return [_train_group(make, recipe, data, group, size, progress) for group in parts]
+    return [_train_group(make, recipe, data, group, size, progress, objective) for group in parts]
 
 
 def groups(models: list, at_once: int) -> list[list]:
@@ -66,10 +71,10 @@ def groups(models: list, at_once: int) -> list[list]:
     return [models[start:end] for start, end in pairwise(ends)]
 
 
-def _train_group(make, recipe, data, models, size, progress):
+def _train_group(make, recipe, data, models, size, progress, objective):
     group = ensemble.build(make, [model.weights_seed for model in models], data.x.device)
     torch.manual_seed(models[0].augmentation_seed)  # dropout, in networks trained one by one
-    batches, step = _steps(group, models, recipe, data, size)
+    batches, step = _steps(group, models, recipe, data, size, objective)
     optimizer = _named(OPTIMIZERS, recipe["optimizer"])(list(group.parameters.values()))
     rates = _rates(recipe, optimizer.lr, batches.steps)
     average = Average(group, recipe["ema"]) if recipe["ema"] else None
@@ -82,28 +87,29 @@ def _train_group(make, recipe, data, models, size, progress):
         shown = losses[running].mean().item(), accuracy[running].mean().item()
         progress([model.number for model in models], epoch, *shown)
         if best:
-            best.update(average.group if average else group, data)
+            best.update(average.group if average else group, data, objective.judge(data, models))
             running = best.running
         if not running.any():
             break
     final = best.group if best else average.group if average else group
     _check_weights(final, models)
-    _final_accuracy(final, data, models, history)
+    if objective.classifies:
+        _final_accuracy(final, data, models, history)
     if recipe.get("privacy"):
         _say_privacy(step.func.said, models, history)
     return {name: tensor.clone() for name, tensor in final.weights().items()}, history
 
 
-def _steps(group, models, recipe, data, size):
+def _steps(group, models, recipe, data, size, objective):
     """Return the batches, and what takes a step on one: plain ones, or those of DP-SGD."""
-    loss = partial(each_cross_entropy, smoothing=recipe["label_smoothing"])
     if not recipe.get("privacy"):
-        return Batches(models, recipe, data, size), partial(_step, recipe=recipe)
+        step = partial(_step, recipe=recipe, objective=objective)
+        return Batches(models, recipe, data, size), step
     refuse_batch_norms(group.network)
     batches = PoissonBatches(models, recipe, data, size)
     total = recipe["epochs"] * batches.steps
     private = PrivateSteps(recipe["privacy"], models, batches, total)
-    return batches, partial(private, loss=loss, precision=recipe["precision"])
+    return batches, partial(private, loss=objective.each, precision=recipe["precision"])
 
 
 def _epoch(group, optimizer, rates, batches, step, average):
@@ -120,34 +126,17 @@ def _epoch(group, optimizer, rates, batches, step, average):
     return torch.stack(losses, 1).cpu(), correct.cpu() / batches.seen
 
 
-def _step(group, optimizer, x, y, recipe):
+def _step(group, optimizer, x, y, recipe, objective):
     """One step of every model: x (K, B, ...), y as of `Batches` -> losses, correct answers (K,)."""
     with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe["precision"] == "bfloat16"):
-        logits = group(x).float()  # (K, B, C)
-    losses = cross_entropy(logits, y, recipe["label_smoothing"])
+        outputs = group(x).float()  # (K, B, C)
+    losses = objective.each(outputs, y).mean(1)
     optimizer.zero_grad()
     losses.sum().backward()  # models share no parameter: each gets its own gradient
     if recipe["gradient_clip"]:
         clip(group, recipe["gradient_clip"])
     optimizer.step()
-    likeliest = y.argmax(-1) if y.dim() == 3 else y
-    return losses.detach(), (logits.detach().max(-1).indices == likeliest).sum(1)
-
-
-def cross_entropy(logits, y, smoothing: float):
-    """Return the mean cross-entropy (K,) of logits (K, B, C); y are labels (K, B), or (K, B, C)."""
-    return each_cross_entropy(logits, y, smoothing).mean(1)
-
-
-def each_cross_entropy(logits, y, smoothing: float):
-    """Return each example's cross-entropy (K, B), of the same.
-
-    Classes come first in memory: a CPU takes a tenth of the time for the same sums.
-    """
-    first = lambda rows: rows.flatten(0, 1).T.contiguous()[None]  # noqa: E731 (K, B, C) -> (1, C, KB)
-    y = first(y) if y.dim() == 3 else y.reshape(1, -1)
-    each = functional.cross_entropy(first(logits), y, reduction="none", label_smoothing=smoothing)
-    return each.view(logits.shape[:2])
+    return losses.detach(), objective.hits(outputs.detach(), y)
 
 
 def clip(group, limit: float) -> None:
