@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from miatlas.audits.attack import load
+from miatlas.exhibits import accuracies
 from miatlas.exhibits.evidence import Estimate, Evidence, estimate
 from miatlas.exhibits.tables import agreement, attack_costs
 from miatlas.exhibits.verdicts import mean
@@ -13,7 +14,7 @@ from miatlas.leakage.roc import recall_at_precision
 
 RECALL = "recall"
 OF_RESULTS = ("tpr", "auc", "balanced_accuracy", RECALL)
-OF_COHORTS = ("train_accuracy", "test_accuracy", "accuracy_gap")
+OF_COHORTS = accuracies.KINDS
 OF_TARGETS = (*OF_COHORTS, "epsilon")  # whatever attacks them
 OF_AGREEMENT = {"agreement_train": "members", "agreement_test": "non-members"}
 OF_COSTS = {
@@ -58,7 +59,7 @@ def find(evidence: Evidence, line: dict, place: dict) -> Found:
 def _estimate(evidence, result, line, over):
     quantity = line["quantity"]
     if quantity in OF_COHORTS:
-        return _accuracy(evidence.scale.get(result["target_cohort"], {}), quantity)
+        return accuracies.of_cohort(evidence.scale.get(result["target_cohort"], {}), quantity)
     if quantity in OF_TARGETS:
         return _claimed(result)
     if quantity in OF_COSTS:
@@ -86,14 +87,6 @@ def _result(evidence, audit, label, quantity):
         if result["audit"] == audit and label in (None, result["label"]):
             return result
     raise ValueError(f"there is no result of {audit}/{label or quantity}")
-
-
-def _accuracy(scale, quantity):
-    train, test = scale.get("train_accuracy"), scale.get("test_accuracy")
-    if not train or not test:
-        raise ValueError("no accuracies are recorded")
-    gap = [a - b for a, b in zip(train, test, strict=True)]
-    return mean({"train_accuracy": train, "test_accuracy": test, "accuracy_gap": gap}[quantity])
 
 
 def _claimed(result):
