@@ -1,7 +1,7 @@
 """The studies in config/: every file reads, alone or on top of the paper's full study."""
 
 import re
-from itertools import accumulate
+from itertools import accumulate, product
 from pathlib import Path
 
 import pandas as pd
@@ -16,8 +16,8 @@ from miatlas.study import contents, private_cohorts, reading
 CONFIG = Path(__file__).parents[2] / "config"
 STUDIES = sorted(path.stem for path in CONFIG.glob("*.yaml"))
 FREE = (  # data for all
-    "config", "carlini2022_small", "defences_small", "defences_digits", "dpsgd", "dpsgd_small",
-    "ye2022", "ye2022_small",
+    "config", "carlini2022_small", "carlini2022_mismatch_small", "defences_small",
+    "defences_digits", "dpsgd", "dpsgd_small", "ye2022", "ye2022_small",
 )  # fmt: skip
 
 
@@ -244,3 +244,45 @@ def test_shi2024_has_the_parts_of_table_1():
             name = cohort["population"]
             found = [share * examples[name] for share in cohort["design"]["fractions"]]
             assert found == pytest.approx(parts[name], abs=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [("carlini2022_mismatch", (6, 3, 4)), ("carlini2022_mismatch_small", (4, 3, 4))],
+)
+def test_every_guess_of_the_training_is_judged(name, sizes):
+    read = reading.read(merged(name))
+    for figure, roc, size in zip(("11a", "11b", "11c"), ("22", "23", "24"), sizes, strict=True):
+        exhibit = read["exhibits"][f"carlini2022_fig{figure}"]
+        audits = [read["audits"][audit] for audit in exhibit["audits"]]
+        pairs = [(audit["target"], audit["shadow"]) for audit in audits]
+        cohorts = {target for target, _ in pairs}
+        assert len(cohorts) == size
+        assert sorted(pairs) == sorted(product(cohorts, cohorts))
+        assert set(exhibit["options"]["cohort_names"]) == cohorts
+        assert read["exhibits"][f"carlini2022_fig{roc}"]["audits"] == exhibit["audits"]
+    alike = [read["audits"][audit] for audit in read["exhibits"]["carlini2022_fig7"]["audits"]]
+    assert {audit["target"] for audit in alike} == set(read["cohorts"])
+    assert all(audit["target"] == audit["shadow"] for audit in alike)
+
+
+@pytest.mark.parametrize("name", ["carlini2022_mismatch", "carlini2022_mismatch_small"])
+def test_a_guess_of_the_augmentation_is_one_of_the_queries(name):
+    read = reading.read(merged(name))
+    wanted = {"none": 1, "mirror": 2}
+    for audit in read["exhibits"]["carlini2022_fig11c"]["audits"]:
+        shadow = read["cohorts"][read["audits"][audit]["shadow"]]
+        moved = read["recipes"][shadow["recipe"]]["augmentation"]["name"]
+        [label] = read["audits"][audit]["attacks"]
+        asked = read["attacks"][label]["options"]["queries"] or shadow["queries"]["count"]
+        assert asked == wanted.get(moved, 18), audit
+
+
+def test_shadow_models_of_other_training_differ_in_what_the_figure_says():
+    read = reading.read(merged("carlini2022_mismatch"))
+    recipes = {name: read["recipes"][cohort["recipe"]] for name, cohort in read["cohorts"].items()}
+    for figure, key in (("a", "architecture"), ("b", "optimizer"), ("c", "augmentation")):
+        shown = read["exhibits"][f"carlini2022_fig11{figure}"]["options"]["cohort_names"]
+        for name in shown:
+            others = [k for k, value in recipes[name].items() if value != recipes["usual"][k]]
+            assert others == ([] if name == "usual" else [key])
