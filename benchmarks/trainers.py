@@ -46,14 +46,17 @@ def enlarged_digits(path: Path) -> None:
 
 def train(
     folder: str, cohort: str, models: int, epochs: int | None, first: int = 0, engine: str = "auto",
-    data_root: str | None = None, leakage: bool = False,
+    data_root: str | None = None, leakage: bool = False, changes: dict | None = None,
 ) -> dict:  # fmt: skip
-    """Train a block by the workflow's script: seconds (imports apart), start_mib, accuracies."""
+    """Train a block by the workflow's script: seconds (imports apart), start_mib, accuracies.
+
+    `changes`: of the recipe.
+    """
     import pandas as pd
     import train_models
 
     settings = settings_of(folder, cohort, models, first, epochs, data_root)
-    settings["recipe"]["engine"] = engine
+    settings["recipe"] |= {"engine": engine, **(changes or {})}
     files = names(folder, cohort, models, first)
     outputs = {"weights": f"{folder}/{engine}.safetensors", "history": f"{folder}/{engine}.csv"}
     start_mib = peak_mib()

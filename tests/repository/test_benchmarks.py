@@ -129,6 +129,18 @@ def test_training_runs_and_its_sides_agree(tmp_path):
 
 
 @pytest.mark.slow
+def test_private_training_runs_and_its_sides_agree(tmp_path):
+    entries = run(tmp_path, "private")["private"]["comparisons"]
+    assert len(entries) == 3
+    for entry in entries:
+        facts = entry["agreement"]
+        assert abs(facts["mean_difference"]) <= 0.15  # two epochs of other draws
+        assert facts[entry["ours"]] > 0.15  # of ten classes: it did train
+        assert 0 < entry["ratios"]["steps"] < entry["ratios"]["cpu_seconds"]
+    assert (tmp_path / "README.md").read_text().count(" Its steps alone take ") == 3
+
+
+@pytest.mark.slow
 def test_extraction_runs_and_its_sides_agree(tmp_path):
     entries = run(tmp_path, "extraction")["extraction"]["comparisons"]
     assert len(entries) == 3
