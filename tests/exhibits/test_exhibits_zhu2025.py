@@ -16,11 +16,13 @@ from miatlas.exhibits.figures import (
     bound_scatter,
     disclosed,
     gap_by_models,
+    measured_factors,
     roc_limits,
     uncertainty_cohorts,
     uncertainty_theory,
 )
-from miatlas.exhibits.tables import asked_again, uncertainty
+from miatlas.exhibits.measured_factors import by_kl
+from miatlas.exhibits.tables import asked_again, factor_trends, uncertainty
 from miatlas.leakage import metrics, privacy
 from miatlas.options import declared
 from miatlas.study.checking import checked
@@ -396,6 +398,135 @@ def test_models_that_are_not_the_same_are_not_compared():
         asked_again.tabulate(evidence, pair=["one", "two"])
 
 
+def cohorts_at(places, noise=0.0):
+    """Evidence of cohorts {name: (A, Δ, E)} whose advantage is Δ / 2 - A / 4 - E / 4, and noise."""
+    evidence = evidence_of(dict.fromkeys(places, 1.0), examples=40, targets=1, attacks=("lira_cv",))
+    for seed, (cohort, (aleatoric, calibration, epistemic)) in enumerate(places.items()):
+        table = evidence.bounds[cohort]
+        true = 0.5 + calibration / 2 - aleatoric / 4 - epistemic / 4
+        true += noise * np.random.default_rng(seed).normal()
+        for name in disclosed.NAMES:
+            table[f"{name}_achieved"], table[f"{name}_bound"] = true, true + 0.1
+            table[f"{name}_mean_low"], table[f"{name}_mean_high"] = true - 0.02, true + 0.02
+        evidence.bounds[cohort] = table.assign(
+            aleatoric=aleatoric, calibration=calibration, epistemic=epistemic
+        )
+    return evidence
+
+
+PLACES = {
+    "a": (0.3, 0.2, 0.2), "b": (0.3, 0.4, 0.2), "c": (0.3, 0.3, 0.2), "d": (0.5, 0.2, 0.2),
+    "e": (0.4, 0.2, 0.2), "f": (0.3, 0.2, 0.5), "g": (0.3, 0.2, 0.4), "h": (0.3, 0.5, 0.2),
+    "i": (0.3, 0.1, 0.2),
+}  # fmt: skip
+FACTORS = {
+    "epistemic": ["a", "f", "g"],
+    "aleatoric": ["a", "d", "e"],
+    "calibration": ["a", "b", "c", "h", "i"],
+}
+
+
+def test_cohorts_stand_at_what_was_measured_of_them():
+    evidence = cohorts_at(PLACES)
+    figure, data = measured_factors.draw(evidence, factors=FACTORS)
+    own = data[(data["factor"] == "calibration") & (data["disclosure"] == "tlc")]
+    assert own["cohort"].tolist() == ["i", "a", "c", "b", "h"]
+    assert own["x"].to_numpy() == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
+    assert len(data) == 3 * 3 * 3 + 2 * 3
+    for row in own.itertuples():
+        table = evidence.bounds[row.cohort]
+        kl = np.maximum(table[["tlc_kl_in_out", "tlc_kl_out_in"]].min(axis=1), 0)
+        slow = [min(np.sqrt(k / 2), np.sqrt(1 - np.exp(-k)), 1) for k in kl]
+        assert row.kl_bound == pytest.approx(np.mean(slow))
+        assert row.bound == pytest.approx(table["tlc_bound"].mean())
+        assert (row.achieved, row.low) == pytest.approx((row.bound - 0.1, row.bound - 0.12))
+    panels = figure.axes
+    assert [axes.get_ylabel() for axes in panels[::3]] == [f"{n}: advantage" for n in
+                                                           ("CV", "TLC", "DS")]  # fmt: skip
+    line = panels[3].lines[2]  # the row of TLC, the column of Δ: bound, by KL, achieved
+    assert line.get_xdata() == pytest.approx(own["x"].to_numpy())
+    assert line.get_ydata() == pytest.approx(own["achieved"].to_numpy())
+
+
+def test_the_bound_by_kl_divergence_alone_is_never_below_the_tightest():
+    table = bounds_of(500, 2.0)
+    for name in disclosed.NAMES:
+        assert (by_kl(table, name) >= table[f"{name}_bound"] - 1e-12).all()
+
+
+def test_trends_are_tested_in_the_direction_of_the_paper():
+    numbers, shown = factor_trends.tabulate(cohorts_at(PLACES), factors=FACTORS)
+    row = numbers[(numbers["factor"] == "calibration") & (numbers["disclosure"] == "cv")].iloc[0]
+    assert row["achieved_tau"] == pytest.approx(1.0)
+    assert (row["cohorts"], row["below"]) == (5, 5)
+    assert row["achieved_p"] == pytest.approx(1 / 120)  # one of the orders of five
+    assert row["achieved_verdict"] == "appears"
+    few = numbers[(numbers["factor"] == "aleatoric") & (numbers["disclosure"] == "cv")].iloc[0]
+    assert few["achieved_tau"] == pytest.approx(-1.0)
+    assert few["achieved_p"] == pytest.approx(1 / 6)
+    assert few["achieved_verdict"] == "not told"
+    sentences = shown.attrs["notes"]
+    assert sentences[0].startswith("By the paper the advantage rises with Δ: this appears for CV")
+    assert sentences[1].startswith("By the paper the advantage falls with A: no trend can be told")
+
+
+def test_a_trend_the_other_way_and_bounds_that_are_exceeded_are_said():
+    places = {name: (0.3, delta, 0.2) for name, delta in zip("abcde", (0.1, 0.2, 0.3, 0.4, 0.5),
+                                                             strict=True)}  # fmt: skip
+    evidence = cohorts_at(places)
+    for name, table in evidence.bounds.items():  # what was measured of them is turned round
+        table["calibration"] = 0.6 - places[name][1]
+    evidence.bounds["a"]["cv_bound"] = 0.0
+    evidence.bounds["b"]["cv_bound"] = evidence.bounds["b"]["cv_mean_low"] + 1e-6  # within error
+    numbers, shown = factor_trends.tabulate(evidence, factors={"calibration": list(places)})
+    assert numbers["achieved_verdict"].tolist() == ["the other way"] * 3
+    assert numbers["below"].tolist() == [4, 5, 5]
+    assert shown["Below the bound"].tolist() == ["4 of 5", "5 of 5", "5 of 5"]
+    assert "it goes the other way for CV" in shown.attrs["notes"][0]
+
+
+def test_slopes_with_the_others_held_are_those_of_least_squares():
+    """With noise against another's regression: SciPy's, once the other factors are taken out."""
+    draws = np.random.default_rng(3)
+    places = {f"c{k}": tuple(draws.uniform(0.1, 0.5, 3)) for k in range(12)}
+    evidence = cohorts_at(places, noise=0.02)
+    numbers, _ = factor_trends.tabulate(evidence, factors={"calibration": list(places)})
+    x = np.array(list(places.values()))
+    y = np.array([evidence.bounds[c]["cv_achieved"].mean() for c in places])
+    others = np.column_stack([np.ones(12), x[:, 0], x[:, 2]])
+    rest = [v - others @ np.linalg.lstsq(others, v)[0] for v in (x[:, 1], y)]
+    alone = stats.linregress(*rest)
+    t = alone.slope / (alone.stderr * np.sqrt(10 / 8))  # eight degrees of freedom, not ten
+    assert numbers["held_slope"][0] == pytest.approx(alone.slope)
+    assert numbers["held_t"][0] == pytest.approx(t)
+    assert numbers["held_p"][0] == pytest.approx(stats.t.sf(t, 8))
+
+
+def test_five_cohorts_are_too_few_to_hold_the_others():
+    five = dict(list(PLACES.items())[:5])
+    numbers, shown = factor_trends.tabulate(cohorts_at(five), factors={"aleatoric": list(five)})
+    assert numbers["held_t"].isna().all()
+    assert shown["Achieved, others held"].tolist() == ["–"] * 3
+
+
+def test_trends_by_lot_are_seldom_called_so():
+    draws = np.random.default_rng(0)
+    calls = 0
+    for _ in range(400):
+        own = pd.DataFrame({"x": draws.normal(size=5), "achieved": draws.normal(size=5)})
+        calls += factor_trends.trend(own, "epistemic", "achieved")["achieved_verdict"] == "appears"
+    assert calls <= 30  # 5 of 120 orders: 16.7 expected
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [({"size": ["a"]}, "size"), ({}, "no cohort"), ({"aleatoric": ["z"]}, "z")],
+)
+def test_unknown_factors_are_refused(given, word):
+    with pytest.raises(ValueError, match=word):
+        measured_factors.draw(cohorts_at(PLACES), factors=given)
+
+
 TINY = {
     "theory": lambda: uncertainty_theory.draw(None, points=2, draws=20),
     "gap": lambda: gap_by_models.draw(None, models=[1, 2], examples=6, classes=3),
@@ -404,6 +535,9 @@ TINY = {
     ),
     "two": lambda: uncertainty_cohorts.draw(
         evidence_of({"one": 1.0, "two": 0.3}), families=FAMILIES
+    ),
+    "measured": lambda: measured_factors.draw(
+        evidence_of({"one": 0.5}, 6, 1), factors={"aleatoric": ["one"]}
     ),
     "scatter": lambda: bound_scatter.draw(evidence_of({"one": 0.5}, 5, 1)),
     "limits": lambda: roc_limits.draw(evidence_of({"one": 0.5}, 5, 1)),
@@ -434,11 +568,13 @@ def test_options_are_declared():
         uncertainty_theory,
         uncertainty_cohorts,
         bound_scatter,
+        measured_factors,
         roc_limits,
         gap_by_models,
     ):
         options = declared(Path(module.__file__), "draw")
-        given = {"families": []} if "families" in options else {}
+        needed = {"families": [], "factors": {}}
+        given = {key: value for key, value in needed.items() if key in options}
         assert checked(given, options, "here").keys() == options.keys()
     options = declared(Path(uncertainty.__file__), "tabulate")
     assert checked({}, options, "here").keys() == options.keys()
