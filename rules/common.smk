@@ -163,6 +163,13 @@ def at_once(wildcards):
 
 
 @declared
+def parted(wildcards):
+    """The population file of a cohort whose models draw from a part of it alone."""
+    only = STUDY["cohorts"][wildcards.cohort]["only"]
+    return [population_of(wildcards)] if only else []
+
+
+@declared
 def sized_like(wildcards):
     """The membership of the models whose number of examples a cohort's own take, if it does so."""
     other = STUDY["cohorts"][wildcards.cohort]["design"].get("size_of")

@@ -26,6 +26,7 @@ rule assign_roles:
 rule draw_membership:
     input:
         roles=rules.assign_roles.output.roles,
+        population=parted,
         targets=made_of("membership", "h5", distilled=False),
         like=sized_like,
         teachers=members_of_teachers,

@@ -38,11 +38,13 @@ def main(*, population: str, settings: dict) -> None:
     arrays = {
         "x": chosen.x, "labels": chosen.labels, "test": chosen.test, "canary": chosen.canary,
         "mean": mean, "deviation": deviation,
-    } | ({} if chosen.member is None else {"member": chosen.member})  # fmt: skip
+    }  # fmt: skip
+    known = {"member": chosen.member, "part": chosen.part}
+    arrays |= {name: array for name, array in known.items() if array is not None}
     facts = {
         "population": settings["name"], "source": chosen.source, "digest": base.digest(chosen),
         "class_names": list(chosen.class_names), "encoding": chosen.encoding,
-        "scale": float(chosen.scale), "settings": settings,
+        "scale": float(chosen.scale), "parts": chosen.parts, "settings": settings,
     }  # fmt: skip
     write_h5(population, arrays, facts)
     print(

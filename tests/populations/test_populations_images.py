@@ -291,6 +291,13 @@ def test_cinic_has_two_parts_and_any_size(cinic):
     assert sorted(colours) == list(range(18))
 
 
+def test_cinic_says_of_which_part_an_image_is_and_sets_no_test_apart_unless_asked(cinic):
+    population = cinic10.load(cinic, official_test=False)
+    assert not population.test.any()
+    assert [population.parts[k] for k in population.part[:3]] == ["cifar10", "imagenet", "imagenet"]
+    assert np.flatnonzero(population.part == 0).tolist() == [0, 3, 6, 9, 12, 15]
+
+
 def test_missing_and_damaged_images_are_named(cinic):
     path = cinic / "cinic10" / "train" / "bird" / "n01-2.png"
     content = path.read_bytes()

@@ -16,8 +16,8 @@ from miatlas.study import contents, private_cohorts, reading
 CONFIG = Path(__file__).parents[2] / "config"
 STUDIES = sorted(path.stem for path in CONFIG.glob("*.yaml"))
 FREE = (  # data for all
-    "config", "carlini2022_small", "carlini2022_mismatch_small", "defences_small",
-    "defences_digits", "dpsgd", "dpsgd_small", "ye2022", "ye2022_small",
+    "config", "carlini2022_small", "carlini2022_mismatch_small", "carlini2022_disjoint_small",
+    "defences_small",    "defences_digits", "dpsgd", "dpsgd_small", "ye2022", "ye2022_small",
 )  # fmt: skip
 
 

@@ -23,7 +23,8 @@ class Population:
     scale: the pixel value that means 1.0 (1 for features).  encoding: how columns became features
     (`tabular.encode`).  tokens: x (N, L) are ids of words, which are no quantities.
     canary: (N,) bool, the examples that `insert_canaries` made.  member: (N,) bool, on whom a
-    released model was trained, where the file says so.
+    released model was trained, where the file says so.  part: (N,) int16, of which of `parts` an
+    example is, -1 of none, where a set is made of several.
     Raises ValueError, naming `source`, if these do not fit together.
     """
 
@@ -37,6 +38,8 @@ class Population:
     tokens: bool = False
     canary: np.ndarray | None = None
     member: np.ndarray | None = None
+    part: np.ndarray | None = None
+    parts: list[str] = field(default_factory=list)
 
     def __post_init__(self):
         if self.canary is None:
@@ -61,7 +64,7 @@ def digest(population: Population) -> str:
 def take(population: Population, index: np.ndarray) -> Population:
     """Return the examples at `index` (n,), in that order."""
     names = ["x", "labels", "test", "canary"]
-    names += [] if population.member is None else ["member"]
+    names += [name for name in ("member", "part") if getattr(population, name) is not None]
     return replace(population, **{name: getattr(population, name)[index] for name in names})
 
 
@@ -131,6 +134,7 @@ def insert_canaries(
         labels=np.concatenate([population.labels, labels]),
         test=np.concatenate([population.test, np.zeros(count, bool)]),
         canary=np.concatenate([population.canary, np.ones(count, bool)]),
+        part=None if population.part is None else np.append(population.part, np.full(count, -1)),
         source=f"{population.source} + {count} canaries ({kind})",
     )
 
@@ -205,6 +209,7 @@ def _complaints(population: Population) -> Iterator[str]:
     member = population.member
     if member is not None and (member.shape != (n,) or member.dtype != bool):
         yield f"member is {member.dtype} {member.shape}, not bool ({n},)"
+    yield from _of_parts(population)
     labels, classes = population.labels, len(population.class_names)
     if labels.min() < 0 or labels.max() >= classes:
         yield f"labels lie in [{labels.min()}, {labels.max()}], but there are {classes} classes"
@@ -215,3 +220,13 @@ def _complaints(population: Population) -> Iterator[str]:
         yield f"x has values that are not finite: {value} for example {example} at {place}"
     if not (np.isfinite(population.scale) and population.scale > 0):
         yield f"scale is {population.scale}, but must be positive"
+
+
+def _of_parts(population: Population) -> Iterator[str]:
+    part, parts = population.part, population.parts
+    if (part is None) != (not parts):
+        yield "part and parts, the names of what it counts, are given together"
+    elif part is not None and (part.shape != population.labels.shape or part.dtype.kind != "i"):
+        yield f"part is {part.dtype} {part.shape}, not integers ({len(population.labels)},)"
+    elif part is not None and not -1 <= part.min() <= part.max() < len(parts):
+        yield f"part lies in [{part.min()}, {part.max()}], but there are {len(parts)} parts"

@@ -95,6 +95,11 @@ SOURCES: dict[str, Source] = {
         (70_000, 1, 28, 28), 10, "http://yann.lecun.com/exdb/mnist/",
         "LeCun, Bottou, Bengio, Haffner 1998", downloadable=True,
     ),
+    "digits_mnist": Source(
+        tuple(File(f"MNIST/raw/{name}") for name in IDX),
+        (None, 1, 8, 8), 10, "scikit-learn (load_digits); http://yann.lecun.com/exdb/mnist/",
+        "Alpaydin and Kaynak 1998; LeCun, Bottou, Bengio, Haffner 1998", downloadable=True,
+    ),
     "fashion_mnist": Source(
         tuple(File(f"FashionMNIST/raw/{name}") for name in IDX),
         (70_000, 1, 28, 28), 10, "https://github.com/zalandoresearch/fashion-mnist",

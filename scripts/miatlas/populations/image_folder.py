@@ -16,17 +16,22 @@ READERS = 4  # threads; decoding an image releases the interpreter lock
 
 
 def load_folders(
-    source: str, data_root: Path, test_part: str, size: int, wanted: Callable[[str], bool] | None
+    source: str,
+    data_root: Path,
+    test_part: str,
+    size: int,
+    wanted: Callable[[str], bool] | None,
+    **parts,
 ) -> Population:
     """Return all images of a source's folders as uint8 (N, 3, size, size), in catalogue order.
 
     `test_part` is the folder that is the official test set; `wanted(path)` chooses files by name
-    (None: every image). Raises FileNotFoundError for a missing folder, ValueError for an image
-    that cannot be read and for parts with different classes.
+    (None: every image); `parts` as in `read_folders`. Raises FileNotFoundError for a missing
+    folder, ValueError for an image that cannot be read and for parts with different classes.
     """
     folders = catalogue.located(source, {}, data_root)
     test = [folder.name == test_part for folder in folders]
-    return read_folders(folders, size, wanted, catalogue.provenance(source), test)
+    return read_folders(folders, size, wanted, catalogue.provenance(source), test, **parts)
 
 
 def read_folders(
@@ -36,29 +41,34 @@ def read_folders(
     source: str,
     test: list[bool],
     members: bool = False,
+    parts: list[str] = (),
+    part: Callable[[str], int] | None = None,
 ) -> Population:
     """Return the images of folders with a folder a class in each; `test`: which are the test set.
 
-    `members`: those of the first folder, and no others, are a released model's.
+    `members`: those of the first folder, and no others, are a released model's. `part(path)`: of
+    which of `parts` an image is, if the set is made of several.
     """
     try:
-        parts = [datasets.ImageFolder(str(folder), is_valid_file=wanted) for folder in folders]
+        found = [datasets.ImageFolder(str(folder), is_valid_file=wanted) for folder in folders]
     except FileNotFoundError as error:
         raise ValueError(f"{one_line(error)}: images lie in a folder a class") from None
-    for part in parts:
-        if part.classes != parts[0].classes:
-            odd = sorted(set(part.classes) ^ set(parts[0].classes))
-            raise ValueError(f"{part.root}: its classes differ from {parts[0].root}: {odd[:5]}")
-    paths, labels = zip(*(sample for part in parts for sample in part.samples), strict=True)
-    part_of = np.repeat(np.arange(len(parts)), list(map(len, parts)))
+    for one in found:
+        if one.classes != found[0].classes:
+            odd = sorted(set(one.classes) ^ set(found[0].classes))
+            raise ValueError(f"{one.root}: its classes differ from {found[0].root}: {odd[:5]}")
+    paths, labels = zip(*(sample for one in found for sample in one.samples), strict=True)
+    part_of = np.repeat(np.arange(len(found)), list(map(len, found)))
     return Population(
         x=_read_all(paths, size),
         labels=np.array(labels, np.int64),
         test=np.array(test)[part_of],
-        class_names=list(parts[0].classes),
+        class_names=list(found[0].classes),
         source=source,
         scale=255.0,
         member=part_of == 0 if members else None,
+        part=np.array([part(path) for path in paths], np.int16) if part else None,
+        parts=list(parts),
     )
 
 

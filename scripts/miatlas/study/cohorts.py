@@ -59,6 +59,11 @@ class Cohort(Section):
         " scripts/miatlas/designs, with its options."
     )
     models: Count = Field(description="How many models there are.")
+    only: list[str] | str | None = Field(
+        None,
+        description="The part of the population, or several, that models draw their training sets"
+        " from, and are audited on, where its source has parts (default: all of it).",
+    )
     block: Count | None = Field(None, description="Models to a job (default: all).")
     held_out: Share = Field(
         0.0, description="The share of examples outside the official test set that is held out."

@@ -3,7 +3,15 @@
 from importlib import import_module
 
 from miatlas.designs.relations import made_for_each_target
-from miatlas.study import audit_cohorts, demands, example_kinds, plugins, regressors, releases
+from miatlas.study import (
+    audit_cohorts,
+    demands,
+    example_kinds,
+    parts,
+    plugins,
+    regressors,
+    releases,
+)
 from miatlas.study.contents import as_attacked, delta, kept, made_of, maker, owner
 from miatlas.study.plugins import one_of
 
@@ -36,6 +44,8 @@ def _check_cohort(study, cohort, where):
     if cohort["bounds"]["coverage"] is not None and not cohort["held_out"]:
         raise ValueError(f"{where}.bounds.coverage: needs held-out examples, but held_out is 0")
     population = study["populations"][cohort["population"]]
+    if "weights" not in cohort and (wrong := parts.complaint(cohort, population)):
+        raise ValueError(f"{where}.only{wrong}")
     if design["name"] == "canaries" and population["canaries"] is None:
         raise ValueError(f"{where}.design: the population {cohort['population']} has no canaries")
     if plugins.is_estimator(study["recipes"][cohort["recipe"]]["architecture"]["name"]):
@@ -83,7 +93,7 @@ def _check_made_of(study, cohort, where):
             f"{where}.models: {cohort['models']} models are not {k} for each of up to"
             f" {original['models']} models of {other}"
         )
-    _check_same_examples(original, cohort, where)
+    _check_same_examples(original, cohort, where, "only")
 
 
 def _check_size_of(study, cohort, where):
@@ -91,7 +101,7 @@ def _check_size_of(study, cohort, where):
     other = cohort.get("design", {}).get("size_of")
     if other is not None:
         one_of(other, [n for n in kept(study) if not _sized(study, n)], f"{where}.design.size_of")
-        _check_same_examples(study["cohorts"][other], cohort, where)
+        _check_same_examples(study["cohorts"][other], cohort, where, "only")
 
 
 def _sized(study, name):
@@ -157,6 +167,8 @@ def _check_beside(audit, cohorts, side, where):
     if made_of(other) not in (None, audit["target"]):
         raise ValueError(f"{where}: {audit[side]} was made of {made_of(other)}, not of the targets")
     _check_same_examples(target, other, where)
+    if wrong := parts.apart(target, other):
+        raise ValueError(f"{where}: {wrong}")
     for key in ("target_share", "fractions"):
         given = [cohort["design"].get(key) for cohort in (target, other)]
         if None not in given and given[0] != given[1] and not made_of(other):
@@ -174,10 +186,10 @@ def _check_beside(audit, cohorts, side, where):
         )
 
 
-def _check_same_examples(cohort, other, where):
+def _check_same_examples(cohort, other, where, *more):
     """Both cohorts know the same examples, in the same roles."""
-    for key in ("population", "held_out", "test"):
-        if cohort[key] != other[key]:
+    for key in ("population", "held_out", "test", *more):
+        if cohort.get(key) != other.get(key):
             raise ValueError(
                 f"{where}: its {key} is {other[key]!r}, the target cohort's {cohort[key]!r}"
             )

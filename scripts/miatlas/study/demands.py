@@ -6,6 +6,7 @@ Cohorts are entries of the study, with what `audit_cohorts.known` adds to them.
 import re
 
 from miatlas.designs.relations import made_for_each_target, partners
+from miatlas.study import parts
 from miatlas.study.attack_modules import said
 from miatlas.study.example_kinds import TEXT
 
@@ -93,8 +94,14 @@ def _counts(attack, names, cohorts, same):
 def at_most(cohorts: dict, same: bool) -> tuple[int, int]:
     """Return how many IN and how many OUT references the examples with the fewest have at most.
 
-    As many as there are where lot decides; what the design says where it does.
+    As many as there are where lot decides; what the design says where it does. None trained on
+    examples of a part that its cohort does not draw from.
     """
+    ins, outs = _by_design(cohorts, same)
+    return 0 if parts.unseen(cohorts["target"], cohorts["shadow"]) else ins, outs
+
+
+def _by_design(cohorts, same):
     target, shadow = cohorts["target"], cohorts["shadow"]
     k, design = _references_of_a_target(cohorts, same), shadow.get("design", {})
     name, side = _design(shadow), design.get("side")

@@ -107,6 +107,7 @@ def cohort(given, where: str) -> dict:
     entry["design"] = named_plugin(entry["design"], plugins.DESIGNS, f"{where}.design")
     entry["probes"] = _probes(entry["probes"], f"{where}.probes")
     entry["block"] = entry["block"] or entry["models"]
+    entry["only"] = [entry["only"]] if isinstance(entry["only"], str) else entry["only"]
     return entry
 
 

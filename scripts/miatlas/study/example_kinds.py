@@ -20,7 +20,7 @@ def kind_of(population: dict) -> str | None:
 def too_large(population: dict) -> str | None:
     """Say that a subset is larger than its population, where that is known; None if it is not."""
     size, subset = about(population["source"]).shape[:1], population["subset"]
-    if kind_of(population) in (None, TEXT) or not subset or subset <= size[0]:
+    if kind_of(population) in (None, TEXT) or not subset or not size[0] or subset <= size[0]:
         return None  # of a text, the shape tells its words
     return f"subset: {subset}, but {population['source']} has {size[0]} examples"
 

@@ -78,6 +78,7 @@ def membership_settings(study: dict, cohort: str, block: str) -> dict:
         "population": entry["population"],
         "design": entry["design"],
         "models": models(study, cohort, block),
+        **({"only": entry["only"]} if entry["only"] else {}),
         **({} if owner(study, cohort) == cohort else {"members_of": owner(study, cohort)}),
     }
 
