@@ -4,7 +4,8 @@ The first part is scikit-learn's 1,797 digits, the second the first images of MN
 made as those were: the ink of 32x32 pixels counted in squares of 4x4. Writers and scanners differ.
 As CINIC-10, a set whose two parts have the same classes and not the same law, but a small one. x is
 uint8 (N, 1, 8, 8) with values 0 to 16 (scale 16); no official test set.
-Files: those of mnist. Source: Alpaydin and Kaynak 1998; LeCun, Bottou, Bengio and Haffner 1998.
+Files: those of mnist, MNIST/raw/.
+Source: Alpaydin and Kaynak 1998; LeCun, Bottou, Bengio and Haffner 1998.
 """
 
 from pathlib import Path
