@@ -146,7 +146,7 @@ def test_p_is_the_alpha_among_the_held_out_losses_and_orders_as_the_loss(smoothi
     assert (np.diff(found[order]) >= -1e-15).all()
 
 
-def test_p_takes_the_first_held_out_examples_of_every_class():
+def test_p_takes_the_first_held_out_examples_of_every_class(capsys):
     generator = np.random.default_rng(8)
     target, held_out = generator.normal(size=(40, 1)), generator.normal(size=(60, 1))
     labels = generator.permutation(np.repeat([0, 3, 5], [10, 20, 30]))
@@ -159,8 +159,13 @@ def test_p_takes_the_first_held_out_examples_of_every_class():
     found = attack_p.score(target, held_out, labels, per_class=7)
     assert (found == attack_p.score(target, held_out[kept])).all()
     assert (found != attack_p.score(target, held_out)).any()
-    with pytest.raises(ValueError, match="per_class: 11, but of class 0 there are 10"):
-        attack_p.score(target, held_out, labels, per_class=11)
+    capsys.readouterr()
+    more = attack_p.score(target, held_out, labels, per_class=11)
+    said = capsys.readouterr().out
+    assert "per_class: 11, but" in said
+    assert "(class 0: 10)" in said
+    kept = np.concatenate([np.flatnonzero(labels == y)[:11] for y in np.unique(labels)])
+    np.testing.assert_array_equal(more, attack_p.score(target, held_out[kept]))
     assert "held_out_labels" in attack_p.ATTACK.read({"per_class": 7})
     assert "held_out_labels" not in attack_p.ATTACK.read({"per_class": None})
 

@@ -31,8 +31,8 @@ def score(
 
     target_phi (N, Q), target_held_out_phi (H, Q), query 0 of either; held_out_labels (H,). It
     orders the examples of one target as the loss does: what it adds is a threshold that fits every
-    target. ValueError if a class has fewer held-out examples than are kept of each; the paper keeps
-    400 or 1000 (App. A.2).
+    target. Of a class with fewer held-out examples than are kept of each, all are; the paper keeps 400
+    or 1000 (App. A.2).
 
     `smoothing`: how a rank among references becomes a rate, as in ye2022 §4: `empirical`
     counts, `linear` interpolates, `logit_gaussian` fits a normal to the logits, and the last
@@ -45,11 +45,16 @@ def score(
 
 
 def first_of_each(labels: np.ndarray, count: int) -> np.ndarray:  # (H,) -> (count * classes,)
-    """Return the indices of the first `count` examples of every class that occurs."""
+    """Return the indices of the first `count` examples of every class that occurs.
+
+    All of a class that has fewer, which the log says.
+    """
     places = {label: np.flatnonzero(labels == label) for label in np.unique(labels)}
     label, fewest = min(((y, len(p)) for y, p in places.items()), key=lambda pair: pair[1])
     if fewest < count:
-        raise ValueError(
-            f"per_class: {count}, but of class {label} there are {fewest} held-out examples"
+        few = sum(len(where) < count for where in places.values())
+        print(
+            f"per_class: {count}, but {few} of {len(places)} classes have fewer held-out examples"
+            f" (class {label}: {fewest}): all of these are taken"
         )
     return np.concatenate([where[:count] for where in places.values()])
