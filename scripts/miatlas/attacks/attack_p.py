@@ -31,8 +31,8 @@ def score(
 
     target_phi (N, Q), target_held_out_phi (H, Q), query 0 of either; held_out_labels (H,). It
     orders the examples of one target as the loss does: what it adds is a threshold that fits every
-    target. Of a class with fewer held-out examples than are kept of each, all are; the paper keeps 400
-    or 1000 (App. A.2).
+    target. Of a class with fewer held-out examples than are kept of each, all are; the paper keeps
+    400 or 1000 (App. A.2).
 
     `smoothing`: how a rank among references becomes a rate, as in ye2022 §4: `empirical`
     counts, `linear` interpolates, `logit_gaussian` fits a normal to the logits, and the last
