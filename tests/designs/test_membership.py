@@ -95,6 +95,53 @@ def test_half_is_in_exactly_half_of_every_group(seed, pairs, groups, n):
     assert drawn.evaluated.all()
 
 
+GROUPED = {
+    "half": half.draw,
+    "canaries": canaries.draw,
+    "balanced": partial(balanced.draw, size=30),
+}
+
+
+@pytest.mark.parametrize("name", GROUPED)
+@pytest.mark.parametrize("later", [[8, 6], [8, 8, 2], [8, 4, 12]])
+def test_a_cohort_grows_by_groups_of_another_size(name, later):
+    """The models that it began with stay as they are, and each group is balanced by itself."""
+    draw, size = GROUPED[name], 100
+    begun = draw(pool(size), range(8), draws(), group=8).member
+    grown = draw(pool(size), range(sum(later)), draws(), group=later).member
+    assert (grown[:8] == begun).all()
+    first = 0
+    for models in later:
+        counts = grown[first : first + models].sum(0)
+        exact = models * (30 / 100 if name == "balanced" else 1 / 2)
+        assert set(counts) <= {int(np.floor(exact)), int(np.ceil(exact))}
+        first += models
+    for start in range(0, first, 2):  # in whatever blocks they are drawn
+        part = draw(pool(size), range(start, start + 2), draws(), group=later).member
+        assert (part == grown[start : start + 2]).all()
+    on = draw(pool(size), range(first + later[-1]), draws(), group=later).member
+    assert (on[:first] == grown).all()
+    assert not (on[first:] == grown[first - later[-1] :]).all()
+
+
+@pytest.mark.parametrize("group", [4, [4], [8, 4], [2, 6, 4], [3, 1]])
+def test_groups_are_those_of_a_walk_along_the_models(group):
+    sizes = group if isinstance(group, list) else [group]
+    sizes = sizes + sizes[-1:] * 30
+    starts = np.cumsum([0, *sizes]).tolist()
+    for model in range(24):
+        number = max(n for n, start in enumerate(starts) if start <= model)
+        assert relations.group_at(group, model) == (number, starts[number], sizes[number])
+        assert relations.whole_groups(group, model) == (model in starts)
+        until = relations.groups_until(group, model)
+        assert relations.group_at(until, model) == relations.group_at(group, model)
+        own = range(starts[number], starts[number + 1])
+        assert relations.drawn_with("half", group, model) == set(own)
+    assert relations.groups_until([4, 4, 8], 7) == 4
+    assert relations.groups_until([4, 4, 8], 8) == [4, 4, 8]
+    assert relations.groups_until([4, 8], 30) == [4, 8, 8, 8, 8]
+
+
 def test_half_chooses_every_half_of_a_group_equally_often():
     drawn = half.draw(pool(60000), range(4), draws(), group=4)
     patterns, counts = np.unique(drawn.member, axis=1, return_counts=True)
@@ -386,10 +433,15 @@ def test_more_examples_than_there_are_are_refused(design, message):
     ("name", "options", "models", "wrong"),
     [
         ("half", {"group": 16}, 32, None), ("half", {"group": 16}, 24, "not whole groups of 16"),
-        ("half", {"group": 256}, 264, ": 256 or 512 models are; groups of 132 fit, and draw all"),
+        ("half", {"group": 256}, 264, ": 256 or 512 models are; group: [256, 8] keeps the first"),
+        ("half", {"group": 16}, 56, "; group: [16, 16, 16, 8] keeps the first 48 and draws 8 more"),
+        ("half", {"group": 16}, 172, ": 160 or 176 models are; groups of 4 fit, and draw all"),
+        ("half", {"group": [16, 8]}, 28, "groups of 16 and 8 (design.group): 24 or 32"),
+        ("half", {"group": [16, 8]}, 40, None), ("half", {"group": [16, 7]}, 23, "of 7 have no"),
+        ("half", {"group": []}, 4, "design.group: names no size"),
         ("half", {"group": 16}, 8, ": 16 models are; groups of 8 fit"),
         ("half", {"group": 16}, 7, "groups of 16 (design.group): 16 models are"),
-        ("balanced", {"size": 3, "group": 8}, 9, ": 8 or 16 models are; groups of 3 fit"),
+        ("balanced", {"size": 3, "group": 8}, 9, ": 8 or 16 models are; group: [8, 1] keeps"),
         ("half", {"group": 3}, 9, "group: an even number"),
         ("canaries", {"group": 4}, 6, "groups of 4"),
         ("paired", {}, 8, None), ("paired", {}, 7, "7 models are not pairs"),

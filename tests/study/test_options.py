@@ -121,6 +121,18 @@ def test_wrong_values_are_refused_with_the_place_the_key_and_what_is_allowed(
         checked({"needed": 1, name: value}, declared(source, "choose"), "recipes.a")
 
 
+@pytest.mark.parametrize(("value", "message"), [
+    (0, "it must be positive"), ([4, 0], "it has 0, which must be positive"),
+    ([4, "a"], "it must be a list of int"),
+    ("a", "it must be of type int or must be a list of int"),
+])  # fmt: skip
+def test_of_several_kinds_the_one_that_is_meant_is_told_of(value, message):
+    whole = Annotated[int, options.positive]
+    kind = options.Option(whole | list[whole] | None, None)
+    with pytest.raises(ValueError, match=f"here: option 'key' is .*, but {message}"):
+        checked({"key": value}, {"key": kind}, "here")
+
+
 def test_unknown_and_missing_keys_are_refused(source):
     found = declared(source, "choose")
     message = r"here: unknown option 'cuont' .did you mean 'count'..; allowed: needed, count, share"

@@ -85,6 +85,7 @@ FAULTS = {
     "a design without its mapping": {"cohorts.one.design": "half"},
     "a design": {"cohorts.one.design.name": "halves"},
     "a group of none": {"cohorts.one.design.group": 0},
+    "a group of none behind others": {"cohorts.one.design.group": [4, 0]},
     "no models": {"cohorts.one.models": 0},
     "a share in words": {"cohorts.one.held_out": "0,1"},
     "no queries": {"cohorts.one.queries": {"count": 0}},

@@ -136,6 +136,21 @@ def test_as_many_queries_are_allowed_as_can_be_asked(mirror, shift):
     assert kinds.counts(**moves) == asked
 
 
+@pytest.mark.parametrize("later", [[4, 4, 2], [8, 2], [4, 4, 6]])
+def test_a_cohort_that_grows_by_another_group_makes_no_earlier_block_anew(later):
+    begun, grown = deepcopy(GIVEN), deepcopy(GIVEN)
+    size = 8 if later[0] == 8 else 4
+    for study, group, models in ((begun, size, 8), (grown, later, sum(later))):
+        study["cohorts"]["one"] |= {"design": {"name": "half", "group": group}, "models": models,
+                                    "block": 2}  # fmt: skip
+    begun, grown = reading.read(begun), reading.read(grown)
+    for said in (jobs.membership_settings, jobs.training_settings, jobs.signal_settings):
+        for block in "0123":
+            assert said(begun, "one", block) == said(grown, "one", block)
+    last = jobs.membership_settings(grown, "one", str(sum(later) // 2 - 1))
+    assert last["design"]["group"] == later
+
+
 @pytest.mark.parametrize("name", plugins.implementing("training/architectures", "build"))
 def test_architectures_say_what_they_read(name):
     build = import_module(f"miatlas.training.architectures.{name}").build

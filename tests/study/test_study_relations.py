@@ -154,6 +154,8 @@ def test_a_single_model_must_be_of_another_group():
     one_group["audits"]["l"] = one_group["audits"]["d"] | {"attacks": ["attack_d"]}
     with pytest.raises(ValueError, match=r"attacks\.long asks one model of another group .* all 8"):
         reading.read(one_group)
+    one_group["cohorts"]["one"] |= {"design": {"name": "half", "group": [8, 4]}, "models": 12}
+    reading.read(one_group)
     retrained = given_with(audits__l__attacks=["attack_l", "long"])
     with pytest.raises(ValueError, match=r"attacks\.long asks one model of other members"):
         reading.read(retrained)

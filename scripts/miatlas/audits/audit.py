@@ -18,7 +18,7 @@ class Audit:
     cohorts "shadow" and "reference" how many of their models were made for each target (models
     t k .. t k + k - 1 for target t); cohorts that are not named serve every target whole.
     `leave_one_out`: a shadow model speaks only about the examples that it is evaluated on.
-    `group`: the size of the target cohort's groups, if it is of halves.
+    `group`: the size of the target cohort's groups, if it is of halves, or of each in turn.
     """
 
     target: Signals
@@ -30,7 +30,7 @@ class Audit:
     reference: Signals | None = None
     per_target: dict[str, int] = field(default_factory=dict)
     leave_one_out: bool = False
-    group: int | None = None
+    group: int | list[int] | None = None
 
     @property
     def same(self) -> bool:
@@ -108,7 +108,7 @@ def audit(
     return Audit(target, shadow, np.arange(wanted), design, seed, reference=reference, **keys)
 
 
-def of_stand_ins(one: Audit, *, design: str, group: int | None) -> Audit:
+def of_stand_ins(one: Audit, *, design: str, group: int | list[int] | None) -> Audit:
     """Return the audit of up to ten shadow models, each against the others, in a target's place.
 
     `design` and `group` are those of the shadow cohort. Raises ValueError as `audit` does.

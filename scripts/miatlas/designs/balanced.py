@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 
 from miatlas.designs.base import Membership, enough, not_whole_groups
+from miatlas.designs.relations import group_at
 from miatlas.options import positive
 
 
@@ -19,22 +20,24 @@ def draw(
     *,
     size: Annotated[int, positive] | None = None,
     size_of: str | None = None,
-    group: Annotated[int, positive] = 8,
+    group: Annotated[int, positive] | list[Annotated[int, positive]] = 8,
 ) -> Membership:
     """Each model of a group has `size` examples, each example is IN equally many of the group.
 
     In a group of G models of n of N examples, an example is IN G n / N of them, rounded down or up
     by lot. `size_of` names a cohort whose models' own size is taken (their mean), and whose members
     and non-members are drawn from: models to compare a released one with. `like` is its membership.
+    `group`: how many models, of all groups, or a list of the groups' own, whose last one goes on.
     """
     known = np.flatnonzero(like.evaluated.any(0)) if size_of else np.arange(len(pool))
     size = like.size if size_of else size
     enough(size, len(known), "balanced: size")
-    groups = {g: _group(draws("balanced", group, g), len(known), size, group)
-              for g in {m // group for m in models}}  # fmt: skip
+    places = [group_at(group, m) for m in models]
+    groups = {number: _group(draws("balanced", models_of, number), len(known), size, models_of)
+              for number, _, models_of in set(places)}  # fmt: skip
     member, evaluated = np.zeros((2, len(models), len(pool)), bool)
-    for row, m in zip(member, models, strict=True):
-        row[known] = groups[m // group][m % group]
+    for row, m, (number, first, _) in zip(member, models, places, strict=True):
+        row[known] = groups[number][m - first]
     evaluated[:, known] = True
     return Membership(member, evaluated, size)
 

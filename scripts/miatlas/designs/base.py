@@ -14,7 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from miatlas.designs.relations import group_at, groups_until, whole_groups
 from miatlas.running.seeds import rng
+
+MOST_GROUPS = 8  # that a message writes out
 
 
 class Membership(NamedTuple):
@@ -59,19 +62,23 @@ def enough(size: int, available: int, what: str) -> None:
         raise ValueError(f"{what} is {size}, but {available} examples are there")
 
 
-def not_whole_groups(models: int, group: int, of: int) -> str | None:
+def not_whole_groups(models: int, group: int | list[int], of: int) -> str | None:
     """Say why models are not whole groups, and what could be; None if they are.
 
-    A cohort grows by further groups of the size that it began with. `of`: what sizes of groups are
-    multiples of.
+    A cohort grows by further groups, of the last one's size or of another. `of`: what sizes of
+    groups are multiples of.
     """
-    if not models % group:
+    if group == []:
+        return "design.group: names no size"
+    if whole_groups(group, models):
         return None
-    can = [n for n in {models // group * group, (models // group + 1) * group} if n]
-    fit = [n for n in range(of, min(group, models + 1), of) if not models % n]
-    others = f"; groups of {fit[-1]} fit, and draw all models anew" if fit else ""
-    numbers = " or ".join(map(str, sorted(can)))
-    return (
-        f"{models} models are not whole groups of {group} (design.group):"
-        f" {numbers} models are{others}"
-    )
+    number, first, size = group_at(group, models)
+    rest, sizes = models - first, groups_until(group, models)
+    can = " or ".join(str(n) for n in (first, first + size) if n)
+    of_which = " and ".join(map(str, dict.fromkeys([sizes] if isinstance(sizes, int) else sizes)))
+    said = f"{models} models are not whole groups of {of_which} (design.group): {can} models are"
+    if 0 < number <= MOST_GROUPS and rest % of == 0:
+        begun = sizes[:-1] if isinstance(sizes, list) else [sizes] * number
+        return f"{said}; group: {[*begun, rest]} keeps the first {first} and draws {rest} more"
+    fit = [n for n in range(of, min(size, models + 1), of) if not models % n]
+    return f"{said}; groups of {fit[-1]} fit, and draw all models anew" if fit else said

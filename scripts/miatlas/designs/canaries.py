@@ -7,8 +7,17 @@ from miatlas.designs.base import Membership
 from miatlas.options import positive
 
 
-def draw(pool, models, draws, *, group: Annotated[int, positive] = 16) -> Membership:
-    """Every example, canary or not, is IN exactly half of each group of models."""
+def draw(
+    pool,
+    models,
+    draws,
+    *,
+    group: Annotated[int, positive] | list[Annotated[int, positive]] = 16,
+) -> Membership:
+    """Every example, canary or not, is IN exactly half of each group of models.
+
+    `group`: how many models, of all groups, or a list of the groups' own, whose last one goes on.
+    """
     return half.draw(pool, models, draws, group=group)
 
 

@@ -16,7 +16,7 @@ def partners(design: str, model: int) -> set[int]:
     return {model, model ^ 1} if design == "paired" else {model}
 
 
-def drawn_with(design: str, group: int | None, model: int) -> set[int]:
+def drawn_with(design: str, group: int | list[int] | None, model: int) -> set[int]:
     """Return the models of a cohort whose members tell something of a model's own: it, its pair.
 
     In a group of a `half` cohort an example is IN exactly half of the models: who knows the others
@@ -24,8 +24,37 @@ def drawn_with(design: str, group: int | None, model: int) -> set[int]:
     """
     if group is None:
         return partners(design, model)
-    first = model // group * group
-    return set(range(first, first + group))
+    _, first, size = group_at(group, model)
+    return set(range(first, first + size))
+
+
+def group_at(group: int | list[int], model: int) -> tuple[int, int, int]:
+    """Return the number of the group that a model is drawn in, its first model, and its size.
+
+    group: the size of every group, or of each in turn, of which the last one is that of all others.
+    """
+    sizes = group if isinstance(group, list) else [group]
+    first = 0
+    for number, size in enumerate(sizes):
+        if model < first + size:
+            return number, first, size
+        first += size
+    more = (model - first) // sizes[-1]
+    return len(sizes) + more, first + more * sizes[-1], sizes[-1]
+
+
+def whole_groups(group: int | list[int], models: int) -> bool:
+    """Say whether a number of models is a number of whole groups."""
+    return group_at(group, models)[1] == models
+
+
+def groups_until(group: int | list[int], model: int) -> int | list[int]:
+    """Return the sizes of the groups up to that of a model, as the one number if all are alike."""
+    if not isinstance(group, list):
+        return group
+    number, _, size = group_at(group, model)
+    sizes = (group + [size] * number)[: number + 1]
+    return sizes if len(set(sizes)) > 1 else size
 
 
 def models_for_each_target(examples: int, seeds: int) -> int:

@@ -96,10 +96,27 @@ def _value(given, key, option, where):
     value = deepcopy(option.default) if given is None else given
     try:
         return adapter(option.type).validate_python(value)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        said = _complaint(option.type, first, first["loc"])
+    except ValidationError:
+        kind = _kind_of(value, option.type)
+        first = _first_error(kind, value)
+        said = _complaint(kind, first, first["loc"])
+        nullable = kind is not option.type and NoneType in _kinds(option.type)
+        said += " or must be null" if nullable else ""
         raise ValueError(f"{where}: option {key!r} is {value!r}, but it {said}") from None
+
+
+def _kind_of(value, kind):
+    """Return the one kind of a union that a value is of, whatever else is wrong with it."""
+    bases = {each: get_origin(_base(each)) or _base(each) for each in _kinds(kind)}
+    kinds = [each for each, base in bases.items() if base is type(value)]
+    return kinds[0] if len(kinds) == 1 else kind
+
+
+def _first_error(kind, value):
+    try:
+        adapter(kind).validate_python(value)
+    except ValidationError as error:
+        return error.errors(include_url=False)[0]
 
 
 def _refusal(errors, section, given, where):
@@ -173,8 +190,13 @@ def _single(kind, error, inside):
     return next((check.words for check in checks if isinstance(check, Range)), error["msg"])
 
 
+def _base(kind):
+    """Return a kind without its checks."""
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
 def _type(kind):
-    base = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    base = _base(kind)
     if get_origin(base) is Literal:
         return f"must be one of {', '.join(map(str, get_args(base)))}"
     if get_origin(base) is list:
@@ -183,7 +205,7 @@ def _type(kind):
 
 
 def _name(kind):
-    return (get_args(kind)[0] if get_origin(kind) is Annotated else kind).__name__
+    return _base(kind).__name__
 
 
 def _as_yaml_reads(value, expected):

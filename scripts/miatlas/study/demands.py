@@ -5,7 +5,7 @@ Cohorts are entries of the study, with what `audit_cohorts.known` adds to them.
 
 import re
 
-from miatlas.designs.relations import made_for_each_target, partners
+from miatlas.designs.relations import group_at, made_for_each_target, partners, whole_groups
 from miatlas.study import parts
 from miatlas.study.attack_modules import said
 from miatlas.study.example_kinds import TEXT
@@ -107,7 +107,7 @@ def _by_design(cohorts, same):
     name, side = _design(shadow), design.get("side")
     if name == "leave_one_out":
         return 0, design["seeds"]
-    if name == "paired" or (name in HALVES and (k + same) % design["group"] == 0):
+    if name == "paired" or (name in HALVES and whole_groups(design["group"], k + same)):
         return k // 2, k // 2  # of an odd number: the target's members have one IN less, others OUT
     if name == "disjoint" and not same and _design(target) not in (None, "disjoint"):
         return 0, k
@@ -132,7 +132,7 @@ def _single(attack, names, cohorts, same):
     shadow = cohorts["shadow"]
     if not any(name.startswith("ref_") for name in names):
         return None
-    if same and group_of(shadow) is not None and group_of(shadow) == shadow["models"]:
+    if same and group_of(shadow) == shadow["models"]:
         return (
             f" asks one model of another group than the target's, and all {shadow['models']} models"
             " are one (design.group)"
@@ -143,8 +143,9 @@ def _single(attack, names, cohorts, same):
 
 
 def group_of(cohort: dict) -> int | None:
-    """Return the size of a cohort's groups of halves."""
-    return cohort.get("design", {}).get("group")
+    """Return the size of a cohort's first group, if its models are drawn in groups."""
+    group = cohort.get("design", {}).get("group")
+    return group and group_at(group, 0)[2]
 
 
 def _least(attack):

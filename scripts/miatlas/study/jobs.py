@@ -10,7 +10,7 @@ import os
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
-from miatlas.designs.relations import made_for_each_target
+from miatlas.designs.relations import groups_until, made_for_each_target
 from miatlas.running.plugins import is_file
 from miatlas.study import regressors, releases
 from miatlas.study.contents import as_attacked, maker, owner
@@ -76,11 +76,18 @@ def membership_settings(study: dict, cohort: str, block: str) -> dict:
         "seed": study["seed"],
         "cohort": cohort,
         "population": entry["population"],
-        "design": entry["design"],
+        "design": _drawn_so_far(entry["design"], models(study, cohort, block)[1] - 1),
         "models": models(study, cohort, block),
         **({"only": entry["only"]} if entry["only"] else {}),
         **({} if owner(study, cohort) == cohort else {"members_of": owner(study, cohort)}),
     }
+
+
+def _drawn_so_far(design, last):
+    """Return a design without the groups behind a model's: those that a cohort grew by later."""
+    if not design.get("group"):
+        return design
+    return {**design, "group": groups_until(design["group"], last)}
 
 
 def training_settings(study: dict, cohort: str, block: str) -> dict:
