@@ -42,10 +42,11 @@ figures: .venv/installed
 attacks: .venv/installed
 	@.venv/bin/python scripts/list_attacks.py
 
-# A folder with the audit of a model that exists, which runs at once: make new AUDIT=mine
+# A folder with the audit of a model that exists, which runs at once: make new AUDIT=mine; of an
+# estimator on a table: make new AUDIT=mine KIND=estimator
 new: .venv/installed
 	$(if $(AUDIT),,$(error AUDIT: name the folder: make new AUDIT=mine))
-	@.venv/bin/python scripts/new_audit.py "$(AUDIT)"
+	@.venv/bin/python scripts/new_audit.py "$(AUDIT)" $(KIND)
 
 # What editors check studies by, and the reference of their keys, out of the code.
 schema: .venv/installed

@@ -1,5 +1,6 @@
 """Write a folder with an audit of a released model that runs at once: `make new AUDIT=mine`.
 
+`KIND=estimator` makes that of an estimator of scikit-learn on a table, in place of a network's.
 Not a rule's script. The example in it (data, members, weights) is made of a seed.
 """
 
@@ -13,34 +14,42 @@ from pathlib import Path
 import numpy as np
 
 REPOSITORY = Path(__file__).parents[1]
-TEMPLATE = REPOSITORY / "config" / "audit"
-EXAMPLES, MEMBERS, EPOCHS = 900, 300, 100
+TEMPLATES = REPOSITORY / "config" / "audit"
+EXAMPLES, MEMBERS, EPOCHS = 900, 300, 100  # of the network
+FITTED_ON = 200  # people, of the estimator
 
 
-def main(folder: Path) -> None:
-    """Write study, network, note and example into a new folder."""
-    name = re.sub(r"[^\w-]", "_", folder.resolve().name)
+def main(folder: Path, kind: str) -> None:
+    """Write study, note and example of a kind, "network" or "estimator", into a new folder."""
+    if kind not in EXAMPLE:
+        raise ValueError(f"{kind!r} is no kind of model: choose KIND={' or KIND='.join(EXAMPLE)}")
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder}: is there already, and not empty: choose another AUDIT=")
     folder.mkdir(parents=True, exist_ok=True)
+    write_study(folder, TEMPLATES if kind == "network" else TEMPLATES / kind)
+    EXAMPLE[kind](folder)
+    print(f"{folder}: an audit with an example. Run it: make STUDY={folder}/audit.yaml")
+
+
+def write_study(folder: Path, template: Path) -> None:
+    """Write the template's study and note, with the folder's name in them."""
+    name = re.sub(r"[^\w-]", "_", folder.resolve().name)
     words = {
         "NAME": name, "AUDIT": str(folder), "RESULTS": f"results/{name}",
         "SCHEMA": relpath(REPOSITORY / "config" / "schema.json", folder),
     }  # fmt: skip
     for file in ("audit.yaml", "README.md"):
-        text = (TEMPLATE / file).read_text(encoding="utf-8")
+        text = (template / file).read_text(encoding="utf-8")
         for word, value in words.items():
             text = re.sub(rf"\b{word}\b(?!=)", value, text)
         (folder / file).write_text(text, encoding="utf-8")
-    shutil.copy(TEMPLATE / "network.py", folder / "network.py")
-    example(folder)
-    print(f"{folder}: an audit with an example. Run it: make STUDY={folder}/audit.yaml")
 
 
-def example(folder: Path) -> None:
-    """Write data.npz, members.txt and model.pt: a network that remembers 300 of 900 digits."""
+def network(folder: Path) -> None:
+    """Write network.py, data.npz, members.txt, model.pt: it remembers 300 of 900 digits."""
     from sklearn.datasets import load_digits
 
+    shutil.copy(TEMPLATES / "network.py", folder / "network.py")
     stream = np.random.default_rng(1)
     x, labels = load_digits(return_X_y=True)
     rows = stream.permutation(len(x))[:EXAMPLES]
@@ -72,8 +81,26 @@ def weights(folder: Path, x: np.ndarray, labels: np.ndarray) -> None:
     torch.save(network.state_dict(), folder / "model.pt")
 
 
+def estimator(folder: Path) -> None:
+    """Write people.csv and model.skops: a forest that was fitted on 200 of 569 people."""
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.ensemble import RandomForestClassifier
+    from skops.io import dump
+
+    data = load_breast_cancer(as_frame=True)
+    member = np.zeros(len(data.data), bool)
+    member[np.random.default_rng(1).permutation(len(member))[:FITTED_ON]] = True
+    diagnosis = data.target_names[data.target]
+    forest = RandomForestClassifier(50, random_state=1).fit(data.data[member], diagnosis[member])
+    dump(forest, folder / "model.skops")
+    table = data.data.assign(diagnosis=diagnosis, member=member.astype(int))
+    table.to_csv(folder / "people.csv", index=False)
+
+
+EXAMPLE = {"network": network, "estimator": estimator}
+
 if __name__ == "__main__":
     try:
-        main(Path(sys.argv[1]))
+        main(Path(sys.argv[1]), *sys.argv[2:] or ["network"])
     except ValueError as error:
         sys.exit(f"miatlas: {error}")

@@ -12,9 +12,9 @@ from projects import REPOSITORY
 FILES = ["README.md", "audit.yaml", "data.npz", "members.txt", "model.pt", "network.py"]
 
 
-def written(project, folder):
+def written(project, *arguments):
     """Let the script write a folder, from the project's copy of the repository."""
-    command = [sys.executable, "scripts/new_audit.py", folder]
+    command = [sys.executable, "scripts/new_audit.py", *arguments]
     return subprocess.run(command, cwd=project.root, capture_output=True, text=True)
 
 
@@ -27,17 +27,22 @@ def new(project):
     return project
 
 
+def run_as_it_is(project, name):
+    """Run the study of a folder; return where its results are."""
+    study = project.root / name / "audit.yaml"
+    assert len(study.read_text().splitlines()) <= 45
+    command = [part if part != str(project.root / "study.yaml") else str(study)
+               for part in project.command()]  # fmt: skip
+    run = subprocess.run(command, cwd=project.root, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return project.root / "results" / name
+
+
 @pytest.mark.slow
 def test_the_folder_runs_as_it_is_and_names_who_was_remembered(new):
     """And stands anywhere: its files are looked for beside the study."""
     assert sorted(path.name for path in (new.root / "mine").iterdir()) == FILES
-    study = new.root / "mine" / "audit.yaml"
-    assert len(study.read_text().splitlines()) <= 45
-    command = [part if part != str(new.root / "study.yaml") else str(study)
-               for part in new.command()]  # fmt: skip
-    run = subprocess.run(command, cwd=new.root, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    results = new.root / "results" / "mine"
+    results = run_as_it_is(new, "mine")
     found = json.loads((results / "audits/leakage/lira_online.metrics.json").read_text())
     assert found["targets"][0]["auc"]["low"] > 0.6
     assert found["targets"][0]["members"] == 300
@@ -56,8 +61,34 @@ def test_the_example_is_made_of_a_seed_and_nothing_is_written_over(new):
     assert again.stderr == "miatlas: mine: is there already, and not empty: choose another AUDIT=\n"
 
 
-def test_the_template_is_a_study_of_known_keys():
-    study = yaml.safe_load((REPOSITORY / "config/audit/audit.yaml").read_text())
+@pytest.mark.slow
+def test_an_estimator_s_folder_runs_as_it_is_and_names_who_was_remembered(project):
+    done = written(project, "forest", "estimator")
+    assert done.returncode == 0, done.stderr
+    files = sorted(path.name for path in (project.root / "forest").iterdir())
+    assert files == ["README.md", "audit.yaml", "model.skops", "people.csv"]
+    (project.root / "study.yaml").unlink()
+    results = run_as_it_is(project, "forest")
+    found = json.loads((results / "audits/leakage/lira_online.metrics.json").read_text())
+    assert found["targets"][0]["auc"]["low"] > 0.55
+    assert found["targets"][0]["members"] == 200
+    log = (results / "logs/accept_models/target/0.log").read_text()
+    assert log.startswith("target: model 0 is right about 100.0% of its 200 members")
+    assert (results / "exhibits/forest/answer.html").exists()
+
+
+def test_an_unknown_kind_is_refused_before_a_folder_is_made(project):
+    done = written(project, "mine", "forest")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "miatlas: 'forest' is no kind of model: choose KIND=network or KIND=estimator\n"
+    )
+    assert not (project.root / "mine").exists()
+
+
+@pytest.mark.parametrize("template", ["audit.yaml", "estimator/audit.yaml"])
+def test_the_templates_are_studies_of_known_keys(template):
+    study = yaml.safe_load((REPOSITORY / "config/audit" / template).read_text())
     assert set(study) == {
         "study", "seed", "pathvars", "populations", "recipes", "cohorts", "attacks", "audits",
     }  # fmt: skip
