@@ -27,6 +27,7 @@ all operations' inputs and outputs, so that what limits a step is the largest of
 and bytes at the peak, and that of a step with {tiny} images a model. Each model's first epoch is
 not counted.
 """
+OPERATIONS = {"in turn": "one by one", "one by one": "one by one", "one stack": "one stack"}
 STUDY = {"models": 256, "examples": 25_000, "epochs": 20, "answers": 256 * 60_000 * 18}
 
 
@@ -52,7 +53,7 @@ def _recipe(name, found, peaks):
         why = f"failed: {found['error'][:120]}" if "error" in found else "to be counted first"
         return f"### {name}\n\nIts operations: {why}.\n"
     engines, flops = found.get("engines", {}), found["train_flops"]
-    default = engines.get("one stack", {}).get("images_per_second")
+    default = engines.get("in turn", {}).get("images_per_second")
     lines = [
         f"### {name}, batches of {found['batch']}",
         "",
@@ -79,17 +80,19 @@ def _engine(name, run, default, flops, peaks):
 
 
 def _bounds(engine, found, peaks):
-    """Say what a step takes, and what it would take if one thing alone bounded it."""
-    run, moved, calls = found["engines"][engine], found["moved"], found.get("tiny_steps", {})
-    if "error" in run or engine not in moved or engine not in calls:
+    """Say what a step takes, and what it would take if one thing alone bounded it.
+
+    Models in turn do what they do one by one, a step of all of them.
+    """
+    run, moved = found["engines"][engine], found["moved"].get(OPERATIONS.get(engine))
+    if "error" in run or not moved or engine not in found.get("tiny_steps", {}):
         return ""
-    moved = moved[engine]
-    images = found["batch"] * (run["models"] if engine == "one stack" else 1)
+    images = found["batch"] * (1 if engine == "one by one" else run["models"])
     whole = images / run["images_per_second"]
     bounds = {
         "FLOPs": images * found["train_flops"] / peaks["flops"],
         "bytes": images * moved["bytes"] / peaks["bytes"],
-        "calls": calls[engine],
+        "calls": found["tiny_steps"][engine],
     }
     times = ", ".join(f"{name} {1e3 * seconds:.2f} ms" for name, seconds in bounds.items())
     return (
@@ -103,9 +106,9 @@ def _queries(found):
     if "error" in found:
         return [f"- Queries failed: {found['error'][:120]}"]
     return [
-        f"- Queries in {name}: {run['answers_per_second']:,.0f} answers a second; error of phi, in"
-        f" deviations over the models: mean {run['mean_error']:.1e}, largest"
-        f" {run['largest_error']:.1e}."
+        f"- Queries, {name}: {run['answers_per_second']:,.0f} answers a second; error of phi: mean"
+        f" {run['mean_error']:.1e} ({run['error_in_deviations']:.1e} deviations over the models),"
+        f" largest {run['largest_error']:.1e}."
         for name, run in found.items()
     ]
 
@@ -114,12 +117,12 @@ def _operations(found):
     if "error" in found:
         return []
     shares = ", ".join(f"`{name}` {share:.0%}" for name, share in found.items())
-    return [f"- The stack's time: {shares}."]
+    return [f"- The default's time: {shares}."]
 
 
 def _study(fast):
     """Say what follows for 256 models of `fast` on CIFAR-10, from the rates alone."""
-    run, queries = fast.get("engines", {}).get("one stack"), fast.get("queries")
+    run, queries = fast.get("engines", {}).get("in turn"), fast.get("queries")
     if not (run and queries) or "error" in run or "error" in queries:
         return ""
     images = STUDY["models"] * STUDY["examples"] * STUDY["epochs"]

@@ -22,8 +22,8 @@ RECIPES = {  # name -> the models of a stack, and options of a tiny network
     "cnn": (64, {"filters": 4}),
 }
 SHAPE, CLASSES = (3, 32, 32), 10
-STEPS, EPOCHS = 20, 3  # of each model; its first epoch is not counted
-FEW = 4  # models that are trained one by one, in each process
+STEPS, EPOCHS = 10, 3  # of each model; its first epoch is not counted
+FEW = 8  # models that are trained one by one, in each process
 
 
 class Trial:
@@ -46,13 +46,12 @@ class Trial:
         settings = {"recipe": self.recipe, "seed": 0, "cohort": name}
         self.make = maker(architecture, self.data, SHAPE, CLASSES, settings)
 
-    def train(self, models: int, stacked: bool, clock=lambda *_: None):
-        """Train models on halves of the data; return their weights."""
+    def train(self, models: int, engine: str, clock=lambda *_: None):
+        """Train models on halves of the data by an engine of recipes; return their weights."""
         half = np.arange(self.examples)
         group = [Model(m, 2 * half + m % 2, *[3 * m + i for i in range(3)]) for m in range(models)]
-        return training.train(
-            self.make, self.recipe, self.data, group, self.examples, models if stacked else 1, clock
-        )[0]
+        recipe, at_once = self.recipe | {"engine": engine}, 1 if engine == "one_by_one" else models
+        return training.train(self.make, recipe, self.data, group, self.examples, at_once, clock)[0]
 
 
 class Clock:

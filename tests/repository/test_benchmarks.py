@@ -273,7 +273,7 @@ def test_pieces_of_the_kit_add_to_what_is_there_and_lose_nothing(tmp_path):
     assert engines["one by one"]["images_per_second"] == rate
     assert engines["one stack"] == {"error": "not done within 0 s"}
     _, both = kit(tmp_path, "--only", "peaks,cnn:counts,cnn:queries")
-    assert both["recipes"]["cnn"]["queries"]["float32"]["largest_error"] == 0
+    assert both["recipes"]["cnn"]["queries"]["one by one, float32"]["largest_error"] == 0
     assert both["recipes"]["cnn"]["engines"] == engines
     assert both["peaks"]["flops"] > 0
     text = (tmp_path / "README.md").read_text()
@@ -302,7 +302,7 @@ def test_every_piece_of_the_kit_runs_on_a_cpu(tmp_path, recipe):
     assert len(found["engines"]) == 7
     assert all(run["images_per_second"] > 0 for run in found["engines"].values())
     assert set(found["tiny_steps"]) == {"one stack", "one by one"}
-    assert found["queries"]["float32"]["largest_error"] == 0
+    assert found["queries"]["one by one, float32"]["largest_error"] == 0
     assert 0 < found["queries"]["bfloat16"]["largest_error"] < 1
     text = (tmp_path / "README.md").read_text()
     assert text.count("| one by one |") == 1

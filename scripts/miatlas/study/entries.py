@@ -86,7 +86,7 @@ def recipe(given, where: str) -> dict:
 
 def _check_draws(entry, where):
     """What is drawn in training is a model's own: in a stack, dropout's would be the stack's."""
-    if entry["architecture"].get("dropout") and entry["engine"] == "stacked":
+    if entry["architecture"].get("dropout") and entry["engine"] in ("stacked", "in_turn"):
         raise ValueError(
             f"{where}.engine: networks with dropout are trained one by one: 'auto' or 'one_by_one'"
         )

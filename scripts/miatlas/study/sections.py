@@ -159,8 +159,10 @@ class Recipe(Section):
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="Of the forward pass in training."
     )
-    engine: Literal["auto", "stacked", "one_by_one"] = Field(
-        "auto", description="Train a block's models as one stack, or one after the other."
+    engine: Literal["auto", "stacked", "in_turn", "one_by_one"] = Field(
+        "auto",
+        description="Train a block's models as one stack; step by step in turn (on a GPU as one"
+        " CUDA graph); or one after the other.",
     )
 
 

@@ -6,6 +6,7 @@ import torch
 from torch.func import functional_call, vmap
 
 from miatlas.training import stacked_layers
+from miatlas.training.architectures.base import autocasting
 
 SMALL = 512  # numbers in an input up to which probing a stack pays on a CPU
 AT_ONCE = {"cpu": 2**18, "cuda": 2**24}  # numbers put in at once: more leave the cache of a CPU
@@ -80,12 +81,23 @@ class Ensemble:
     def answer(self, x: torch.Tensor) -> torch.Tensor:
         """Return the logits (K, B, C) of x (B, ...), in evaluation mode, as released."""
         self.network.eval()
-        return self._call(x, None)
+        if not self.apart(x.device):
+            return self._call(x, None)
+        return torch.cat([self.part(slice(k, k + 1))._call(x, None) for k in range(self.models)])
+
+    def apart(self, device: torch.device) -> bool:
+        """Say whether the models answer one after the other.
+
+        They do on a GPU, unless they are a chain of linear layers: a stack's convolutions are
+        grouped ones there, and slower.
+        """
+        return self.models > 1 and device.type == "cuda" and self.layers is None
 
     def slices(self, n: int, x: torch.Tensor) -> list[slice]:
         """Cut n of the examples x (N, ...) into slices that the models answer at once."""
         numbers = AT_ONCE.get(x.device.type, AT_ONCE["cuda"])
-        step = max(1, numbers // (self.models * math.prod(x.shape[1:])))
+        models = 1 if self.apart(x.device) else self.models
+        step = max(1, numbers // (models * math.prod(x.shape[1:])))
         return [slice(start, start + step) for start in range(0, n, step)]
 
     def weights(self) -> dict:
@@ -113,7 +125,7 @@ class Ensemble:
             state = {name: tensor.squeeze(0) for name, tensor in stacked.items()}
             x = x if axis is None else x[0]
             return functional_call(self.network, state, (_channels_last(x),))[None]
-        if self.layers and not _autocast(x.device.type):
+        if self.layers and not autocasting(x.device.type):
             x = x if axis == 0 else x.expand(self.models, *x.shape)
             return stacked_layers.forward(self.layers, self.parameters, x)
 
@@ -144,10 +156,6 @@ def build(make, seeds: list[int], device) -> Ensemble:
             torch.manual_seed(seed)
             networks.append(make())
     return Ensemble.from_networks(networks, device)
-
-
-def _autocast(kind: str) -> bool:
-    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
 
 
 def _channels_last(x):

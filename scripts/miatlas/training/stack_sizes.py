@@ -3,11 +3,13 @@
 import torch
 
 from miatlas.training import ensemble
+from miatlas.training.gradients import STREAMS, in_turn
 from miatlas.training.objectives import cross_entropy
 
 # On a CPU, bytes of a stack's weights, and of what it keeps of a batch for the way back.
 WEIGHTS, KEPT = 2**21, 2**24
 SHARE = 0.8  # of a GPU's free memory that a stack may take
+BATCHES = 6  # how often a batch is held while its examples are fetched and moved
 
 
 def stack_size(architecture, make, recipe: dict, x: torch.Tensor, models: int) -> int:
@@ -24,18 +26,22 @@ def stack_size(architecture, make, recipe: dict, x: torch.Tensor, models: int) -
     Raises ValueError where a stack is asked for of networks whose module says STACKABLE = False.
     """
     engine = recipe["engine"]
-    if engine == "stacked" and not architecture.STACKABLE:
-        raise ValueError(f"engine: {architecture.__name__} cannot be stacked; use one_by_one")
+    if engine in ("stacked", "in_turn") and not architecture.STACKABLE:
+        raise ValueError(f"engine: {architecture.__name__} cannot be {engine}; use one_by_one")
     draws = recipe.get("architecture", {}).get("dropout")  # a stack's, not a model's own
     if engine == "one_by_one" or not architecture.STACKABLE or recipe["epochs"] is None or draws:
         return 1
-    if engine == "stacked":
+    if engine in ("stacked", "in_turn"):
         return models
     weights = 4 * sum(tensor.numel() for tensor in make().parameters())  # bytes
     beside, of_one = counted(make, recipe, x)
     kept = beside + of_one * min(recipe["batch_size"], len(x))
     if x.device.type == "cpu":
         fitting = min(WEIGHTS / weights, KEPT / kept)
+    elif in_turn(engine, make(), x.device):
+        batch = BATCHES * 4 * x[0].numel() * min(recipe["batch_size"], len(x))
+        room = SHARE * free(x.device) - STREAMS * kept
+        fitting = room / (copies(recipe) * weights + batch)
     else:
         fitting = SHARE * free(x.device) / (copies(recipe) * weights + kept)
     return max(1, min(models, int(fitting)))

@@ -13,6 +13,7 @@ import torch
 
 from miatlas.training import ensemble
 from miatlas.training.batches import Batches, Data, Model
+from miatlas.training.gradients import InTurn, Together, in_turn
 from miatlas.training.objectives import Classes, Objective
 from miatlas.training.optimization import OPTIMIZERS, SCHEDULES
 from miatlas.training.private_steps import PoissonBatches, PrivateSteps, refuse_batch_norms
@@ -103,7 +104,9 @@ def _train_group(make, recipe, data, models, size, progress, objective):
 def _steps(group, models, recipe, data, size, objective):
     """Return the batches, and what takes a step on one: plain ones, or those of DP-SGD."""
     if not recipe.get("privacy"):
-        step = partial(_step, recipe=recipe, objective=objective)
+        turns = in_turn(recipe["engine"], group.network, data.x.device) and len(models) > 1
+        gradients = (InTurn if turns else Together)(group, recipe["precision"], objective)
+        step = partial(_step, gradients=gradients, limit=recipe["gradient_clip"])
         return Batches(models, recipe, data, size), step
     refuse_batch_norms(group.network)
     batches = PoissonBatches(models, recipe, data, size)
@@ -126,17 +129,13 @@ def _epoch(group, optimizer, rates, batches, step, average):
     return torch.stack(losses, 1).cpu(), correct.cpu() / batches.seen
 
 
-def _step(group, optimizer, x, y, recipe, objective):
+def _step(group, optimizer, x, y, *, gradients, limit):
     """One step of every model: x (K, B, ...), y as of `Batches` -> losses, correct answers (K,)."""
-    with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe["precision"] == "bfloat16"):
-        outputs = group(x).float()  # (K, B, C)
-    losses = objective.each(outputs, y).mean(1)
-    optimizer.zero_grad()
-    losses.sum().backward()  # models share no parameter: each gets its own gradient
-    if recipe["gradient_clip"]:
-        clip(group, recipe["gradient_clip"])
+    losses, hits = gradients(x, y)
+    if limit:
+        clip(group, limit)
     optimizer.step()
-    return losses.detach(), objective.hits(outputs.detach(), y)
+    return losses, hits
 
 
 def clip(group, limit: float) -> None:
