@@ -5,18 +5,11 @@ from pathlib import Path
 
 UNMEASURED = """## On a GPU
 
-Nothing here has been measured on a GPU yet: `make gpu` does it. Beside the trainer's default, a
-stack under `vmap`, it trains `fast`, the wide ResNet of the paper's study and a small CNN by other
-engines: with cuDNN's search for algorithms, with the stack's channels last, compiled, one model at
-a time, in several processes on the GPU. It measures images a second, the share of the GPU's own
-peak, memory, the bytes that operations move and the time of steps that hold next to no images,
-which together say what bounds a step; and what queries cost in float32, TF32 and bfloat16, with the
-error of phi. What is known without a GPU: a recipe's bfloat16 reaches a stack's convolutions there
-(on a CPU autocast leaves them in float32), but norms with trained scales answer in float32, and so
-do layers whose biases are added by hand: `fast` avoids both. The learning rate is a Python number
-in every step, so that a step cannot be captured as a CUDA graph as it is. Orders and augmentations
-are drawn on the CPU once an epoch, and losses fetched once an epoch; the probe `noise` draws all
-its noise on the CPU.
+Nothing here has been measured on a GPU yet: `make gpu` does it. It trains `fast`, the wide ResNet of
+the paper's study and a small CNN by the trainer's default, models in turn as one CUDA graph, and by
+other engines: one stack under `vmap`, one model at a time, several processes. It measures images a
+second, the share of the GPU's own peak, memory, and what bounds a step, and what queries cost in
+float32, TF32, float16 and bfloat16, with the error of phi.
 """
 TEXT = """## On a GPU
 
@@ -28,7 +21,7 @@ and bytes at the peak, and that of a step with {tiny} images a model. Each model
 not counted.
 """
 OPERATIONS = {"in turn": "one by one", "one by one": "one by one", "one stack": "one stack"}
-STUDY = {"models": 256, "examples": 25_000, "epochs": 20, "answers": 256 * 60_000 * 18}
+STUDY = {"models": 256, "examples": 25_000, "epochs": 16, "answers": 256 * 60_000 * 18}
 
 
 def render(file: Path) -> str:
@@ -114,7 +107,7 @@ def _queries(found):
 
 
 def _operations(found):
-    if "error" in found:
+    if not found or "error" in found:
         return []
     shares = ", ".join(f"`{name}` {share:.0%}" for name, share in found.items())
     return [f"- The default's time: {shares}."]
@@ -130,9 +123,9 @@ def _study(fast):
     answers = {
         name: STUDY["answers"] / each["answers_per_second"] / 60 for name, each in queries.items()
     }
-    asked = ", ".join(f"{minutes:.1f} in {name}" for name, minutes in answers.items())
+    asked = "; ".join(f"{minutes:.1f} ({name})" for name, minutes in answers.items())
     return (
         f"At these rates, 256 models of `fast` on CIFAR-10 take {training:.1f} minutes to train,"
-        f" and their 18 queries of 60,000 images {asked} (the workflow asks in TF32); what starting"
+        f" and their 18 queries of 60,000 images {asked} (the workflow asks one by one in TF32); what starting"
         " jobs, writing and scoring take is in the study's own table.\n"
     )

@@ -104,7 +104,8 @@ def _train_group(make, recipe, data, models, size, progress, objective):
 def _steps(group, models, recipe, data, size, objective):
     """Return the batches, and what takes a step on one: plain ones, or those of DP-SGD."""
     if not recipe.get("privacy"):
-        turns = in_turn(recipe["engine"], group.network, data.x.device) and len(models) > 1
+        named, several = recipe.get("engine", "auto"), len(models) > 1
+        turns = several and in_turn(named, group.network, data.x.device)
         gradients = (InTurn if turns else Together)(group, recipe["precision"], objective)
         step = partial(_step, gradients=gradients, limit=recipe["gradient_clip"])
         return Batches(models, recipe, data, size), step
