@@ -5,10 +5,10 @@ from pathlib import Path
 
 UNMEASURED = """## On a GPU
 
-Nothing here has been measured on a GPU yet: `make gpu` does it. It trains `fast`, the wide ResNet of
-the paper's study and a small CNN by the trainer's default, models in turn as one CUDA graph, and by
-other engines: one stack under `vmap`, one model at a time, several processes. It measures images a
-second, the share of the GPU's own peak, memory, and what bounds a step, and what queries cost in
+Nothing here has been measured on a GPU yet: `make gpu` does it. It trains `fast`, the wide ResNet
+of the paper's study and a small CNN by the trainer's default, models in turn as one CUDA graph, and
+by other engines: one stack under `vmap`, one model at a time, several processes. It measures images
+a second, the share of the GPU's own peak, memory, and what bounds a step, and what queries cost in
 float32, TF32, float16 and bfloat16, with the error of phi.
 """
 TEXT = """## On a GPU
@@ -126,6 +126,6 @@ def _study(fast):
     asked = "; ".join(f"{minutes:.1f} ({name})" for name, minutes in answers.items())
     return (
         f"At these rates, 256 models of `fast` on CIFAR-10 take {training:.1f} minutes to train,"
-        f" and their 18 queries of 60,000 images {asked} (the workflow asks one by one in TF32); what starting"
-        " jobs, writing and scoring take is in the study's own table.\n"
+        f" and their 18 queries of 60,000 images {asked}. It asks one by one in TF32. What"
+        " starting jobs, writing and scoring take is in the study's own table.\n"
     )

@@ -132,7 +132,7 @@ class Ensemble:
         def one(parameters, buffers, x):
             return functional_call(self.network, (parameters, buffers), (x,))
 
-        x = _channels_last(x) if x.device.type == "cpu" else x  # not measured on a GPU
+        x = _channels_last(x) if x.device.type == "cpu" else x
         return vmap(one, in_dims=(0, 0, axis))(self.parameters, self.buffers, x)
 
 
