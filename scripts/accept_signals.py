@@ -16,11 +16,12 @@ from miatlas.running.store import (
     write_h5,
 )
 from miatlas.signals import consistency, probabilities
-from miatlas.signals.answers import ALIKE, ANSWERS, MASKS, SIGNALS, Signals, slices
+from miatlas.signals.answers import ALIKE, ANSWERS, MASKS, NONE, SIGNALS, Signals, slices
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+OF_EXAMPLES = ("labels", "role")  # what answers are checked against
 AT_ONCE = 2**25  # numbers read at once, whatever the chunks of the file
 
 
@@ -35,7 +36,7 @@ def main(*, external: str, signals: str, settings: dict) -> None:
     with opened(external) as file:
         answers = [name for name in ANSWERS if name in file]
         others = sorted(set(file) - set(SIGNALS))
-    alike = {name: getattr(given, name) for name in ALIKE}
+        alike = {name: getattr(given, name) for name in ALIKE if name in {*file, *NONE}}
     classes = given.dimensions("logits")[-1] if "logits" in answers else None
     consistency.check_classes(external, alike["labels"], classes)
     facts = {"cohort": settings["cohort"], "external": str(external)}
@@ -66,10 +67,10 @@ def checked(given: Signals, answers: list[str], paired: bool) -> Iterator:
     names = [*MASKS, *answers]
     numbers = sum(math.prod(given.dimensions(name)) for name in answers) // given.shape[1]
     for large in given.slices(max(1, AT_ONCE // numbers // SLICE) * SLICE):
-        arrays = {name: given.read(name, large) for name in (*names, *ALIKE)}
+        arrays = {name: given.read(name, large) for name in (*names, *OF_EXAMPLES)}
         for start in range(large.start, large.stop, SLICE):
             here = slice(start - large.start, start - large.start + SLICE)
-            part = {n: a[here] if n in ALIKE else a[:, here] for n, a in arrays.items()}
+            part = {n: a[here] if n in OF_EXAMPLES else a[:, here] for n, a in arrays.items()}
             consistency.check(given.paths[0], start, part, paired)
             yield (
                 slice(start, start + len(part["role"])),

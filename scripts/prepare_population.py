@@ -39,8 +39,7 @@ def main(*, population: str, settings: dict) -> None:
         "x": chosen.x, "labels": chosen.labels, "test": chosen.test, "canary": chosen.canary,
         "mean": mean, "deviation": deviation,
     }  # fmt: skip
-    known = {"member": chosen.member, "part": chosen.part}
-    arrays |= {name: array for name, array in known.items() if array is not None}
+    arrays |= {n: getattr(chosen, n) for n in base.OPTIONAL if getattr(chosen, n) is not None}
     facts = {
         "population": settings["name"], "source": chosen.source, "digest": base.digest(chosen),
         "class_names": list(chosen.class_names), "encoding": chosen.encoding,

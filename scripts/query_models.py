@@ -8,7 +8,15 @@ import torch
 from miatlas.running.allocator import keep_freed_memory
 from miatlas.running.logs import logged
 from miatlas.running.progress import Progress
-from miatlas.running.store import attributes, by_slices, fill, fill_by_slices, new_h5, read_h5
+from miatlas.running.store import (
+    attributes,
+    by_slices,
+    fill,
+    fill_by_slices,
+    new_h5,
+    opened,
+    read_h5,
+)
 from miatlas.signals import probabilities
 from miatlas.signals.queries import extract, finite, together
 from miatlas.signals.trained_models import load
@@ -30,7 +38,7 @@ def main(
 ) -> None:
     """Write member, evaluated (K, N), labels, role, canary (N,), phi (K, N, Q), logits (K, N, C).
 
-    `canary`: which examples were inserted into the population.
+    `canary`: which examples were inserted into the population. Of texts also zlib_bytes (N,).
     """
     keep_freed_memory()
     torch.set_num_threads(threads)
@@ -39,7 +47,7 @@ def main(
     arrays = {
         **read_h5(membership, ["member", "evaluated"]),
         **read_h5(roles, ["role"]),
-        **read_h5(population, ["canary"]),
+        **about_examples(population),
         "labels": labels,
     }
     facts = provenance(settings, attributes(population))
@@ -54,6 +62,12 @@ def main(
         fill_by_slices(file, len(x), finite(answers, settings["cohort"], models))
         shapes = [f"{name} {file[name].shape}" for name in ("phi", "logits")]
     print(f"{settings['cohort']}: {', '.join(shapes)}")
+
+
+def about_examples(population: str) -> dict:
+    """Return what a population file says of its examples (N,), beside x and labels."""
+    with opened(population) as file:
+        return {name: file[name][()] for name in ("canary", "zlib_bytes") if name in file}
 
 
 def provenance(settings: dict, facts: dict) -> dict:

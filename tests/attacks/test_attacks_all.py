@@ -55,6 +55,7 @@ VARIANTS = {
     ],
     "multi_lira": [{"variance": "per_example"}, {"statistics": ["hinge", "logit"]}],
     "label_only": [{"copies": "queries"}],
+    "min_k": [{"share": 1.0}], "min_k_plus_plus": [{"share": 0.0}],
     "rapid": [{"maximum": 300}, {"epochs": 5}],
     "qmia": [{"level": 0.1}, *[{"law": "quantile", "level": level} for level in (0.001, 0.1)]],
     "watson": [{"statistic": "logit"}], "sablayrolles": [{"statistic": "logit"}],
@@ -105,7 +106,7 @@ class Cohort:
     the loss, and leaves the label, more often where trained on, most at the second of three
     deviations; gradients are as large as the loss is, times a factor of the example and its norm;
     distances are the same in every model's features. A regression knows how hard an example is, and
-    nothing of who trained on it.
+    nothing of who trained on it. Tokens are likelier where trained on.
     """
 
     logits: np.ndarray  # (M, N, 2, C)
@@ -119,6 +120,8 @@ class Cohort:
     distances: np.ndarray  # (N,)
     normal_regression: np.ndarray  # (N, 2)
     quantile_regression: np.ndarray  # (N, 3)
+    tokens: np.ndarray  # (M, N, 10, 3)
+    zlib_bytes: np.ndarray  # (N,)
 
     @property
     def phi(self):
@@ -160,7 +163,12 @@ def probed(sides, signal, generator):
     found = [share.astype(np.float32) for share in (shares, right, norms)]
     mu, sigma = hard[:, 0], 0.5 + generator.random(len(labels))
     quantiles = mu[:, None] + sigma[:, None] * [3.1, 2.3, 1.3] + generator.random((len(labels), 3))
-    return *found, generator.random(len(labels)), np.stack([mu, sigma], 1), quantiles
+    regressed = generator.random(len(labels)), np.stack([mu, sigma], 1), quantiles
+    log_p = generator.normal(size=(*phi.shape, 10, 1)) - 4 + hard[:, None]
+    laws = np.broadcast_to([-4.0, 1.5], (*log_p.shape[:3], 2)) + hard[:, None] / 9
+    tokens = np.concatenate([log_p + signal * member[..., None, None], laws], axis=-1)
+    lengths = generator.integers(40, 200, size=len(labels))
+    return *found, *regressed, tokens.astype(np.float32), lengths
 
 
 def scores(name, given, data, target, pieces=1, order=None, n=None, lesson=dict, spoil=list):
@@ -204,6 +212,7 @@ def cut(data, target, others, third, pieces, n):
         "labels": data.labels, "examples": np.arange(len(data.labels)),
         "target_noise": data.noise[target], "target_gradients": data.gradients[target],
         "target_noisy_labels": data.noisy_labels[target],
+        "target_tokens": data.tokens[target], "zlib_bytes": data.zlib_bytes,
         "ref_distances": data.distances,
         "target_normal_regression": data.normal_regression,
         "target_quantile_regression": data.quantile_regression,

@@ -149,8 +149,11 @@ def write(folder, side, world, signal, seed):
     logits = rng.normal(size=(*member.shape, 2, CLASSES), scale=0.7).astype(np.float32)
     logits += hard + 2 * own + signal * member[:, :, None, None] * own
     phi = logit_scaled_confidence(logits, labels[:, None]).astype(np.float32)
-    arrays = {"member": member, "evaluated": evaluated, "labels": labels, "role": role, "phi": phi}
-    write_h5(folder / f"{side}.h5", arrays | {"logits": logits[:, :, 0]}, {})
+    arrays = {
+        "member": member, "evaluated": evaluated, "labels": labels, "role": role, "phi": phi,
+        "logits": logits[:, :, 0], "zlib_bytes": 50 + np.arange(total) % 7,
+    }  # fmt: skip
+    write_h5(folder / f"{side}.h5", arrays, {})
     often = 1 / (1 + np.exp(-rng.normal(size=(2, *member.shape, 3)) - signal * member[..., None]))
     loss = np.log1p(np.exp(-phi[..., :1]))
     # Features of a model's own members lie apart, also where its answers tell nothing.
@@ -162,6 +165,7 @@ def write(folder, side, world, signal, seed):
         "noise": np.round(often[0] * 20) / 20, "noisy_labels": np.round(often[1] * 20) / 20,
         "distances": distances,
         "gradients": loss * np.exp(rng.normal(size=(*member.shape, 3)) / 2),
+        "tokens": rng.normal(size=(*member.shape, 8, 3)) ** 2 + signal * member[..., None, None],
     }  # fmt: skip
     for name, array in probes.items():
         write_h5(folder / f"{side}_{name}.h5", {name: array.astype(np.float32)}, {})

@@ -1,5 +1,6 @@
 """Text: windows and ids against a slow reader, and that models see ids as they are."""
 
+import zlib
 from collections import Counter
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from miatlas.populations import catalogue, wikitext2, wikitext103
+from miatlas.populations.base import take
 from miatlas.training.inputs import standardised
 
 TEXTS = {
@@ -62,6 +64,24 @@ def test_windows_are_those_of_a_slow_reader(tmp_path, monkeypatch, length, vocab
     assert population.x.max() < vocabulary
     assert not population.labels.any()
     assert population.class_names == ["text"]
+
+
+def test_the_text_of_each_window_is_compressed_with_the_words_that_ids_leave_out(
+    tmp_path, monkeypatch
+):
+    write(monkeypatch, tmp_path)
+    few, all_of_them = (
+        wikitext2.load(tmp_path, length=4, vocabulary=vocabulary) for vocabulary in (3, 1000)
+    )
+    found = []
+    for text in TEXTS.values():
+        words = words_of(text)
+        for start in range(0, len(words) - 3, 4):
+            spelled = " ".join(words[start : start + 4]).replace("<eos>", "\n")
+            found.append(len(zlib.compress(spelled.encode())))
+    assert few.zlib_bytes.tolist() == all_of_them.zlib_bytes.tolist() == found
+    assert len(set(found)) > 1
+    assert take(few, np.array([5, 2])).zlib_bytes.tolist() == [found[5], found[2]]
 
 
 def test_frequent_words_have_small_ids(tmp_path, monkeypatch):

@@ -65,6 +65,16 @@ def test_phi_of_logits_passes_whatever_their_size_and_precision(tmp_path, kind, 
         assert (found[name] == array).all()
 
 
+def test_what_is_said_of_texts_is_taken_over_and_nothing_is_made_up(tmp_path):
+    assert "zlib_bytes" not in accept(write(tmp_path / "mine.h5", arrays()))
+    lengths = np.arange(EXAMPLES) + 30
+    found = accept(write(tmp_path / "mine.h5", arrays(), zlib_bytes=lengths))
+    assert found["zlib_bytes"].tolist() == lengths.tolist()
+    half = write(tmp_path / "half.h5", arrays(), zlib_bytes=lengths[::2])
+    with pytest.raises(ValueError, match=r"half\.h5: zlib_bytes has shape"):
+        accept(half)
+
+
 def shifted(given):
     return {"logits": given["logits"] + np.float32(1000)}
 

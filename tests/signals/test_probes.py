@@ -13,20 +13,23 @@ from torch.nn.functional import cross_entropy
 
 from miatlas import options
 from miatlas.signals import probes
-from miatlas.signals.probes import confidence, distances, gradients, noise, noisy_labels
+from miatlas.signals.probes import confidence, distances, gradients, noise, noisy_labels, tokens
 from miatlas.study.checking import checked
 from miatlas.training import ensemble
-from miatlas.training.architectures import cnn, mlp, resnet, wide_resnet
+from miatlas.training.architectures import cnn, gpt2, mlp, resnet, wide_resnet
 
 FOLDER = Path(probes.__path__[0])
 MEASURES = {
     "noise": noise, "noisy_labels": noisy_labels, "gradients": gradients, "distances": distances,
+    "tokens": tokens,
 }  # fmt: skip
 MAKERS = {
     "mlp": lambda: mlp.build((1, 8, 8), 5, widths=[16]),
     "cnn": lambda: cnn.build((1, 8, 8), 5, filters=4),
     "normalised": lambda: wide_resnet.build((1, 8, 8), 5, depth=10, width=1),
 }
+WORDS = {"vocabulary": 50, "width": 12, "depth": 1, "heads": 2}
+PROBED = [(name, make) for name in MEASURES for make in MAKERS if name != "tokens"]
 CPU = torch.device("cpu")
 
 
@@ -35,7 +38,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def group(make="mlp", models=3):
     """Models whose running statistics are not the initial ones, left in training mode."""
-    result = ensemble.build(MAKERS[make], list(range(models)), CPU)
+    maker = MAKERS.get(make, lambda: gpt2.build((9,), 1, **WORDS))
+    result = ensemble.build(maker, list(range(models)), CPU)
     generator = torch.Generator().manual_seed(5)
     for name, buffer in result.buffers.items():
         if "running" in name:
@@ -75,10 +79,14 @@ def test_every_module_that_measures_takes_the_same_three_arguments():
         assert parameters[:3] == ["group", "x", "labels"]
 
 
-@pytest.mark.parametrize("name", MEASURES)
-@pytest.mark.parametrize("make", MAKERS)
+def windows(n=12):
+    ids = torch.randint(1, 50, (n, 9), generator=torch.Generator().manual_seed(2))
+    return ids.float(), np.zeros(n, int)
+
+
+@pytest.mark.parametrize(("name", "make"), [*PROBED, ("tokens", "words")])
 def test_neither_slices_nor_blocks_matter_and_models_are_left_as_they_were(name, make, monkeypatch):
-    (x, labels), models = examples(), group(make)
+    (x, labels), models = windows() if name == "tokens" else examples(), group(make)
     before = {key: tensor.clone() for key, tensor in models.weights().items()}
     given = {"copies": 20} if "nois" in name else {}
     whole = measure(name, models, x, labels, **given)
@@ -90,7 +98,8 @@ def test_neither_slices_nor_blocks_matter_and_models_are_left_as_they_were(name,
     monkeypatch.setattr(noise, "AT_ONCE", 5 * 20 * 64)
     monkeypatch.setitem(gradients.AT_ONCE, "cpu", 5000)
     monkeypatch.setitem(distances.AT_ONCE, "cpu", 5 * 12)
-    monkeypatch.setitem(ensemble.AT_ONCE, "cpu", 7 * 3 * 64)
+    monkeypatch.setitem(ensemble.AT_ONCE, "cpu", 7 * 3 * x[0].numel())
+    monkeypatch.setitem(gpt2.AT_ONCE, "cpu", 2 * 9 * 50)
     sliced = measure(name, models, x, labels, **given)
     np.testing.assert_allclose(sliced, whole, rtol=2e-4, atol=1e-6)
 
@@ -243,3 +252,31 @@ def test_phi_is_the_log_odds_and_its_gradient_is_finite():
     np.testing.assert_allclose(found.detach().numpy(), expected)
     (slope,) = torch.autograd.grad(found.sum(), z)
     np.testing.assert_allclose(slope[0].numpy(), [-1, 1, 0], atol=1e-12)
+
+
+def test_tokens_are_what_a_single_network_says_of_each_and_of_all_that_might_stand_there():
+    (x, labels), models = windows(4), group("words")
+    for tensor in models.parameters.values():
+        tensor.data.mul_(4)  # laws far from equal
+    found = measure("tokens", models, x, labels)
+    for k in range(3):
+        laws = network(models, k).log_laws(x.double()).detach().numpy()
+        for i, t in np.ndindex(4, 9):
+            law, own = laws[i, t], laws[i, t, int(x[i, t])]
+            assert np.exp(law).sum() == pytest.approx(1)
+            mean = sum(np.exp(one) * one for one in law)
+            variance = sum(np.exp(one) * (one - mean) ** 2 for one in law)
+            expected = [own, mean, np.sqrt(variance)]
+            assert found[k, i, t] == pytest.approx(expected, rel=1e-4, abs=1e-5)
+    phi = signals_phi(models, x)
+    np.testing.assert_allclose(-np.log1p(np.exp(-phi)), found[..., 0].mean(-1), rtol=1e-4)
+
+
+def signals_phi(models, x):
+    """phi (K, N) as the signals hold it: of the mean log-probability of the tokens."""
+    return confidence.phi(models.answer(x).double(), torch.zeros(len(x), dtype=torch.long)).numpy()
+
+
+def test_a_network_that_reads_no_text_has_no_tokens():
+    with pytest.raises(ValueError, match=r"network \w+ has no token_statistics\(x\)"):
+        measure("tokens", group("mlp"), *examples(3))

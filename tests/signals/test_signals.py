@@ -10,6 +10,7 @@ from torch import nn
 
 from miatlas.running.store import write_h5
 from miatlas.signals import queries as signals
+from miatlas.signals.answers import Signals
 from miatlas.training import augmentation, ensemble
 from miatlas.training.architectures import cnn, mlp, wide_resnet
 from miatlas.training.inputs import standardised
@@ -217,12 +218,27 @@ def test_a_model_that_diverged_is_named_when_it_is_asked(tmp_path, monkeypatch):
     models, (x, labels) = group(), examples()
     models.parameters["head.weight"].detach()[1] = 1e38
     monkeypatch.setattr(query_models, "load", lambda *_: (models, x, labels, True))
+    with pytest.raises(ValueError, match="cohort mine: model 9 probably diverged"):
+        query(tmp_path)
+    assert not (tmp_path / "s.h5").exists()
+
+
+def query(folder, **beside):
+    """Write the signals s.h5 of three models asked about 40 examples, and what stands beside x."""
     facts = {"population": "p", "digest": "", "class_names": []}
     masks = {"member": np.ones((3, 40), bool), "evaluated": np.ones((3, 40), bool)}
     alike = {"role": np.zeros(40, np.uint8), "canary": np.zeros(40, bool)}
-    write_h5(tmp_path / "given.h5", masks | alike, facts)
-    given = dict.fromkeys(("population", "roles", "membership", "weights"), tmp_path / "given.h5")
+    write_h5(folder / "given.h5", masks | alike | beside, facts)
+    given = dict.fromkeys(("population", "roles", "membership", "weights"), folder / "given.h5")
     settings = {"cohort": "mine", "models": [8, 11], "engine": "auto", "queries": ONE}
-    with pytest.raises(ValueError, match="cohort mine: model 9 probably diverged"):
-        query_models.main(**given, signals=tmp_path / "s.h5", settings=settings)
-    assert not (tmp_path / "s.h5").exists()
+    query_models.main(**given, signals=folder / "s.h5", settings=settings)
+
+
+def test_signals_tell_how_texts_compress_where_the_population_does(tmp_path, monkeypatch):
+    models, (x, labels) = group(), examples()
+    monkeypatch.setattr(query_models, "load", lambda *_: (models, x, labels, True))
+    query(tmp_path)
+    with pytest.raises(ValueError, match=r"s\.h5: has no 'zlib_bytes'; it holds member"):
+        _ = Signals([tmp_path / "s.h5"]).zlib_bytes
+    query(tmp_path, zlib_bytes=np.arange(40))
+    assert Signals([tmp_path / "s.h5"]).zlib_bytes.tolist() == list(range(40))

@@ -338,6 +338,14 @@ def test_no_probe_is_asked_of_models_whose_answers_an_option_does_without():
         assert contents.probed(read, "a", "x", "shadow") == [("gradients", b) for b in blocks]
 
 
+def test_what_targets_alone_are_asked_is_asked_of_no_model_after_them():
+    for attack, blocks in (({"attack": "gradient_norm"}, [0]), (LIRA, [0, 1])):
+        read = reading.read(asked(attack, {}, targets=4))
+        assert contents.probed(read, "a", "x", "shadow") == [("gradients", b) for b in blocks]
+        read = reading.read(asked(attack, {}, targets=5))
+        assert contents.probed(read, "a", "x", "shadow") == [("gradients", b) for b in (0, 1)]
+
+
 HALF = {"name": "half", "group": 4}
 LOT = {"name": "iid", "size": 60}
 PARTS = {"name": "six_way", "fractions": [0.25, 0.25, 0.15, 0.15, 0.2]}

@@ -12,14 +12,15 @@ from typing import Any, Literal
 
 from miatlas.running import plugins
 
+PROBES = ("noise", "noisy_labels", "gradients", "distances", "tokens")  # that attacks may read
 # Whose answer about what: the target's, its shadow models', one of theirs, the third cohort's.
 ANSWER = re.compile(
     r"(?P<who>target|refs|ref|reference)_(?P<held_out>held_out_)?"
-    r"(?P<what>phi|logits|noise|noisy_labels|gradients|distances"
+    rf"(?P<what>phi|logits|{'|'.join(PROBES)}"
     r"|(?<=^target_)(?:normal|quantile)_regression)"
 )
 MASKS = ("refs_in", "refs_out")
-OTHERS = (*MASKS, "labels", "held_out_labels", "examples")
+OTHERS = (*MASKS, "labels", "zlib_bytes", "held_out_labels", "examples")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from miatlas.audits.attack import ANSWER, MASKS
 from miatlas.audits.audit import Audit
 from miatlas.audits.comparisons import Comparisons, taken
 from miatlas.running.store import SLICE
+from miatlas.signals.answers import ALIKE
 
 BYTES = 48  # held for each float32 read: float64 copies, of the target, of IN and of OUT references
 
@@ -151,9 +152,9 @@ class Piece:
     def _array(self, name):
         if name == "examples":
             return self.examples
-        if name == "labels":
-            labels = self.pieces.audit.target.held("labels", self.where)
-            return labels[self.examples - self.where.start]
+        if name in ALIKE:
+            of_all = self.pieces.audit.target.held(name, self.where)
+            return of_all[self.examples - self.where.start]
         if name == "held_out_labels":
             return self.pieces.held_out_labels
         who, held_out, what = ANSWER.fullmatch(name).groups()

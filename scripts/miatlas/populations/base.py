@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+OPTIONAL = ("member", "part", "zlib_bytes")  # arrays (N,) that a population may have
 CanaryKind = Literal["mislabelled", "noise", "other", "other_relabelled"]
 
 
@@ -24,7 +25,8 @@ class Population:
     (`tabular.encode`).  tokens: x (N, L) are ids of words, which are no quantities.
     canary: (N,) bool, the examples that `insert_canaries` made.  member: (N,) bool, on whom a
     released model was trained, where the file says so.  part: (N,) int16, of which of `parts` an
-    example is, -1 of none, where a set is made of several.
+    example is, -1 of none, where a set is made of several.  zlib_bytes: (N,) int64, how many bytes
+    zlib makes of each example, where the examples are texts.
     Raises ValueError, naming `source`, if these do not fit together.
     """
 
@@ -40,6 +42,7 @@ class Population:
     member: np.ndarray | None = None
     part: np.ndarray | None = None
     parts: list[str] = field(default_factory=list)
+    zlib_bytes: np.ndarray | None = None
 
     def __post_init__(self):
         if self.canary is None:
@@ -64,7 +67,7 @@ def digest(population: Population) -> str:
 def take(population: Population, index: np.ndarray) -> Population:
     """Return the examples at `index` (n,), in that order."""
     names = ["x", "labels", "test", "canary"]
-    names += [name for name in ("member", "part") if getattr(population, name) is not None]
+    names += [name for name in OPTIONAL if getattr(population, name) is not None]
     return replace(population, **{name: getattr(population, name)[index] for name in names})
 
 
@@ -135,6 +138,7 @@ def insert_canaries(
         test=np.concatenate([population.test, np.zeros(count, bool)]),
         canary=np.concatenate([population.canary, np.ones(count, bool)]),
         part=None if population.part is None else np.append(population.part, np.full(count, -1)),
+        zlib_bytes=None,
         source=f"{population.source} + {count} canaries ({kind})",
     )
 
@@ -206,9 +210,10 @@ def _complaints(population: Population) -> Iterator[str]:
         array = getattr(population, name)
         if array.shape != (n,) or array.dtype != dtype:
             yield f"{name} is {array.dtype} {array.shape}, not {np.dtype(dtype)} ({n},)"
-    member = population.member
-    if member is not None and (member.shape != (n,) or member.dtype != bool):
-        yield f"member is {member.dtype} {member.shape}, not bool ({n},)"
+    for name, dtype in (("member", bool), ("zlib_bytes", np.int64)):
+        array = getattr(population, name)
+        if array is not None and (array.shape != (n,) or array.dtype != dtype):
+            yield f"{name} is {array.dtype} {array.shape}, not {np.dtype(dtype)} ({n},)"
     yield from _of_parts(population)
     labels, classes = population.labels, len(population.class_names)
     if labels.min() < 0 or labels.max() >= classes:

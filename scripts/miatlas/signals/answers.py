@@ -11,17 +11,14 @@ from miatlas.running.store import PART, absence, dataset, opened
 SIGNALS = {
     "member": ((2,), "bui"), "labels": ((1,), "ui"), "phi": ((3,), "f"), "logits": ((3, 4), "f"),
     "features": ((3,), "f"), "role": ((1,), "bui"), "canary": ((1,), "bui"),
-    "evaluated": ((2,), "bui"),
+    "evaluated": ((2,), "bui"), "zlib_bytes": ((1,), "ui"),
 }  # fmt: skip
 NEEDED = ("member", "labels", "phi")
 KINDS = {"b": "booleans", "u": "counts", "i": "integers", "f": "floats"}
 ANSWERS = ("phi", "logits", "features")  # what models answer about an example
 MASKS = ("member", "evaluated")
-ALIKE = (
-    "labels",
-    "role",
-    "canary",
-)  # in all files of a cohort: of an example, whoever the model is
+NONE = ("role", "canary")  # all 0 where a file does not tell
+ALIKE = ("labels", *NONE, "zlib_bytes")  # in all files: of an example, whoever the model is
 
 
 def whole_array(name: str) -> property:
@@ -33,12 +30,12 @@ class Signals:
     """The signals of one cohort: its blocks' files seen as one, read in slices of examples.
 
     Nothing of them stays in memory but what `held` was last asked for. `shape` is (M, N): models
-    and examples. `member` and `evaluated` (M, N), `labels`, `role` and `canary` (N,) read all there
-    is, each time they are named. Answers to a probe are in files of their own, `probes`, which may
-    cover the first models only.
+    and examples. `member` and `evaluated` (M, N), `labels`, `role`, `canary` and, of texts,
+    `zlib_bytes` (N,) read all there is, each time they are named. Answers to a probe are in files
+    of their own, `probes`, which may cover the first models only.
     """
 
-    member, evaluated, labels, role, canary = map(whole_array, (*MASKS, *ALIKE))
+    member, evaluated, labels, role, canary, zlib_bytes = map(whole_array, (*MASKS, *ALIKE))
 
     def __init__(self, paths, probes=()):
         self.paths = [Path(path) for path in paths]
@@ -112,7 +109,7 @@ def _part(path, file, name, examples, last):
         part = file[name][(*index, *([slice(last)] if last else []))]
         return _mask(path, name, part, examples.start) if name in MASKS else part
     models, total = file["member"].shape
-    if name in ("role", "canary"):
+    if name in NONE:
         return np.zeros(len(range(total)[examples]), np.uint8)
     if name == "evaluated":
         pool = _part(path, file, "role", examples, None) == 0

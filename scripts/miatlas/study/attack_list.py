@@ -20,6 +20,8 @@ NEEDS = {  # what a study has to provide, told from the start of what an attack 
     "target_gradients": "probe gradients",
     "ref_distances": "probe distances",
     "target_normal_regression": "held-out examples, a regressor for each target",
+    "target_tokens": "probe tokens",
+    "zlib_bytes": "texts",
 }
 
 

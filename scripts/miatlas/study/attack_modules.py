@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from miatlas.audits.attack import ANSWER, OTHERS, Attack, load
+from miatlas.audits.attack import ANSWER, OTHERS, PROBES, Attack, load
 from miatlas.running.plugins import is_file
 
 
@@ -61,7 +61,7 @@ def _unknown(attack):
         if name not in OTHERS and not ANSWER.fullmatch(name):
             return (
                 f" reads {name}, which there is not; there is: {', '.join(OTHERS)}, and phi,"
-                " logits, noise, noisy_labels, gradients and distances of target_, refs_, ref_"
+                f" logits, {', '.join(PROBES[:-1])} and {PROBES[-1]} of target_, refs_, ref_"
                 " and reference_ (also target_held_out_, ...), normal_regression and"
                 " quantile_regression of target_"
             )

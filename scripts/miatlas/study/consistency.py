@@ -149,7 +149,7 @@ def _check_audit(study, audit, where):
 
 
 def _check_probed(study, cohorts, attack, where):
-    """Networks are probed (noise, noisy_labels, gradients, distances); estimators are not."""
+    """Networks are asked what probes ask; estimators are not."""
     for side, cohort in cohorts.items():
         probes = demands.probes(attack["attack"], side, attack["options"])
         recipe = study["recipes"].get(cohort.get("recipe"))

@@ -110,7 +110,12 @@ def probed(study: dict, audit: str, label: str, side: str) -> list[tuple[str, in
     if entry["target"] == entry["shadow"]:
         sides = {"target": set(), "shadow": {"target", "shadow"}}.get(side, sides)
     asked = set().union(*(demands.probes(attack, s, options) for s in sides if cohort))
-    return [(p, b) for p in sorted(asked) for b in _asked_blocks(study, cohort, attack, p)]
+    targets = {p: entry["targets"] for p in asked if demands.targets_answer(attack, p, options)}
+    return [
+        (probe, block)
+        for probe in sorted(asked)
+        for block in _asked_blocks(study, cohort, attack, probe, targets.get(probe))
+    ]
 
 
 def regressed(study: dict, audit: str, label: str, side: str) -> list[str]:
@@ -130,8 +135,13 @@ def target_blocks(study: dict, audit: str) -> list[int]:
     return first_blocks(study, entry["target"], entry["targets"])
 
 
-def _asked_blocks(study, cohort, attack, probe):
-    """One model's answer is that of the first that was not drawn together with the target."""
+def _asked_blocks(study, cohort, attack, probe, targets):
+    """Those of the first models where they are all: as many as targets, if only they are asked.
+
+    One model's answer is that of the first that was not drawn together with the target.
+    """
+    if targets:
+        return first_blocks(study, cohort, targets)
     shared = not made_for_each_target(study["cohorts"][cohort])
     if shared and demands.one_model_answers(attack, probe):
         return first_blocks(study, cohort, (demands.group_of(study["cohorts"][cohort]) or 2) + 1)

@@ -5,12 +5,13 @@ Cohorts are entries of the study, with what `audit_cohorts.known` adds to them.
 
 import re
 
+from miatlas.audits.attack import PROBES
 from miatlas.designs.relations import group_at, made_for_each_target, partners, whole_groups
 from miatlas.study import parts
 from miatlas.study.attack_modules import said
 from miatlas.study.example_kinds import TEXT
 
-PROBED = re.compile(r"(target|refs|ref|reference)_(noise|noisy_labels|gradients|distances)")
+PROBED = re.compile(rf"(target|refs|ref|reference)_({'|'.join(PROBES)})")
 NOISY = ("noise", "noisy_labels")
 HALVES = ("half", "canaries")
 SIDES = {"target": ("target_",), "shadow": ("refs_", "ref_"), "reference": ("reference_",)}
@@ -25,6 +26,12 @@ def probes(attack: str, side: str, options: dict | None = None) -> set[str]:
 def one_model_answers(attack: str, probe: str) -> bool:
     """Say whether an attack needs a probe's answers of a single shadow model only."""
     return not {f"target_{probe}", f"refs_{probe}", f"reference_{probe}"} & said(attack).read()
+
+
+def targets_answer(attack: str, probe: str, options: dict) -> bool:
+    """Say whether an attack needs a probe's answers of its targets only."""
+    asked = {f"{who}_{probe}" for who in ("target", "refs", "ref", "reference")}
+    return asked & said(attack).read(options) == {f"target_{probe}"}
 
 
 def complaint(attack: dict, cohorts: dict, same: bool) -> str | None:
@@ -180,6 +187,8 @@ def _probes(attack, names, cohorts, same):
         wanted = sorted(probes(attack["attack"], side, attack["options"]))
         if wanted and "signals" in cohort:
             return f" asks models for {wanted[0]}, and {side} models are external"
+        if ("tokens" in wanted or "zlib_bytes" in names) and cohort.get("kind") not in (None, TEXT):
+            return f" reads texts, and examples of the {side} cohort are {cohort['kind']}"
         noisy = [probe for probe in wanted if probe in NOISY]
         if noisy and cohort.get("kind") == TEXT:
             return " adds noise to examples, which makes no words of words"

@@ -2,12 +2,13 @@
 
 import re
 
+from miatlas.audits.attack import PROBES
 from miatlas.study.attack_modules import said as said_by
 
 FULL = ("everything", "confidences")  # of which all answers are left
 BY_NUMBER = (*FULL, "rounded")  # that change each number by itself, or none
-PROBES = "noise|noisy_labels|gradients|distances|normal_regression|quantile_regression"
-INSIDE = re.compile(rf"(target|refs|reference)_(held_out_)?({PROBES})")
+ASKED = "|".join((*PROBES, "normal_regression", "quantile_regression"))
+INSIDE = re.compile(rf"(target|refs|reference)_(held_out_)?({ASKED})")
 
 
 def complaint(attack: dict, cohorts: dict, release: dict) -> str | None:

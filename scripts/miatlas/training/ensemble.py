@@ -114,10 +114,21 @@ class Ensemble:
 
         Raises ValueError if the network has no `features`.
         """
-        if not hasattr(self.network, "features"):
-            raise ValueError(f"the network {type(self.network).__name__} has no features(x)")
+        return self._asked_for("features")
+
+    def token_statistics(self) -> "Ensemble":
+        """Return the same language models, answering (K, B, 3 L): what they know of each token.
+
+        Raises ValueError if the network has no `token_statistics`.
+        """
+        return self._asked_for("token_statistics")
+
+    def _asked_for(self, method):
+        if not hasattr(self.network, method):
+            raise ValueError(f"the network {type(self.network).__name__} has no {method}(x)")
         inside = lambda tensors: {f"network.{name}": t for name, t in tensors.items()}  # noqa: E731
-        return Ensemble(_Body(self.network), inside(self.parameters), inside(self.buffers))
+        network = _Asked(self.network, method)
+        return Ensemble(network, inside(self.parameters), inside(self.buffers))
 
     def _call(self, x, axis):
         if self.models == 1:
@@ -136,16 +147,16 @@ class Ensemble:
         return vmap(one, in_dims=(0, 0, axis))(self.parameters, self.buffers, x)
 
 
-class _Body(torch.nn.Module):
-    """A network whose answer is its features, one vector an example."""
+class _Asked(torch.nn.Module):
+    """A network whose answer is that of another method of it, one vector an example."""
 
-    def __init__(self, network: torch.nn.Module):
+    def __init__(self, network: torch.nn.Module, method: str):
         super().__init__()
-        self.network = network
+        self.network, self.method = network, method
 
     def forward(self, x):
         """(B, ...) -> (B, d)."""
-        return self.network.features(x).flatten(1)
+        return getattr(self.network, self.method)(x).flatten(1)
 
 
 def build(make, seeds: list[int], device) -> Ensemble:

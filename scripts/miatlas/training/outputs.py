@@ -22,8 +22,9 @@ class AsLogits(nn.Module):
     def __init__(self, network: nn.Module, classes: int, pick: Callable | None = None):
         super().__init__()
         self.network, self.classes, self.pick = network, classes, pick
-        if hasattr(network, "features"):
-            self.features = lambda x: network.features(x)  # probes ask for them
+        for method in ("features", "token_statistics"):  # that probes ask for
+            if hasattr(network, method):
+                setattr(self, method, getattr(network, method))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, ...) -> (B, C)."""

@@ -78,17 +78,31 @@ class LanguageModel(nn.Module):
         """Return the mean state of a window: (B, L) -> (B, width)."""
         return self.states(x).mean(1)
 
-    def log_probabilities(self, x):
-        """Return log Pr[x_t | x_1 ... x_{t-1}]: (B, L) -> (B, L), at least in float32."""
+    def log_laws(self, x):
+        """Return log Pr[v | x_1 ... x_{t-1}] of every v: (B, L) -> (B, L, V), float32 at least."""
         scores = self.states(x) @ self.tokens.weight.T
         precise = torch.promote_types(scores.dtype, torch.float32)
-        return scores.log_softmax(-1, dtype=precise).gather(-1, x.long()[..., None])[..., 0]
+        return scores.log_softmax(-1, dtype=precise)
+
+    def log_probabilities(self, x):
+        """Return log Pr[x_t | x_1 ... x_{t-1}]: (B, L) -> (B, L)."""
+        return self.log_laws(x).gather(-1, x.long()[..., None])[..., 0]
+
+    def token_statistics(self, x):
+        """Return log p(x_t), and mean and deviation of log p(v), v ~ p: (B, L) -> (B, L, 3).
+
+        p is Pr[. | x_1 ... x_{t-1}].
+        """
+        return torch.cat([_statistics(self.log_laws(part), part) for part in self._parts(x)])
 
     def forward(self, x):
         """(B, L) ids -> (B, 2): log p and log(1 - p)."""
-        numbers = AT_ONCE.get(x.device.type, AT_ONCE["cuda"])
-        parts = x.split(max(1, numbers // (x.shape[1] * self.tokens.num_embeddings)))
+        parts = self._parts(x)
         return with_complement(torch.cat([self.log_probabilities(part).mean(1) for part in parts]))
+
+    def _parts(self, x):
+        numbers = AT_ONCE.get(x.device.type, AT_ONCE["cuda"])
+        return x.split(max(1, numbers // (x.shape[1] * self.tokens.num_embeddings)))
 
 
 class Block(nn.Module):
@@ -113,6 +127,13 @@ class Block(nn.Module):
         later = torch.ones_like(similarity[0, 0], dtype=torch.bool).triu(1)
         shares = similarity.masked_fill(later, -torch.inf).softmax(-1)
         return (shares @ v).transpose(1, 2).flatten(2)
+
+
+def _statistics(log_laws, x):  # (B, L, V), (B, L) -> (B, L, 3)
+    own, laws = log_laws.gather(-1, x.long()[..., None])[..., 0], log_laws.exp()
+    mean = (laws * log_laws).sum(-1)
+    variance = (laws * (log_laws - mean[..., None]) ** 2).sum(-1)
+    return torch.stack([own, mean, variance.sqrt()], -1)
 
 
 def with_complement(log_p):
