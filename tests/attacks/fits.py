@@ -19,7 +19,7 @@ def fitted(attack, slices: Iterable[Mapping], options: Mapping) -> dict:
     if not said.is_fitted(options):
         return {}
     names = said.read_by_fit(options)
-    pieces = (SimpleNamespace(**{name: cut[name] for name in names}) for cut in slices)
+    pieces = (SimpleNamespace(**shown(attack, cut, names, options)) for cut in slices)
     if said.shares_pass:
         pieces = [attack.summarise(piece, **options) for piece in pieces]
     return {"fitted": attack.fit(pieces, **options)}
@@ -27,8 +27,17 @@ def fitted(attack, slices: Iterable[Mapping], options: Mapping) -> dict:
 
 def scored(attack, cut: Mapping, fit: Mapping, options: Mapping):
     """Return the scores of a slice of arrays by name: `score` is given what the attack says."""
-    given = {name: cut[name] for name in attack.ATTACK.read_by_score(options)}
+    given = shown(attack, cut, attack.ATTACK.read_by_score(options), options)
     return attack.score(**given, **fit, **options)
+
+
+def shown(attack, cut: Mapping, names: Iterable[str], options: Mapping) -> dict:
+    """Return what is read of a slice of arrays by these names, what the attack derives too."""
+    found = {name: cut[name] for name in names if name != "derived"}
+    if "derived" in names:
+        told = {name: cut[name] for name in attack.ATTACK.read_by_derive(options)}
+        found["derived"] = attack.derive(SimpleNamespace(**told), **options)
+    return found
 
 
 def run(attack, a: Mapping, pieces: int = 1, **given) -> np.ndarray:  # (N,)

@@ -34,6 +34,7 @@ CASES = [
     ("sablayrolles", {}), ("watson", {}), ("class_threshold", {}), ("song_mittal", {}),
     ("shokri", {"classifier": "linear"}), ("salem", {"classifier": "linear"}),
     ("attack_s", {}), ("attack_r", {}), ("rmia", {"population": "all", "mode": "offline"}),
+    ("moderated_lira", {}),
 ]  # fmt: skip
 every_attack = pytest.mark.parametrize(("name", "given"), CASES)
 
@@ -200,6 +201,23 @@ def test_targets_share_each_pass_over_the_signals_where_their_fits_are_small(
     run(name, given, [tmp_path / "s.h5"], memory_mb=0.08)
     behind = times[100:]  # the held-out examples, and the slices that they are read with
     assert set(behind) == {passes}
+
+
+@pytest.mark.parametrize(
+    ("memory_mb", "least", "most"), [(64, 1, 1), (0.08, 1.2, 1.8), (1e-9, 2, 2)]
+)
+def test_what_fit_and_score_both_need_is_made_once_as_far_as_memory_keeps_it(
+    file, monkeypatch, memory_mb, least, most
+):
+    plain, made = run("moderated_lira", {}, file), []
+    own = import_module("miatlas.attacks.moderated_lira")
+    derive = own.derive
+    monkeypatch.setattr(
+        own, "derive", lambda piece, **o: made.append(piece.refs_in.shape[1]) or derive(piece, **o)
+    )
+    found = run("moderated_lira", {}, file, memory_mb=memory_mb)
+    np.testing.assert_allclose(found, plain, rtol=1e-9)
+    assert least <= sum(made) / (3 * 300) <= most
 
 
 @pytest.mark.parametrize("memory_mb", [64, 0.01])

@@ -8,8 +8,8 @@ import numpy as np
 
 from miatlas.attacks.shared import lira
 from miatlas.attacks.shared.gaussian import FLOOR, among, log_density
-from miatlas.attacks.shared.moderation import LogVariances, log_student, moderated
-from miatlas.audits.attack import Attack, reads
+from miatlas.attacks.shared.moderation import LogVariances, Moments, log_student, moderated
+from miatlas.audits.attack import Attack, Not, reads
 from miatlas.options import nonnegative, positive
 
 ATTACK = Attack(
@@ -17,16 +17,20 @@ ATTACK = Attack(
     authors="Brännvall",
     year=2026,
     source="after brannvall2026 (BaVarIA), in our words; smyth2004 §6",
-    score=[reads("refs_in", "refs_out"), *lira.SCORE],
-    fit=[reads("refs_in", "refs_out"), *lira.FIT],
+    score=[
+        reads("derived"),
+        reads("target_phi", statistic=Not("hinge")),
+        reads("target_logits", "labels", statistic="hinge"),
+    ],
+    fit=[reads("derived")],
+    derive=[reads("refs_in", "refs_out"), *lira.FIT],
     shares_pass=True,
     hardness="example",
 )
 
 
 def score(
-    refs_in, refs_out, fitted,
-    target_phi=None, refs_phi=None, target_logits=None, refs_logits=None, labels=None,
+    derived, fitted, target_phi=None, target_logits=None, labels=None,
     *,
     queries: Annotated[int, positive] | None = None,
     law: Literal["student", "normal"] = "student",
@@ -44,7 +48,9 @@ def score(
     prior is not at hand: this choice is ours. It is not always ahead of the better variance: with
     all 63 references of the demo its AUC is 0.613 on the MLPs, where a global variance has 0.615,
     and 0.619 on the CNNs, where that has 0.613 and one per example 0.617; all of it within their
-    intervals.
+    intervals. On location30 it is ahead of both with 4, 8, 16 and 30 references: with 30 an AUC of
+    0.932, where they have 0.927 and 0.930, and 16.2 % of the members at 0.1 % false positives,
+    where they have 11.0 and 11.9 % (27 November).
 
     `queries`: how many queries, from the first on, are summed over (default: all there are).
     `law`: Student's t, or a `normal` of deviation s, as in LiRA. `prior_freedom`: d0, in place
@@ -52,28 +58,30 @@ def score(
     an answer is taken for normal, as in LiRA.
     """
     phi = lira.observed(statistic, queries, target_phi, target_logits, labels)
-    refs = lira.observed(statistic, queries, refs_phi, refs_logits, labels, models=True)
-    sides = (("in", refs_in), ("out", refs_out))
-    log_in, log_out = (log_law(phi, among(refs, m), *fitted[kind], law) for kind, m in sides)
+    log_in, log_out = (log_law(phi, derived[k], *fitted[k], law) for k in ("in", "out"))
     return (log_in - log_out).sum(axis=1)
 
 
-def log_law(phi, values, d0, prior, law) -> np.ndarray:  # (N, Q), (k, N, Q) -> (N, Q)
-    """Return the log-density of phi under the references' values of one kind."""
-    k, mu = len(values), values.mean(axis=0)
-    s = np.maximum(np.sqrt(moderated(values.var(axis=0, ddof=1), k - 1, d0, prior)), FLOOR)
+def log_law(phi, moments: Moments, d0, prior, law) -> np.ndarray:  # (N, Q) -> (N, Q)
+    """Return the log-density of phi under the references of one kind."""
+    k, mu = moments.references, moments.mean
+    s = np.maximum(np.sqrt(moderated(moments.variances, k - 1, d0, prior)), FLOOR)
     if law == "normal":
         return log_density(phi, mu, s)
     return log_student(phi, mu, s * np.sqrt(1 + 1 / k), d0 + k - 1)
 
 
-def summarise(piece, *, queries, statistic, **_) -> dict[str, LogVariances]:
-    """Return what is kept of a slice's variances, by kind."""
+def derive(piece, *, queries, statistic, **_) -> dict[str, Moments]:
+    """Return mean and variance of each example's references, by kind."""
     signals = (getattr(piece, name, None) for name in ("refs_phi", "refs_logits", "labels"))
     refs = lira.observed(statistic, queries, *signals, models=True)
-    return {
-        kind: LogVariances.of(among(refs, getattr(piece, f"refs_{kind}"))) for kind in ("in", "out")
-    }
+    masks = {"in": piece.refs_in, "out": piece.refs_out}
+    return {kind: Moments.of(among(refs, mask)) for kind, mask in masks.items()}
+
+
+def summarise(piece, **_) -> dict[str, LogVariances]:
+    """Return what is kept of a slice's variances, by kind."""
+    return {kind: LogVariances.of(moments) for kind, moments in piece.derived.items()}
 
 
 def fit(summaries, *, prior_freedom, **_) -> dict[str, tuple]:

@@ -20,7 +20,7 @@ ANSWER = re.compile(
     r"|(?<=^target_)(?:normal|quantile)_regression)"
 )
 MASKS = ("refs_in", "refs_out")
-OTHERS = (*MASKS, "labels", "zlib_bytes", "held_out_labels", "examples")
+OTHERS = (*MASKS, "labels", "zlib_bytes", "held_out_labels", "examples", "derived")
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,10 @@ class Attack:
     `fit` takes. The module has `summarise(piece, **options)`, `fit` is given its results, and one
     pass over the signals serves all targets; otherwise each target that needs a fit has its own.
 
+    derive: what a function `derive` is given of a slice. What it returns, arrays by name or what
+    has `nbytes` as they do, is read as `derived` by `summarise` and `score` alike, and made once
+    for both where memory allows to keep it.
+
     in_order: conditions on the options, one of which makes the first models of a cohort an
     example's references, not any by lot. shadow: which kind of cohort the shadow models must be; of
     `several` training sets: what one has trained on, others have not.
@@ -74,6 +78,7 @@ class Attack:
     fits: tuple[Mapping[str, Any], ...] = ({},)
     learns: bool = False
     shares_pass: bool = False
+    derive: tuple[Reads, ...] = ()
     in_order: tuple[Mapping[str, Any], ...] = ()
     shadow: Literal["any", "distilled", "leave_one_out", "several"] = "any"
     answer: Literal["confidences", "label"] = "confidences"
@@ -89,7 +94,12 @@ class Attack:
 
     def read(self, options: Mapping | None = None) -> set[str]:
         """Return all that is read under these options; None: all that ever may be."""
-        return self.read_by_score(options) | self.read_by_fit(options)
+        made = self.read_by_score(options) | self.read_by_fit(options)
+        return made | self.read_by_derive(options)
+
+    def read_by_derive(self, options: Mapping | None = None) -> set[str]:
+        """Return what `derive` is given under these options; None: all ever."""
+        return _names(self.derive, options)
 
     def is_fitted(self, options: Mapping | None = None) -> bool:
         """Say whether these options make a `fit`; None: whether any do."""

@@ -30,7 +30,8 @@ def score(attack: ModuleType, options: dict, audit: Audit, memory_mb: int, score
         fitted = made.of(group)
         for piece in made.pieces.of(*group):
             row = targets.index(piece.target)
-            scores[row, piece.where] = _of_slice(attack, options, piece, fitted[piece.target])
+            given = made.scored(piece) | fitted[piece.target]
+            scores[row, piece.where] = _of_slice(attack, options, piece, given)
     return scores
 
 
@@ -49,6 +50,7 @@ class Fits:
             self.slices = Pieces(audit, taught, queries, memory_mb, said.learns).lessons
         self.of_held_out = not said.learns and all(map(of_held_out, self.names))
         self.share_a_pass = said.shares_pass or self.of_held_out  # also where there is none
+        self.kept, self.room = {}, memory_mb * 2**20 // 4  # derived arrays, and bytes for more
 
     def of(self, targets: list[int]) -> dict[int, dict]:
         """Return what `score` is given of the fit of each target: {"fitted": ...}, {} without."""
@@ -65,9 +67,30 @@ class Fits:
             seen = {target: map(self._shown, self.slices(target)) for target in targets}
         return {t: {"fitted": self.attack.fit(each, **self.options)} for t, each in seen.items()}
 
+    def scored(self, piece) -> dict:
+        """Return what `score` reads of a piece, by name."""
+        return self._read(piece, self.attack.ATTACK.read_by_score(self.options))
+
+    def _read(self, piece, names):
+        found = piece.read(names - {"derived"})
+        return found | {"derived": self._derived(piece)} if "derived" in names else found
+
     def _shown(self, piece):
-        """Return what `fit` reads of a piece, as attributes."""
-        return SimpleNamespace(**piece.read(self.names))
+        """Return what `fit` reads of a piece, as attributes; `score` gets what is derived."""
+        found = self._read(piece, self.names)
+        size = sum(part.nbytes for part in found.get("derived", {}).values())
+        if 0 < size <= self.room:
+            self.kept[piece.target, piece.where.start] = found["derived"]
+            self.room -= size
+        return SimpleNamespace(**found)
+
+    def _derived(self, piece):
+        """Return what the attack derives of a piece: for the last time, if it was kept."""
+        try:
+            return self.kept.pop((piece.target, piece.where.start))
+        except KeyError:
+            given = piece.read(self.attack.ATTACK.read_by_derive(self.options))
+            return self.attack.derive(SimpleNamespace(**given), **self.options)
 
 
 def _check_targets(audit):
@@ -85,10 +108,9 @@ def _check_targets(audit):
             )
 
 
-def _of_slice(attack, options, piece, fitted):
+def _of_slice(attack, options, piece, given):
     """Return the scores of a slice, NaN where an example is not evaluated."""
-    given = piece.read(attack.ATTACK.read_by_score(options))
-    found = np.asarray(attack.score(**given, **fitted, **options))
+    found = np.asarray(attack.score(**given, **options))
     _check_scores(attack, found, len(piece.examples))
     scores = np.full(piece.where.stop - piece.where.start, np.nan)
     scores[piece.examples - piece.where.start] = found

@@ -48,8 +48,9 @@ def complaint(module: ModuleType) -> str | None:
         return ": no function 'score'"
     if not isinstance(attack, Attack):
         return ": no ATTACK = Attack(...), which says whose it is and what it reads"
-    for name in ("fit", "summarise"):
-        claimed = bool(attack.fit) and (name == "fit" or attack.shares_pass)
+    claims = {"fit": bool(attack.fit), "summarise": bool(attack.fit) and attack.shares_pass,
+              "derive": bool(attack.derive)}  # fmt: skip
+    for name, claimed in claims.items():
         if claimed != callable(own.get(name)):
             return f": its ATTACK says {'that' if claimed else 'nothing of what'} it has a {name}"
     return _unknown(attack) or _not_taken(attack, module.score)
@@ -76,7 +77,7 @@ def _not_taken(attack, score):
         return f": its ATTACK says that score reads {more[0]}, but score takes no {more[0]}"
     if more := sorted(set(taken) - given):
         return f": its score takes {more[0]}, but its ATTACK does not say that it reads it"
-    read = [one.when for one in (*attack.score, *attack.fit)]
+    read = [one.when for one in (*attack.score, *attack.fit, *attack.derive)]
     for when in (*read, *attack.fits, *attack.in_order):
         if more := sorted(set(when) - options):
             return f": its ATTACK asks for the option {more[0]}, but score has none"

@@ -67,8 +67,8 @@ def _passes(it):
 
 def _read(it: Attack):
     rows, made = ["| what | by | where |", "|---|---|---|"], _any(it.fits)
-    for by, every in (("score", it.score), ("fit", it.fit)):
-        always = "always" if by == "score" or not made else "where a fit is made"
+    for by, every in (("score", it.score), ("fit", it.fit), ("derive", it.derive)):
+        always = "where a fit is made" if by == "fit" and made else "always"
         for names in dict.fromkeys(one.names for one in every):
             when = _any(one.when for one in every if one.names == names) or always
             rows.append(f"| {', '.join(f'`{name}`' for name in names)} | `{by}` | {when} |")

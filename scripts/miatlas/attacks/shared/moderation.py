@@ -17,6 +17,29 @@ NEWTON = 60
 
 
 @dataclass(frozen=True)
+class Moments:
+    """Mean and unbiased variance, (N, Q), of each example's references of a kind, so many."""
+
+    references: int
+    mean: np.ndarray
+    variances: np.ndarray
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> "Moments":
+        """Return those of k references' values (k, N, Q). Raises ValueError if k is 1."""
+        if len(values) < 2:
+            raise ValueError(
+                f"a variance needs 2 references of a kind, there is {len(values)}; use more"
+            )
+        return cls(len(values), values.mean(axis=0), values.var(axis=0, ddof=1))
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes they take."""
+        return self.mean.nbytes + self.variances.nbytes
+
+
+@dataclass(frozen=True)
 class LogVariances:
     """Sums over examples, per query (Q,), of s² with `freedom` each; those of slices add up.
 
@@ -32,17 +55,13 @@ class LogVariances:
     squares: np.ndarray
 
     @classmethod
-    def of(cls, values: np.ndarray) -> "LogVariances":
-        """Return those of k references' values (k, n, Q). Raises ValueError if k is 1."""
-        if len(values) < 2:
-            raise ValueError(
-                f"a variance needs 2 references of a kind, there is {len(values)}; use more"
-            )
-        variances = values.var(axis=0, ddof=1)
+    def of(cls, moments: Moments) -> "LogVariances":
+        """Return those of the references of one kind."""
+        variances = moments.variances
         varies = variances > FLOOR**2
         logs = np.log(np.where(varies, variances, 1.0))
         sums = (part.sum(axis=0) for part in (variances, varies, logs, logs**2))
-        return cls(len(values) - 1, len(variances), *sums)
+        return cls(moments.references - 1, len(variances), *sums)
 
     def __add__(self, other: "LogVariances") -> "LogVariances":
         sums = (getattr(self, name) + getattr(other, name) for name in
