@@ -358,8 +358,9 @@ FAULTS = {  # the file of an attack, and what is said of it
     "a slip": (
         THRESHOLD.replace("target_phi", "target_fi"),
         "attacks/own.py reads target_fi, which there is not; there is: refs_in, refs_out, labels,"
-        " zlib_bytes, held_out_labels, examples, and phi, logits, noise, noisy_labels, gradients,"
-        " distances and tokens of target_, refs_, ref_ and reference_ (also target_held_out_, ...),"
+        " zlib_bytes, held_out_labels, examples, derived, and phi, logits, noise, noisy_labels,"
+        " gradients, distances and tokens of target_, refs_, ref_ and reference_ (also"
+        " target_held_out_, ...),"
         " normal_regression and quantile_regression of target_",
     ),
     "less said than is taken": (
