@@ -189,7 +189,30 @@ def answers(wildcards):
             f"<results>/audits/{wildcards.audit}/regressions/{law}.h5"
             for law in contents.regressed(STUDY, *wildcards, side)
         ]
+    files["perturbed"] = [
+        f"<results>/audits/{wildcards.audit}/perturbed/{references}.h5"
+        for references in contents.perturbed(STUDY, *wildcards)
+    ]
     return files
+
+
+@declared
+def moved(wildcards):
+    """What perturbed points are found with: all examples, and all models with their members."""
+    audit = STUDY["audits"][wildcards.audit]
+    files = {"target": [], "target_weights": []}
+    for side in {"target", "shadow"} - (
+        {"target"} if audit["target"] == audit["shadow"] else set()
+    ):
+        cohort = audit[side]
+        files[side] = signals(cohort)
+        files[f"{side}_weights"] = collect(
+            "<results>/cohorts/{cohort}/models/{block}.safetensors",
+            cohort=contents.maker(STUDY, cohort),
+            block=contents.blocks(STUDY, cohort),
+        )
+    population = STUDY["cohorts"][audit["target"]]["population"]
+    return {"population": f"<results>/populations/{population}.h5", **files}
 
 
 @declared

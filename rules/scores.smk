@@ -1,5 +1,6 @@
-"""Scores. Trains regressors of an audit's targets where an attack asks for them, and scores one
-attack on the targets; higher means more likely a member."""
+"""Scores. Trains regressors of an audit's targets, and finds perturbed points for them, where an
+attack asks for these; scores one attack on the targets; higher means more likely a member.
+"""
 
 
 rule list_attacks:
@@ -41,6 +42,37 @@ rule train_regressors:
         ),
     script:
         "../scripts/train_regressors.py"
+
+
+rule perturb_examples:
+    input:
+        unpack(moved),
+    output:
+        perturbed=ensure(
+            "<results>/audits/{audit}/perturbed/{references}.h5", non_empty=True
+        ),
+    log:
+        "<logs>/perturb_examples/{audit}/{references}.log",
+    benchmark:
+        "<benchmarks>/perturb_examples/{audit}/{references}.tsv"
+    wildcard_constraints:
+        audit=either(STUDY["audits"]),
+    conda:
+        "../envs/training.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(240),
+        gpu=GPU,
+    params:
+        settings=settings(jobs.perturbation_settings),
+        code=digest(
+            "perturb_examples.py",
+            "miatlas/training/architectures/{target[architecture][name]}.py",
+            "miatlas/training/architectures/{shadow[architecture][name]}.py",
+            of=jobs.perturbation_settings,
+        ),
+    script:
+        "../scripts/perturb_examples.py"
 
 
 rule score_attack:

@@ -8,6 +8,7 @@ from miatlas.audits import audit as audits
 from miatlas.audits import scoring
 from miatlas.audits.attack import load
 from miatlas.audits.competence import at_chance
+from miatlas.audits.perturbed import Perturbed
 from miatlas.audits.release import released
 from miatlas.running.allocator import keep_freed_memory
 from miatlas.running.logs import logged
@@ -28,7 +29,7 @@ def main(*, answers: dict[str, list[str]], scores: str, settings: dict, memory_m
     Where a single target is none of the shadow models, up to ten of these are attacked in its
     place: stand_in_scores, ... are theirs. The attribute no_stand_ins says why there are none.
     answers: the files of the cohorts target, shadow and reference (which may have none), and of
-    their probes: target_probes, ...
+    their probes: target_probes, ...; the file of what is answered at perturbed points.
     """
     keep_freed_memory()
     of_target, of_shadow, of_reference = (
@@ -42,6 +43,7 @@ def main(*, answers: dict[str, list[str]], scores: str, settings: dict, memory_m
         of_target,
         of_shadow,
         reference=of_reference,
+        perturbed=next(map(Perturbed, answers.get("perturbed", ())), None),
         **{key: settings[key] for key in keys},
     )
     attack = load(settings["attack"])

@@ -57,6 +57,7 @@ VARIANTS = {
     "label_only": [{"copies": "queries"}],
     "min_k": [{"share": 1.0}], "min_k_plus_plus": [{"share": 0.0}],
     "rapid": [{"maximum": 300}, {"epochs": 5}],
+    "amia": [{"variance": "global"}], "e_amia": [*SMOOTHED, {"refs": "all"}],
     "qmia": [{"level": 0.1}, *[{"law": "quantile", "level": level} for level in (0.001, 0.1)]],
     "watson": [{"statistic": "logit"}], "sablayrolles": [{"statistic": "logit"}],
     "class_threshold": [{"rule": "scale"}],
@@ -216,12 +217,14 @@ def cut(data, target, others, third, pieces, n):
         "ref_distances": data.distances,
         "target_normal_regression": data.normal_regression,
         "target_quantile_regression": data.quantile_regression,
+        "target_perturbed": data.phi[target, :, 1:],
     }  # fmt: skip
     by_model = {
         "refs_phi": data.phi[others], "refs_logits": data.logits[others, :, 0],
         "refs_in": refs_in, "refs_out": refs_out,
         "refs_noise": data.noise[others], "refs_gradients": data.gradients[others],
         "refs_noisy_labels": data.noisy_labels[others],
+        "refs_perturbed": data.phi[others][..., 1:],
         "reference_phi": data.phi[third], "reference_logits": data.logits[third, :, 0],
     }  # fmt: skip
     held_out = {

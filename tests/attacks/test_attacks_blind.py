@@ -17,6 +17,7 @@ from scipy.stats import mannwhitneyu
 from miatlas import options
 from miatlas.audits import audit as audits
 from miatlas.audits import scoring
+from miatlas.audits.perturbed import Perturbed
 from miatlas.designs.base import Draws, Membership
 from miatlas.designs.leave_one_out import models_for_each_target
 from miatlas.running.store import read_h5, write_h5
@@ -167,6 +168,9 @@ def write(folder, side, world, signal, seed):
         "gradients": loss * np.exp(rng.normal(size=(*member.shape, 3)) / 2),
         "tokens": rng.normal(size=(*member.shape, 8, 3)) ** 2 + signal * member[..., None, None],
     }  # fmt: skip
+    if side in ("target", "shadow"):
+        moved = phi[..., 1:] + 0.5 + np.arange(TARGETS)[:, None, None, None]  # (T, M, N, 1)
+        write_h5(folder / f"moved_{side}.h5", {"moved": moved}, {})
     for name, array in probes.items():
         write_h5(folder / f"{side}_{name}.h5", {name: array.astype(np.float32)}, {})
 
@@ -195,9 +199,22 @@ def scores(name, design, folder, target=None):
     design = world.entries["target"]["design"]
     keys = {"design": design["name"], "group": design.get("group"), "targets": TARGETS, "seed": 0}
     audit = audits.audit(
-        cohorts["target"], cohorts["shadow"], reference=cohorts["reference"], **keys | world.keys
-    )
+        cohorts["target"], cohorts["shadow"], reference=cohorts["reference"],
+        perturbed=perturbed(folder, world.same), **keys | world.keys,
+    )  # fmt: skip
     return scoring.score(import_module(f"miatlas.attacks.{name}"), chosen(name), audit, 64)
+
+
+def perturbed(folder, same):
+    """Return what the models answer at points of each target's own."""
+    file = folder / "perturbed.h5"
+    if not file.exists():
+        own, every = (
+            read_h5(folder / f"moved_{side}.h5")["moved"]
+            for side in ("target", "target" if same else "shadow")
+        )
+        write_h5(file, {"target": own[range(TARGETS), range(TARGETS)], "refs": every}, {})
+    return Perturbed(file)
 
 
 def test_every_attack_is_tried_and_designs_of_its_own_where_it_needs_them():

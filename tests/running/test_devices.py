@@ -192,7 +192,7 @@ def test_jobs_that_ask_for_a_gpu_are_those_that_lock_one():
             locking.add(script.name)
     asked = {
         "accept_models.py", "train_models.py", "query_models.py", "probe_models.py",
-        "train_regressors.py",
+        "train_regressors.py", "perturb_examples.py",
     }  # fmt: skip
     assert asking == locking == asked
 

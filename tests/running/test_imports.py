@@ -14,6 +14,7 @@ UNNEEDED = {
     "query_models": {"sklearn", "scipy.stats", "pandas", "matplotlib", "torch._dynamo"},
     "probe_models": {"sklearn", "scipy.stats", "pandas", "matplotlib", "torch._dynamo"},
     "train_regressors": {"sklearn", "scipy.stats", "matplotlib", "torch._dynamo"},
+    "perturb_examples": {"sklearn", "scipy.stats", "pandas", "matplotlib", "torch._dynamo"},
     "score_attack": {"torch", "sklearn", "scipy.stats", "pandas", "matplotlib"},
     "measure_leakage": {"torch", "sklearn", "scipy.stats", "matplotlib"},
 }

@@ -192,6 +192,29 @@ def test_regressors_are_trained_for_the_targets_of_an_audit_alone(done):
         assert len(file["normal_regression"]) == 3
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("shadow", [None, "one"])
+def test_perturbed_points_are_found_once_for_attacks_by_the_same_models(done, shadow):
+    """And where the points are the examples themselves, the attacks are LiRA and attack R."""
+    done.study["attacks"] |= {"amia": {"variance": "global"}, "e_amia": {}, "attack_r": {}}
+    labels, target = ["amia", "e_amia", "lira_online", "attack_r"], "two" if shadow else "one"
+    attack(done.study, target, labels, shadow=shadow, targets=2)
+    done.study["audits"]["x"]["perturbation"] = {"radius": 1e-7, "steps": 1}
+    done.run(*[f"results/audits/x/{label}.h5" for label in labels])
+    assert [path.name for path in (done.results / "audits/x/perturbed").iterdir()] == ["all.h5"]
+
+    def scores(label):
+        with h5py.File(done.results / f"audits/x/{label}.h5") as file:
+            return file["scores"][:]
+
+    for moved, plain in (("amia", "lira_online"), ("e_amia", "attack_r")):
+        np.testing.assert_allclose(scores(moved), scores(plain), rtol=2e-2, atol=2e-2)
+    before = scores("amia")
+    done.study["audits"]["x"]["perturbation"] = {"radius": 0.5}
+    done.run("results/audits/x/amia.h5")
+    assert abs(scores("amia") - before).mean() > 0.05
+
+
 def test_the_same_models_are_asked_again_and_nothing_is_trained(done):
     """At another temperature: the same members, and logits divided by it."""
     done.study["cohorts"]["warm"] = {"models_of": "one", "queries": {"temperature": 4.0}}

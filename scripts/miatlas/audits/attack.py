@@ -17,7 +17,8 @@ PROBES = ("noise", "noisy_labels", "gradients", "distances", "tokens")  # that a
 ANSWER = re.compile(
     r"(?P<who>target|refs|ref|reference)_(?P<held_out>held_out_)?"
     rf"(?P<what>phi|logits|{'|'.join(PROBES)}"
-    r"|(?<=^target_)(?:normal|quantile)_regression)"
+    r"|(?<=^target_)(?:normal|quantile)_regression"
+    r"|(?:(?<=^target_)|(?<=^refs_))perturbed)"
 )
 MASKS = ("refs_in", "refs_out")
 OTHERS = (*MASKS, "labels", "zlib_bytes", "held_out_labels", "examples", "derived")

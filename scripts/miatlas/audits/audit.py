@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from miatlas.audits.perturbed import Perturbed
 from miatlas.designs.relations import drawn_with, partners
 from miatlas.designs.roles import HELD_OUT
 from miatlas.signals.answers import Signals, same_labels
@@ -18,7 +19,8 @@ class Audit:
     cohorts "shadow" and "reference" how many of their models were made for each target (models
     t k .. t k + k - 1 for target t); cohorts that are not named serve every target whole.
     `leave_one_out`: a shadow model speaks only about the examples that it is evaluated on.
-    `group`: the size of the target cohort's groups, if it is of halves, or of each in turn.
+    `group`: the size of the target cohort's groups, if it is of halves, or of each in turn. `perturbed`: what models answer at points found for each
+    target, if an attack asks.
     """
 
     target: Signals
@@ -31,6 +33,7 @@ class Audit:
     per_target: dict[str, int] = field(default_factory=dict)
     leave_one_out: bool = False
     group: int | list[int] | None = None
+    perturbed: Perturbed | None = None
 
     @property
     def same(self) -> bool:

@@ -11,6 +11,7 @@ from miatlas.audits.comparisons import Comparisons, taken
 from miatlas.running.store import SLICE
 from miatlas.signals.answers import ALIKE
 
+PERTURBED = "perturbed"  # what is answered at points that each target has of its own
 BYTES = 48  # held for each float32 read: float64 copies, of the target, of IN and of OUT references
 
 
@@ -31,7 +32,12 @@ class Pieces:
         self.cohorts = {"target": audit.target, "refs": audit.shadow, "ref": audit.shadow,
                         "reference": audit.reference}  # fmt: skip
         matches = [match.groups() for match in map(ANSWER.fullmatch, sorted(names)) if match]
-        self.read = {(self.cohorts[who], what) for who, held_out, what in matches if not held_out}
+        self.read = {
+            (self.cohorts[who], what)
+            for who, held_out, what in matches
+            if not held_out and what != PERTURBED
+        }
+        self.moves = any(what == PERTURBED for *_, what in matches)
         self.compares = bool({*MASKS} & names)
         step = max(1, int(memory_mb * 2**20 / (BYTES * self._numbers())))
         self.step = step - step % SLICE or step  # no chunk of a file is read twice
@@ -72,6 +78,9 @@ class Pieces:
 
     def answers(self, who, what, target, examples, where):
         """Return what someone's models answer about some examples of a slice."""
+        if what == PERTURBED:
+            found, local = self.audit.perturbed.read(who, target, where), examples - where.start
+            return found[local] if who == "target" else taken(found, self._rows(who, target), local)
         cohort = self.cohorts[who]
         answers = cohort.held(what, where, self._last(cohort, what))
         return taken(answers, self._rows(who, target), examples - where.start)
@@ -126,7 +135,7 @@ class Pieces:
     def _numbers(self):
         """Count the numbers that are read of one example, and its references' priorities."""
         numbers = sum(cohort.numbers(name) for cohort, name in self.read)
-        return max(1, numbers + self.compares * self.audit.shadow.shape[0])
+        return max(1, numbers + (self.compares + self.moves) * self.audit.shadow.shape[0])
 
 
 @dataclass(frozen=True)

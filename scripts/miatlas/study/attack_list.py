@@ -19,6 +19,7 @@ NEEDS = {  # what a study has to provide, told from the start of what an attack 
     "target_noisy_labels": "probe noisy_labels",
     "target_gradients": "probe gradients",
     "ref_distances": "probe distances",
+    "refs_perturbed": "their gradients at perturbed points",
     "target_normal_regression": "held-out examples, a regressor for each target",
     "target_tokens": "probe tokens",
     "zlib_bytes": "texts",

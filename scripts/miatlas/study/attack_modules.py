@@ -64,7 +64,7 @@ def _unknown(attack):
                 f" reads {name}, which there is not; there is: {', '.join(OTHERS)}, and phi,"
                 f" logits, {', '.join(PROBES[:-1])} and {PROBES[-1]} of target_, refs_, ref_"
                 " and reference_ (also target_held_out_, ...), normal_regression and"
-                " quantile_regression of target_"
+                " quantile_regression of target_, perturbed of target_ and refs_"
             )
     return None
 

@@ -8,6 +8,7 @@ from miatlas.study import (
     demands,
     example_kinds,
     parts,
+    perturbations,
     plugins,
     regressors,
     releases,
@@ -144,6 +145,7 @@ def _check_audit(study, audit, where):
         attack = study["attacks"][label]
         wrong = demands.complaint(attack, known, same)
         wrong = wrong or regressors.complaint(study, audit, attack)
+        wrong = wrong or perturbations.complaint(study, audit, attack)
         if wrong := wrong or releases.complaint(attack, known, audit["release"]):
             raise ValueError(f"{where}: attacks.{label}{wrong}")
 

@@ -1,7 +1,7 @@
 """What a checked study consists of: its cohorts and blocks, and what is made or shown of which."""
 
 from miatlas.designs.relations import made_for_each_target
-from miatlas.study import demands, regressors
+from miatlas.study import demands, perturbations, regressors
 
 
 def trained(study: dict) -> list[str]:
@@ -127,6 +127,13 @@ def regressed(study: dict, audit: str, label: str, side: str) -> list[str]:
     told_by = "shadow" if entry["target"] == entry["shadow"] else "target"
     found = regressors.laws(attack["attack"], attack["options"])
     return sorted(found) if side == told_by else []
+
+
+def perturbed(study: dict, audit: str, label: str) -> list[str]:
+    """Return by how many references the points are found that an audit's attack asks about."""
+    attack = study["attacks"][label]
+    asked = perturbations.asked(attack["attack"], attack["options"])
+    return [str(attack["references"] or "all")] if asked else []
 
 
 def target_blocks(study: dict, audit: str) -> list[int]:

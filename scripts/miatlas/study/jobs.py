@@ -151,26 +151,47 @@ def regression_settings(study: dict, audit: str, law: str) -> dict:
     }
 
 
-def score_settings(study: dict, audit: str, label: str) -> dict:
-    """What the scores of an audit's attack depend on."""
+def perturbation_settings(study: dict, audit: str, references: str) -> dict:
+    """What an audit's perturbed points depend on, beside its cohorts' models and members."""
+    entry, named = study["audits"][audit], {}
+    for side in ("target", "shadow"):
+        recipe = study["recipes"][study["cohorts"][entry[side]]["recipe"]]
+        named[side] = {key: recipe[key] for key in ("architecture", "engine")}
+    return {
+        "audit": audit,
+        "references": None if references == "all" else int(references),
+        "perturbation": entry["perturbation"],
+        **named,
+        **compared_settings(study, audit),
+    }
+
+
+def compared_settings(study: dict, audit: str) -> dict:
+    """What says which models an audit compares a target with."""
     entry = study["audits"][audit]
     sides = [as_attacked(study, entry[side]) for side in ("target", "shadow")]
-    designs = [side.get("design", {"name": ""}) for side in sides]
-    design, shadow = designs[0]["name"], designs[1]
+    target, shadow = (side.get("design", {"name": ""}) for side in sides)
     taught = owner(study, entry["shadow"]) != maker(study, entry["shadow"])
-    others = stand_ins(study, audit, label)
     return {
         "seed": study["seed"],
+        "targets": entry["targets"],
+        "design": target["name"],
+        "group": target.get("group"),
+        "per_target": per_target(study, audit),
+        "leave_one_out": shadow["name"] == "leave_one_out" or taught,
+    }
+
+
+def score_settings(study: dict, audit: str, label: str) -> dict:
+    """What the scores of an audit's attack depend on."""
+    entry, others = study["audits"][audit], stand_ins(study, audit, label)
+    return {
         "audit": audit,
         "label": label,
         "target_cohort": entry["target"],
         "shadow_cohort": entry["shadow"],
         "reference_cohort": entry["reference"],
-        "design": design,
-        "group": designs[0].get("group"),
-        "per_target": per_target(study, audit),
-        "leave_one_out": shadow["name"] == "leave_one_out" or taught,
-        "targets": entry["targets"],
+        **compared_settings(study, audit),
         **({"stand_ins": others} if others else {}),
         **releases.said(entry["release"]),
         **study["attacks"][label],

@@ -7,7 +7,7 @@ from miatlas.study.attack_modules import said as said_by
 
 FULL = ("everything", "confidences")  # of which all answers are left
 BY_NUMBER = (*FULL, "rounded")  # that change each number by itself, or none
-ASKED = "|".join((*PROBES, "normal_regression", "quantile_regression"))
+ASKED = "|".join((*PROBES, "normal_regression", "quantile_regression", "perturbed"))
 INSIDE = re.compile(rf"(target|refs|reference)_(held_out_)?({ASKED})")
 
 
@@ -34,7 +34,7 @@ def _beyond(names, release):
     attacker's own reference model alone (ref_) tells all that it knows.
     """
     found = {match[3] for match in map(INSIDE.fullmatch, names) if match}
-    of_answers = {"noise", "normal_regression", "quantile_regression"}
+    of_answers = {"noise", "normal_regression", "quantile_regression", "perturbed"}
     told = (of_answers if release in FULL else set()) | (
         {"noisy_labels"} if release != "groups" else set()
     )

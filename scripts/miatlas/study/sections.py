@@ -181,6 +181,15 @@ class Attack(Section):
     )
 
 
+class Perturbation(Section):
+    """How far, and in how many steps, points are moved that attacks ask models about."""
+
+    radius: Annotated[float, positive] = Field(
+        0.1, description="The most that any input moves, in units of the standardised inputs."
+    )
+    steps: Count = Field(10, description="Steps along the gradient's sign.")
+
+
 class Audit(Section):
     """Target cohort × shadow cohort × attacks, on the first `targets` models."""
 
@@ -199,6 +208,9 @@ class Audit(Section):
         None,
         description="The name of a recipe for what an attack regresses for each target (default:"
         " the targets' own, by Adam).",
+    )
+    perturbation: Perturbation = Field(
+        Perturbation(), description="How perturbed points are found, where an attack asks for any."
     )
     delta: Share | None = Field(
         None,

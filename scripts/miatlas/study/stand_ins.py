@@ -1,7 +1,7 @@
 """Shadow models in the place of an audit's single target, whose thresholds they give."""
 
 from miatlas.designs.relations import made_for_each_target
-from miatlas.study import audit_cohorts, demands, regressors
+from miatlas.study import audit_cohorts, demands, perturbations, regressors
 from miatlas.study.contents import as_attacked
 
 
@@ -33,10 +33,12 @@ def _made_for_it(sides):
 
 
 def _unasked(attack):
-    """Of what targets alone are asked, or regressed on, shadow models have no answers."""
+    """Of what is made for targets alone, or asked of them, shadow models have no answers."""
     name, options = attack["attack"], attack["options"]
     if regressors.laws(name, options):
         return " trains regressors for the target alone"
+    if perturbations.asked(name, options):
+        return " finds perturbed points for the target alone"
     target, shadow = (demands.probes(name, side, options) for side in ("target", "shadow"))
     missing = sorted(target - shadow)
     return f" asks the target alone for {missing[0]}" if missing else None
