@@ -53,6 +53,7 @@ def _definitions():
         "cohort": _cohort(cohort),
         "privacy": object_of(properties_of(private_recipes.Privacy)),
         "queries": object_of(properties_of(cohorts.Queries)),
+        "perturbation": object_of(properties_of(sections.Perturbation)),
         "bounds": object_of(properties_of(cohorts.Bounds)),
         "teacher": object_of(properties_of(cohorts.Teacher)),
         "attack": with_options(properties_of(sections.Attack), "attack", plugins.ATTACKS),

@@ -47,7 +47,7 @@ SECTIONS = {  # heading, sections below it, kinds of plug-in whose options stand
         {"design": plugins.DESIGNS, "probes": plugins.PROBES},
     ),
     "attacks": ((sections.Attack,), {"Options of an attack, beside those keys": plugins.ATTACKS}),
-    "audits": ((sections.Audit,), {}),
+    "audits": ((sections.Audit, sections.Perturbation), {}),
     "exhibits": (
         (sections.Exhibit,),
         {"Options of a figure": plugins.FIGURES, "Options of a table": plugins.TABLES},
