@@ -19,8 +19,8 @@ class Audit:
     cohorts "shadow" and "reference" how many of their models were made for each target (models
     t k .. t k + k - 1 for target t); cohorts that are not named serve every target whole.
     `leave_one_out`: a shadow model speaks only about the examples that it is evaluated on.
-    `group`: the size of the target cohort's groups, if it is of halves, or of each in turn. `perturbed`: what models answer at points found for each
-    target, if an attack asks.
+    `group`: the size of the target cohort's groups, if it is of halves, or of each in turn.
+    `perturbed`: what models answer at points found for each target, if an attack asks.
     """
 
     target: Signals
