@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 import test_attacks_compared as compared_tests
 import test_exhibits_canaries as canary_tests
+import test_exhibits_carlini2022 as carlini
 import test_exhibits_defences as defence_tests
 import test_exhibits_shi2024 as shi
 import test_exhibits_ye2022 as ye
@@ -146,6 +147,12 @@ FIGURES = {  # evidence, options, and what of a user they show
                  [EVIL, OTHER]),
     "privacy_scores": (lambda: with_canaries(), {"kinds": {"wrong": EVIL, "far": OTHER}},
                        [EVIL, OTHER]),
+    "mismatch": (lambda: carlini.evidence_of(),
+                 {"level": 0.1, "cohort_names": {"a": EVIL, "b": OTHER}}, [EVIL, OTHER]),
+    "mismatch_roc": (lambda: carlini.evidence_of(), {"cohort_names": {"a": EVIL, "b": OTHER}},
+                     [EVIL, OTHER]),
+    "cohort_scatter": (lambda: carlini.evidence_of(),
+                       {"level": 0.1, "families": {EVIL: ["a"], OTHER: ["b"]}}, [EVIL, OTHER]),
     "gap_by_models": (lambda: None, {"models": [2, 4], "examples": 50, "classes": 3}, []),
 }  # fmt: skip
 
