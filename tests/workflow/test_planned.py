@@ -51,7 +51,7 @@ def test_what_probes_take_is_told_to_be_found_out_as_well(project):
     project.study["audits"]["one"]["attacks"].append("gradient_norm")
     project.study["exhibits"]["curves"]["attacks"].append("gradient_norm")
     said = planned(project)
-    assert "probe_models: no record for 2 jobs" in said
+    assert "probe_models: no record for 1 jobs" in said  # the block that the target is of
     assert "\nresults/cohorts/one/probes/gradients/0.h5\n" in said
     assert "query_models: no record for 3 jobs" in said
 

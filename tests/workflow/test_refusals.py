@@ -361,7 +361,7 @@ FAULTS = {  # the file of an attack, and what is said of it
         " zlib_bytes, held_out_labels, examples, derived, and phi, logits, noise, noisy_labels,"
         " gradients, distances and tokens of target_, refs_, ref_ and reference_ (also"
         " target_held_out_, ...),"
-        " normal_regression and quantile_regression of target_",
+        " normal_regression and quantile_regression of target_, perturbed of target_ and refs_",
     ),
     "less said than is taken": (
         THRESHOLD.replace("score(target_phi", "score(target_phi, labels"),
