@@ -30,8 +30,7 @@ def score(attack: ModuleType, options: dict, audit: Audit, memory_mb: int, score
         fitted = made.of(group)
         for piece in made.pieces.of(*group):
             row = targets.index(piece.target)
-            given = made.scored(piece) | fitted[piece.target]
-            scores[row, piece.where] = _of_slice(attack, options, piece, given)
+            scores[row, piece.where] = _of_slice(made, piece, fitted[piece.target])
     return scores
 
 
@@ -108,10 +107,13 @@ def _check_targets(audit):
             )
 
 
-def _of_slice(attack, options, piece, given):
-    """Return the scores of a slice, NaN where an example is not evaluated."""
-    found = np.asarray(attack.score(**given, **options))
-    _check_scores(attack, found, len(piece.examples))
+def _of_slice(made: Fits, piece, fitted):
+    """Return the scores of a slice, NaN where an example is not evaluated.
+
+    What is read of it is held here alone, and let go of before the next is read.
+    """
+    found = np.asarray(made.attack.score(**made.scored(piece), **fitted, **made.options))
+    _check_scores(made.attack, found, len(piece.examples))
     scores = np.full(piece.where.stop - piece.where.start, np.nan)
     scores[piece.examples - piece.where.start] = found
     return scores
