@@ -16,7 +16,7 @@ from miatlas.training import gradients, trainer
 from miatlas.training.architectures import cnn, fast_resnet, mlp, wide_resnet
 from miatlas.training.batches import Data, Model
 from miatlas.training.ensemble import Ensemble
-from miatlas.training.objectives import Classes
+from miatlas.training.objectives import Classes, Normal, Quantiles
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
@@ -96,6 +96,28 @@ def test_losses_and_hits_are_the_models_own():
     np.testing.assert_allclose(
         group.parameters["logits"].grad, [[0.5 - share, share - 0.5], [-share, share]], atol=1e-6
     )
+
+
+@pytest.mark.parametrize("objective", [Normal(), Quantiles((0.5, 0.9))])
+def test_laws_are_learned_in_turn_as_in_a_stack(objective):
+    class Line(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(3, 2)
+
+        def forward(self, x):
+            return self.layer(x)
+
+    x, y = torch.randn(2, 6, 3), torch.randn(2, 6, 1)
+    found = []
+    for engine in (gradients.InTurn, gradients.Together):
+        torch.manual_seed(0)
+        group = Ensemble.from_networks([Line(), Line()], torch.device("cpu"))
+        losses, right = engine(group, "float32", objective)(x, y)
+        assert right.isnan().all()  # no law is right about an example
+        found.append((losses, group.parameters["layer.weight"].grad))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 # On a GPU -------------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ class InTurn:
         self.x = torch.empty_like(flat, dtype=kind, memory_format=last).unflatten(0, x.shape[:2])
         self.y = y.clone()
         self.losses = x.new_zeros(len(x), dtype=torch.float32)
-        self.right = torch.zeros(len(x), dtype=torch.long, device=x.device)
+        self.right = torch.zeros_like(self.losses)  # NaN where the objective knows of no hits
         self.replay = self._captured(x, y) if x.is_cuda else self._passes
 
     def _captured(self, x, y):

@@ -97,9 +97,9 @@ class Quantiles(Law):
 
     def each(self, outputs, y):
         """Return the pinball loss, summed over the shares (K, B)."""
-        above = y - outputs
-        share = torch.tensor(self.shares, dtype=outputs.dtype, device=outputs.device)
-        return torch.maximum(share * above, (share - 1) * above).sum(-1)
+        above = (y - outputs).unbind(-1)
+        each = zip(self.shares, above, strict=True)  # numbers of Python: nothing goes to the device
+        return sum(torch.maximum(share * part, (share - 1) * part) for share, part in each)
 
     def described(self, outputs, mean: torch.Tensor, deviation: torch.Tensor):
         """Return the quantiles (K, n, shares) in units of the number."""
