@@ -1,10 +1,11 @@
 """Cohorts of a part of their population: what a study may say, and whom they train on."""
 
-from copy import deepcopy
+from functools import partial
 
 import draw_membership
 import numpy as np
 import pytest
+from test_study import with_values
 
 from miatlas.designs.roles import HELD_OUT, POOL
 from miatlas.running.store import read_h5, write_h5
@@ -25,15 +26,7 @@ GIVEN = {
 }
 
 
-def given_with(**changes):
-    result = deepcopy(GIVEN)
-    for path, value in changes.items():
-        *parents, key = path.split("__")
-        entry = result
-        for parent in parents:
-            entry = entry[parent]
-        entry[key] = value
-    return result
+given_with = partial(with_values, GIVEN)
 
 
 def test_a_part_is_among_the_settings_of_the_membership_alone_and_only_if_it_is_asked_for():

@@ -52,9 +52,9 @@ GIVEN = {
 }  # fmt: skip
 
 
-def given_with(**changes):
-    """Return the study with values at dotted paths replaced: cohorts__one__models=16."""
-    result = deepcopy(GIVEN)
+def with_values(given, **changes):
+    """Return a study with values at dotted paths replaced: cohorts__one__models=16."""
+    result = deepcopy(given)
     for path, value in changes.items():
         *parents, key = path.split("__")
         entry = result
@@ -62,6 +62,9 @@ def given_with(**changes):
             entry = entry[parent]
         entry[key] = value
     return result
+
+
+given_with = partial(with_values, GIVEN)
 
 
 def all_settings(config):

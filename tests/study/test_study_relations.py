@@ -1,11 +1,13 @@
 """Cohorts made of others, third cohorts, probes: what a study may say of them, and what follows."""
 
 from copy import deepcopy
+from functools import partial
 from importlib import import_module
 
 import h5py
 import numpy as np
 import pytest
+from test_study import with_values
 
 from miatlas.designs import relations
 from miatlas.designs.base import Draws
@@ -44,15 +46,7 @@ GIVEN = {
 }  # fmt: skip
 
 
-def given_with(**changes):
-    result = deepcopy(GIVEN)
-    for path, value in changes.items():
-        *parents, key = path.split("__")
-        entry = result
-        for parent in parents:
-            entry = entry[parent]
-        entry[key] = value
-    return result
+given_with = partial(with_values, GIVEN)
 
 
 def test_such_a_study_is_read():
