@@ -43,6 +43,7 @@ SMOOTHED = [
     {"smoothing": name}
     for name in ("empirical", "logit_gaussian", "min_linear_logit", "mean_linear_logit")
 ]
+ON_LABELS = [{"statistic": "label"}, *[{"statistic": "label"} | given for given in SMOOTHED]]
 VARIANTS = {
     "lira_online": LIRA, "lira_offline": LIRA, "loss": [{"queries": 2}],
     "confidence": [{"queries": 2}], "logit": [{"queries": 2}],
@@ -67,9 +68,10 @@ VARIANTS = {
         {"classifier": "threshold"}, {"neighbours": False}, {"without": "label"},
         {"without": "membership"}, {"without": "calibrated"}, {"theta": 0.5, "epochs": 5},
     ],
-    "attack_s": SMOOTHED, "attack_p": [*SMOOTHED, {"per_class": 60}],
+    "attack_s": [*SMOOTHED, *ON_LABELS], "attack_p": [*SMOOTHED, *ON_LABELS, {"per_class": 60}],
     "attack_r": [
-        *SMOOTHED, {"refs": "all"}, {"refs": "all", "statistic": "exp_minus_confidence"},
+        *SMOOTHED, *ON_LABELS, {"refs": "all"},
+        {"refs": "all", "statistic": "exp_minus_confidence"},
     ],
     "attack_d": [*SMOOTHED, {"refs": "all"}], "attack_l": SMOOTHED,
     "long": [{"outliers": 0.8}, *[{"outliers": 0.8} | given for given in SMOOTHED]],

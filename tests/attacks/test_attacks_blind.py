@@ -34,6 +34,7 @@ QUICK = {  # options that make a test of an attack quicker, or its effect larger
     "shokri": {"classifier": "linear"}, "salem": {"classifier": "linear"}, "ldc": {"epochs": 5},
     "long": {"outliers": 0.8},
 }  # fmt: skip
+ON_LABELS = {f"{name} on labels": name for name in ("attack_s", "attack_p", "attack_r")}
 
 
 @dataclass
@@ -122,18 +123,25 @@ WORLDS = {
 }  # fmt: skip
 
 
+def module(name):
+    return import_module(f"miatlas.attacks.{ON_LABELS.get(name, name)}")
+
+
 def chosen(name):
-    declared = options.declared(Path(import_module(f"miatlas.attacks.{name}").__file__), "score")
-    return checked(QUICK.get(name, {}), declared, name)
+    given = {"statistic": "label"} if name in ON_LABELS else QUICK.get(name, {})
+    return checked(given, options.declared(Path(module(name).__file__), "score"), name)
 
 
 def possible(world):
     """Return the attacks that a study may run on these cohorts."""
-    asked = {name: {"attack": name, "references": None, "options": chosen(name)} for name in NAMES}
+    asked = {
+        name: {"attack": ON_LABELS.get(name, name), "references": None, "options": chosen(name)}
+        for name in NAMES
+    }
     return [n for n in NAMES if not demands.complaint(asked[n], world.entries, world.same)]
 
 
-NAMES = registry.attacks()
+NAMES = [*registry.attacks(), *ON_LABELS]
 CASES = [(design, name) for design, world in WORLDS.items() for name in possible(world())]
 every_case = pytest.mark.parametrize(("design", "name"), CASES)
 
@@ -202,7 +210,7 @@ def scores(name, design, folder, target=None):
         cohorts["target"], cohorts["shadow"], reference=cohorts["reference"],
         perturbed=perturbed(folder, world.same), **keys | world.keys,
     )  # fmt: skip
-    return scoring.score(import_module(f"miatlas.attacks.{name}"), chosen(name), audit, 64)
+    return scoring.score(module(name), chosen(name), audit, 64)
 
 
 def perturbed(folder, same):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from miatlas.attacks import gap, label_only
+from miatlas.attacks import attack_p, attack_r, attack_s, gap, label_only
 from miatlas.leakage.roc import auc, roc
 from miatlas.signals.probes import noise, noisy_labels
 from miatlas.study import attack_modules, releases
@@ -66,6 +66,103 @@ def test_of_the_untouched_answer_alone_it_is_the_gap_attack():
     assert np.array_equal(found, gap.score(logits[0], labels))
     with pytest.raises(ValueError, match=r"queries is 2.* hold 1"):
         label_only.score(target_logits=logits[0, :, 0], labels=labels, copies="queries", queries=2)
+
+
+LABEL = {"statistic": "label"}
+
+
+def ranked(draws, models=9, n=120, queries=3):
+    """What S, P and R read of a target and its references, held-out examples too."""
+    labels, held_out = draws.integers(4, size=n), draws.integers(4, size=40)
+    shapes = {"target": (n,), "refs": (models, n), "target_held_out": (40,)}
+    logits = {
+        f"{who}_logits": draws.normal(size=(*shape, queries, 4))
+        + 1.5 * np.eye(4)[held_out if who == "target_held_out" else labels][:, None]
+        for who, shape in shapes.items()
+    }
+    outs = np.argsort(draws.random((models, n)), axis=0) < 5
+    return {**logits, "refs_out": outs, "labels": labels, "held_out_labels": held_out}
+
+
+def run(attack, given, **options):
+    said = attack.ATTACK
+    named = {name: given[name] for name in said.read_by_score(options)}
+    if said.is_fitted(options):
+        read = {name: given[name] for name in said.read_by_fit(options)}
+        named["fitted"] = attack.fit([SimpleNamespace(**read)], **options)
+    return attack.score(**named, **options)
+
+
+OPTIONS = LABEL | {"smoothing": "empirical", "refs": "out", "per_class": None}
+ASKED = {attack_s: ("smoothing", "statistic"), attack_p: ("smoothing", "statistic", "per_class"),
+         attack_r: ("smoothing", "statistic", "refs")}  # fmt: skip
+
+
+@pytest.mark.parametrize("attack", ASKED)
+def test_on_labels_s_p_and_r_count_references_with_as_many_right_labels(attack):
+    a = ranked(np.random.default_rng(5))
+
+    def votes(logits, y):  # of the queries of one example under one model
+        return sum(max(range(4), key=z.__getitem__) == y for z in logits)
+
+    own = list(map(votes, a["target_logits"], a["labels"]))
+    refs = np.array([list(map(votes, one, a["labels"])) for one in a["refs_logits"]])
+    held_out = list(map(votes, a["target_held_out_logits"], a["held_out_labels"]))
+    outs, pools = a["refs_out"], []
+    for i, y in enumerate(a["labels"]):
+        of_label = refs[:, a["labels"] == y][outs[:, a["labels"] == y]]
+        pool = {attack_s: of_label, attack_p: held_out, attack_r: refs[outs[:, i], i]}[attack]
+        pools.append(pool)
+    options = {name: OPTIONS[name] for name in ASKED[attack]}
+    found = run(attack, a, **options)
+    expected = [-np.mean([k >= x for k in pool]) for x, pool in zip(own, pools, strict=True)]
+    assert found == pytest.approx(expected)
+    assert len(set(expected)) > 3
+
+
+@pytest.mark.parametrize("attack", ASKED)
+@pytest.mark.parametrize("smoothing", ["linear", "logit_gaussian", "mean_linear_logit"])
+def test_on_labels_they_rank_the_loss_of_a_vote_and_need_nothing_but_labels(attack, smoothing):
+    a = ranked(np.random.default_rng(6), queries=5)
+    options = {name: OPTIONS[name] for name in ASKED[attack]} | {"smoothing": smoothing}
+    found = run(attack, a, **options)
+    assert not any("phi" in name for name in attack.ATTACK.read(options))
+    labelled = {k: np.eye(4)[v.argmax(-1)] if "logits" in k else v for k, v in a.items()}
+    assert np.array_equal(run(attack, labelled, **options), found)
+
+    def of_vote(logits, labels):  # phi of the probability (right + 1/2) / (Q + 1)
+        p = ((logits.argmax(-1) == labels[:, None]).sum(-1, keepdims=True) + 0.5) / 6
+        return (np.log(p) - np.log1p(-p)).astype(np.float32)
+
+    own = {k: a["held_out_labels" if "held_out" in k else "labels"] for k in a if "logits" in k}
+    a |= {k.replace("logits", "phi"): of_vote(a[k], labels) for k, labels in own.items()}
+    assert found == pytest.approx(run(attack, a, **options | {"statistic": "loss"}), rel=1e-5)
+
+
+def test_on_labels_r_knows_which_are_hard_and_the_gap_attack_does_not():
+    draws = np.random.default_rng(7)
+    member, hard = draws.random(4000) < 0.5, np.where(draws.random(4000) < 0.7, 3.0, -1.0)
+    labels, own = np.arange(4000) % 4, np.eye(4)[np.arange(4000) % 4]
+    refs = draws.normal(size=(16, 4000, 4)) + hard[:, None] * own
+    target = draws.normal(size=(4000, 4)) + (hard + 2 * member)[:, None] * own
+    found = attack_r.score(
+        refs_out=np.ones((16, 4000), bool), target_logits=target, refs_logits=refs, labels=labels,
+        statistic="label",
+    )  # fmt: skip
+    areas = [auc(roc(s, member))["value"] for s in (found, gap.score(target, labels))]
+    assert areas[0] > areas[1] + 0.02
+
+
+def test_s_p_and_r_run_where_labels_alone_are_released_if_they_are_told_to():
+    for attack, names in ASKED.items():
+        entry = {"attack": attack.__name__.rpartition(".")[2]}
+        options = {name: OPTIONS[name] for name in names}
+        assert releases.complaint(entry | {"options": options}, {}, {"name": "label"}) is None
+        said = releases.complaint(
+            entry | {"options": options | {"statistic": "loss"}}, {}, {"name": "label"}
+        )
+        assert "needs confidences" in said
+        assert "statistic: label does with that" in said
 
 
 @pytest.mark.parametrize("name", ["gap", "label_only"])

@@ -166,8 +166,8 @@ def test_p_takes_the_first_held_out_examples_of_every_class(capsys):
     assert "(class 0: 10)" in said
     kept = np.concatenate([np.flatnonzero(labels == y)[:11] for y in np.unique(labels)])
     np.testing.assert_array_equal(more, attack_p.score(target, held_out[kept]))
-    assert "held_out_labels" in attack_p.ATTACK.read({"per_class": 7})
-    assert "held_out_labels" not in attack_p.ATTACK.read({"per_class": None})
+    read = [attack_p.ATTACK.read({"statistic": "loss", "per_class": k}) for k in (7, None)]
+    assert read[0] - read[1] == {"held_out_labels"}
 
 
 def test_r_counts_the_references_that_are_asked_for():
@@ -185,7 +185,7 @@ def test_r_counts_the_references_that_are_asked_for():
         assert outs[i] == -np.mean(p_refs[refs_out[:, i], i] >= p[i])
         used = refs_out[:, i] | refs_in[:, i]
         assert every[i] == -np.mean(p_refs[used, i] >= p[i])
-    asked = attack_r.ATTACK.read({"refs": "out"}), attack_r.ATTACK.read({"refs": "all"})
+    asked = [attack_r.ATTACK.read({"statistic": "loss", "refs": refs}) for refs in ("out", "all")]
     assert asked[1] - asked[0] == {"refs_in"}
 
 
@@ -213,7 +213,7 @@ def test_s_is_the_alpha_among_all_out_losses_of_the_label(smoothing):
         {n: v[:, i] if n.startswith("refs") else v[i] for n, v in a.items()}
         for i in np.array_split(np.arange(50), 4)
     ]
-    chosen = {"smoothing": smoothing}
+    chosen = {"smoothing": smoothing, "statistic": "loss"}
     fit = fitted(attack_s, cuts, chosen)
     found = np.concatenate([scored(attack_s, cut, fit, chosen) for cut in cuts])
     own = np.log1p(np.exp(-a["target_phi"][:, 0]))

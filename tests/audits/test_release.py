@@ -286,7 +286,7 @@ def test_an_attack_that_needs_only_the_label_may_have_it(tmp_path):
         '"""Right (nobody 2026): whether the label is right."""\n'
         "from miatlas.audits.attack import Attack, reads\n"
         'ATTACK = Attack(title="Right", authors="nobody", year=2026, source="here",\n'
-        '    score=[reads("target_logits", "labels")], answer="label")\n'
+        '    score=[reads("target_logits", "labels")], labels_suffice=({},))\n'
         "def score(target_logits, labels):\n"
         '    """Return 1 where the label is right."""\n'
         "    return (target_logits.argmax(-1) == labels) * 1.0\n"

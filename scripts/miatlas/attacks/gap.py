@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from miatlas.attacks.shared.likelihoods import untouched
+from miatlas.attacks.shared import votes
 from miatlas.audits.attack import Attack, reads
 
 ATTACK = Attack(
@@ -11,7 +11,7 @@ ATTACK = Attack(
     year=2018,
     source="yeom2018; choquettechoo2021",
     score=[reads("target_logits", "labels")],
-    answer="label",
+    labels_suffice=({},),
 )
 
 
@@ -21,5 +21,4 @@ def score(target_logits, labels) -> np.ndarray:  # (N, C) or (N, Q, C), (N,) -> 
     The baseline of all that see labels alone: its advantage is the gap between the accuracy on
     members and that on others. Of equal logits the first is the answer.
     """
-    answer = untouched(target_logits, "logits").argmax(axis=-1)
-    return (answer == labels).astype(np.float64)
+    return votes.right(target_logits, labels)[:, 0].astype(np.float64)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from miatlas.attacks.shared import noise_shares
+from miatlas.attacks.shared import noise_shares, votes
 from miatlas.audits.attack import Attack, reads
 from miatlas.options import positive
 from miatlas.signals.statistics import first_queries
@@ -22,7 +22,7 @@ ATTACK = Attack(
     fits=({"copies": "noisy"},),
     learns=True,
     shares_pass=True,
-    answer="label",
+    labels_suffice=({},),
 )
 
 
@@ -44,9 +44,7 @@ def score(
     """
     if copies == "noisy":
         return target_noisy_labels[:, fitted].astype(np.float64)
-    logits = target_logits if target_logits.ndim == 3 else target_logits[:, None]
-    right = logits.argmax(axis=-1) == np.asarray(labels)[:, None]
-    return first_queries(right, queries).mean(axis=1)
+    return first_queries(votes.right(target_logits, labels), queries).mean(axis=1)
 
 
 def summarise(lesson, **_) -> dict[tuple, np.ndarray]:

@@ -65,7 +65,8 @@ class Attack:
     in_order: conditions on the options, one of which makes the first models of a cohort an
     example's references, not any by lot. shadow: which kind of cohort the shadow models must be; of
     `several` training sets: what one has trained on, others have not.
-    answer: the least that models must answer: confidences, or the likeliest label alone.
+    labels_suffice: conditions on the options, one of which makes the likeliest label alone enough
+    of an answer; default: confidences are needed.
     hardness: what the answers of other models tell it about how hard a guess is, of each class or
     of each example (carlini2022 Table I).
     """
@@ -82,7 +83,7 @@ class Attack:
     derive: tuple[Reads, ...] = ()
     in_order: tuple[Mapping[str, Any], ...] = ()
     shadow: Literal["any", "distilled", "leave_one_out", "several"] = "any"
-    answer: Literal["confidences", "label"] = "confidences"
+    labels_suffice: tuple[Mapping[str, Any], ...] = ()
     hardness: Literal["none", "class", "example"] = "none"
 
     def read_by_score(self, options: Mapping | None = None) -> set[str]:
@@ -105,6 +106,10 @@ class Attack:
     def is_fitted(self, options: Mapping | None = None) -> bool:
         """Say whether these options make a `fit`; None: whether any do."""
         return bool(self.fit) and (options is None or any(met(w, options) for w in self.fits))
+
+    def does_with_labels(self, options: Mapping) -> bool:
+        """Say whether under these options the likeliest label is all that models must answer."""
+        return any(met(when, options) for when in self.labels_suffice)
 
     def compares_in_order(self, options: Mapping) -> bool:
         """Say whether under these options an example's references are the first, not any."""

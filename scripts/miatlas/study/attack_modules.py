@@ -78,7 +78,7 @@ def _not_taken(attack, score):
     if more := sorted(set(taken) - given):
         return f": its score takes {more[0]}, but its ATTACK does not say that it reads it"
     read = [one.when for one in (*attack.score, *attack.fit, *attack.derive)]
-    for when in (*read, *attack.fits, *attack.in_order):
+    for when in (*read, *attack.fits, *attack.in_order, *attack.labels_suffice):
         if more := sorted(set(when) - options):
             return f": its ATTACK asks for the option {more[0]}, but score has none"
     return None

@@ -22,9 +22,18 @@ def complaint(attack: dict, cohorts: dict, release: dict) -> str | None:
         return None
     if more := _beyond(one.read(attack["options"]), name):
         return f" reads {more} of the models, which the release {name!r} does not give"
-    if name == "label" and one.answer != "label":
-        return " needs confidences, and the release 'label' leaves the likeliest class alone"
+    if name == "label" and not one.does_with_labels(attack["options"]):
+        return (
+            " needs confidences, and the release 'label' leaves the likeliest class alone"
+            + _told_to_do_with(one.labels_suffice)
+        )
     return _of_whole_answers(attack, cohorts, name)
+
+
+def _told_to_do_with(conditions):
+    """Say which options would do with labels; nothing where none do."""
+    options = (f"{name}: {value}" for when in conditions for name, value in when.items())
+    return "".join(f" ({option} does with that)" for option in options)
 
 
 def _beyond(names, release):

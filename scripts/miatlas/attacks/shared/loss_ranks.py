@@ -18,6 +18,7 @@ HALVINGS = 60
 STATISTICS = {  # low = member
     "loss": loss_from_phi,
     "exp_minus_confidence": lambda phi: np.exp(-confidence_from_phi(phi)),  # of the public scripts
+    "label": loss_from_phi,  # of a vote's phi
 }
 
 
