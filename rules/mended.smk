@@ -1,4 +1,4 @@
-"""What is mended in Snakemake: slow plans, failures without their reason, paths with odd letters.
+"""What is mended in Snakemake: slow plans and jobs, failures without their reason, paths with odd letters.
 
 A workflow that uses this one as a module, or several times, is mended once.
 """
@@ -18,6 +18,8 @@ from snakemake.script import PythonScript
 # Nearly all objects of a plan stay to its end: by default, looking for garbage among them takes a
 # fifth of the time.
 gc.set_threshold(100_000)
+
+SELDOM = "import atexit, gc; gc.set_threshold(20_000); atexit.register(gc.freeze)"
 
 
 # Under its default limit of 100 new jobs a second, Snakemake looks through all that wait once a second
@@ -43,6 +45,19 @@ def mended(owner, name):
 
 # Snakemake asks three times for every job where its script is, and makes a class each time to tell.
 mended(sourcecache, "parse_uri")(cache)
+
+
+@mended(PythonScript, "get_preamble")
+def unhurried(get_preamble):
+    """Let a job look for garbage seldom, and not once more in all it imported when it ends.
+
+    What it imports stays to its end: a third of the time that importing torch takes goes there.
+    """
+
+    def preamble(script):
+        return f"{SELDOM}\n{get_preamble(script)}"
+
+    return preamble
 
 
 @mended(GroupJob, "log_error")

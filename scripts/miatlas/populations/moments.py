@@ -17,10 +17,12 @@ def moments(population: Population, standardise: str) -> tuple[np.ndarray, np.nd
     scaled = population.x / np.float32(population.scale)
     if scaled.ndim == 4:
         return scaled.mean((0, 2, 3), dtype=np.float64), scaled.std((0, 2, 3), dtype=np.float64)
-    from sklearn.preprocessing import StandardScaler  # half of what reading images takes
-
-    fitted = StandardScaler().fit(scaled[~population.test])
     kept = np.zeros(scaled.shape[1], bool)
     if standardise == "numeric":
         kept = ((scaled == 0) | (scaled == 1)).all(axis=0)
+    if kept.all():
+        return np.zeros(len(kept)), np.ones(len(kept))
+    from sklearn.preprocessing import StandardScaler  # half of what reading images takes
+
+    fitted = StandardScaler().fit(scaled[~population.test])
     return np.where(kept, 0.0, fitted.mean_), np.where(kept, 1.0, fitted.scale_)

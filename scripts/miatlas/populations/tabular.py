@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.preprocessing import OneHotEncoder
 
 from miatlas.populations import catalogue
 from miatlas.populations.base import Population
@@ -34,6 +33,8 @@ def encode(frame: pd.DataFrame, categorical: list[str]) -> tuple[np.ndarray, dic
         blocks.append(frame[numeric].to_numpy(np.float64))
         columns += [{"name": name, "kind": "numeric", "width": 1} for name in numeric]
     if categorical:
+        from sklearn.preprocessing import OneHotEncoder  # most of what reading a table takes
+
         encoder = OneHotEncoder(sparse_output=False, dtype=np.float32).fit(frame[categorical])
         blocks.append(encoder.transform(frame[categorical]))
         columns += [
