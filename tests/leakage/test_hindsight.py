@@ -55,6 +55,32 @@ def test_the_interval_is_that_of_a_threshold_drawn_by_chance(n, level):
     assert hindsight.tpr_interval(curve, level) == pytest.approx(expected, rel=0.06, abs=2e-3)
 
 
+@pytest.mark.parametrize("expected", [0.01, 0.15, 0.5])
+def test_with_no_non_member_above_a_threshold_lies_as_early_as_few_are_expected(expected):
+    generator, n = np.random.default_rng(7), 50
+    rates = np.sort(generator.random((200_000, n)), axis=1)[:, 0]  # FPR at the highest non-member
+    level = expected / n
+    ways = level / rates[rates > level]  # of the way to it
+    places = hindsight.threshold_places(n, level, draws=4000)
+    found = hindsight.earlier(places, expected)
+    assert (found <= places).all()
+    assert (found[places >= 1.0] == places[places >= 1.0]).all()
+    inside = found[places < 1.0]
+    for share in (0.05, 0.25, 0.5):  # where uniform places are not earlier still
+        there = np.quantile(ways, share)
+        assert np.quantile(inside, share) == pytest.approx(min(there, share), rel=0.1, abs=1e-3)
+
+
+@pytest.mark.parametrize("n", [12, 30, 150])
+@pytest.mark.parametrize("level", [1e-5, 1e-4, 1e-3])
+@pytest.mark.parametrize("shift", [0.0, 1.0, 3.0])
+def test_the_interval_covers_far_below_what_non_members_resolve(n, level, shift):
+    generator, truth = np.random.default_rng(2), ndtr(shift + ndtri(level))
+    entries = [hindsight.tpr_at_fpr(normals(800, n, shift, generator), level) for _ in range(400)]
+    covered = np.mean([entry["low"] <= truth <= entry["high"] for entry in entries])
+    assert covered > 0.93
+
+
 @pytest.mark.parametrize(("n", "shift", "level"), [(500, 1.0, 0.01), (500, 3.0, 0.01)])
 def test_the_interval_covers_where_that_of_a_given_threshold_does_not(n, shift, level):
     generator, truth = np.random.default_rng(11), ndtr(shift + ndtri(level))

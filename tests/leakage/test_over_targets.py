@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import ndtr, ndtri
 from scipy.stats import t
 
 from miatlas.leakage import influence, metrics
@@ -99,6 +100,31 @@ def test_few_counts_and_targets_that_do_not_differ_have_exact_intervals():
     alone = over_targets([0.3], np.zeros((1, 9)), [(0.2, 0.4)])
     assert alone["these_examples"] is alone["this_population"] is None
     assert alone["std"] is None
+
+
+@pytest.mark.parametrize("value", [0.1, 0.06, 0.14, 1 / 3])
+@pytest.mark.parametrize("targets", [3, 6, 10])
+def test_targets_that_do_not_differ_but_by_rounding_have_an_interval(value, targets):
+    """(0.1 + 0.1 + 0.1) / 3 is not 0.1, nor is the deviation of such values always 0."""
+    values = [value] * targets
+    found = over_targets(values, np.zeros((targets, 9)), [(0.05, 0.4)] * targets)
+    assert found["these_examples"] == found["this_population"] == {"low": 0.05, "high": 0.4}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shift", [1.0, 3.0])
+def test_a_mean_rate_covers_also_where_the_level_allows_nearly_one_more(shift):
+    """The largest TPR within a level that allows 0.95 false positives is that at none: too low."""
+    examples = 1900
+    generator, covered, truth = np.random.default_rng(7), [], ndtr(shift + ndtri(0.001))
+    for _ in range(100):
+        member = generator.random((10, examples)) < 0.5
+        shared, own = generator.normal(size=examples), generator.normal(size=(10, examples))
+        scores = (shared + own) / np.sqrt(2.0) + shift * member
+        result = metrics.evaluate(scores, member, np.ones_like(member), np.arange(10), (0.001,))
+        interval = result["mean"]["tpr_at_fpr"][0]["tpr"]["this_population"]
+        covered.append(interval["low"] <= truth <= interval["high"])
+    assert np.mean(covered) >= 0.95
 
 
 def test_the_interval_of_the_population_covers_where_students_does_not():

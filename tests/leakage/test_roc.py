@@ -10,7 +10,7 @@ from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
 from miatlas.leakage import metrics
 from miatlas.leakage.hindsight import tpr_at_fpr
-from miatlas.leakage.intervals import clopper_pearson, delong
+from miatlas.leakage.intervals import clopper_pearson, delong, newcombe
 from miatlas.leakage.roc import (
     advantage,
     auc,
@@ -102,19 +102,56 @@ def test_delong_agrees_with_its_definition_over_all_pairs(shift, decimals):
     x, y = scores[member][:, None], scores[~member][None]
     wins = (x > y) + 0.5 * (x == y)
     variance = wins.mean(axis=1).var(ddof=1) / 30 + wins.mean(axis=0).var(ddof=1) / 45
-    found = auc(roc(scores, member))
-    assert found["value"] == pytest.approx(wins.mean())
+    curve = roc(scores, member)
+    assert auc(curve)["value"] == pytest.approx(wins.mean())
     reach = 1.959963984540054 * np.sqrt(variance) / (wins.mean() * (1 - wins.mean()))
-    assert logit(found["low"]) == pytest.approx(logit(wins.mean()) - reach)
-    assert logit(found["high"]) == pytest.approx(logit(wins.mean()) + reach)
+    low, high = delong(curve.true_positives, curve.false_positives)
+    assert logit(low) == pytest.approx(logit(wins.mean()) - reach)
+    assert logit(high) == pytest.approx(logit(wins.mean()) + reach)
 
 
 @pytest.mark.parametrize("shift", [1.0, 3.0])
 def test_delong_covers_the_truth_as_often_as_it_says(shift):
-    truth = ndtr(shift / np.sqrt(2))
-    found = [auc(roc(*simulated(80, 60, shift, seed=s))) for s in range(800)]
-    covered = np.mean([f["low"] <= truth <= f["high"] for f in found])
+    curves = [roc(*simulated(80, 60, shift, seed=s)) for s in range(800)]
+    found = [delong(curve.true_positives, curve.false_positives) for curve in curves]
+    covered = np.mean([low <= ndtr(shift / np.sqrt(2)) <= high for low, high in found])
     assert 0.92 < covered < 0.975  # 0.95, four standard errors of 800 trials are 0.03
+
+
+@pytest.mark.parametrize(("members", "nonmembers"), [(20, 400), (400, 20), (40, 900), (30, 30)])
+@pytest.mark.parametrize("shift", [0.0, 2.0, 3.0])
+def test_the_area_of_few_examples_of_a_kind_has_an_interval_that_covers(members, nonmembers, shift):
+    curves = [roc(*simulated(members, nonmembers, shift, seed=s)) for s in range(500)]
+    found = [auc(curve) for curve in curves]
+    covered = np.mean([f["low"] <= ndtr(shift / np.sqrt(2)) <= f["high"] for f in found])
+    assert covered > 0.93
+    for curve, own in zip(curves, found, strict=True):  # never narrower than DeLong's
+        low, high = delong(curve.true_positives, curve.false_positives)
+        assert own["low"] <= low <= high <= own["high"]
+
+
+def test_delong_alone_does_not_cover_the_area_of_few_examples_near_one():
+    curves = [roc(*simulated(30, 900, 3.0, seed=s)) for s in range(500)]
+    found = [delong(curve.true_positives, curve.false_positives) for curve in curves]
+    assert np.mean([low <= ndtr(3.0 / np.sqrt(2)) <= high for low, high in found]) < 0.9
+
+
+@pytest.mark.parametrize(("members", "nonmembers"), [(500, 500), (200, 3000)])
+def test_with_enough_of_each_kind_the_interval_is_delongs(members, nonmembers):
+    curve = roc(*simulated(members, nonmembers, 1.0, seed=1))
+    found, own = auc(curve), delong(curve.true_positives, curve.false_positives)
+    assert (found["low"], found["high"]) == own
+
+
+@pytest.mark.parametrize(("area", "m", "n"), [(0.7, 10, 40), (0.98, 30, 900), (0.2, 15, 15)])
+def test_newcombe_holds_the_areas_that_are_not_too_far_by_their_own_deviation(area, m, n):
+    tried = np.linspace(0.0, 1.0, 100_001)[1:-1]
+    same = (m + n) / 2  # both counts, in Hanley and McNeil's (1982) equations 1 and 2
+    first, second = tried / (2 - tried), 2 * tried**2 / (1 + tried)
+    spread = tried * (1 - tried)
+    spread = spread + (same - 1) * (first - tried**2) + (same - 1) * (second - tried**2)
+    held = tried[np.abs(tried - area) <= 1.959963984540054 * np.sqrt(spread / (m * n))]
+    assert newcombe(area, m, n) == pytest.approx((held.min(), held.max()), abs=2e-5)
 
 
 def test_delong_has_the_width_of_the_stratified_bootstrap():
@@ -126,8 +163,9 @@ def test_delong_has_the_width_of_the_stratified_bootstrap():
             [generator.integers(150, size=150), generator.integers(150, 250, 100)]
         )
         draws.append(auc(roc(scores[again], member[again]))["value"])
-    found = auc(roc(scores, member))
-    assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * np.std(draws), rel=0.15)
+    curve = roc(scores, member)
+    low, high = delong(curve.true_positives, curve.false_positives)
+    assert high - low == pytest.approx(2 * 1.96 * np.std(draws), rel=0.15)
 
 
 def test_delong_where_there_is_no_variance_to_estimate():

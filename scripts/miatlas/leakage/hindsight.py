@@ -47,9 +47,12 @@ def tpr_interval(curve: Roc, level: float, confidence: float = 0.95) -> tuple[fl
     Binomial(nonmembers, level) whatever the law of the scores. Each of these places calls so many
     members, c, and the TPR given c has the fiducial law Beta(c + 1/2, members - c + 1/2). The
     limits are quantiles of the mixture over all places: an exact count in place of a bootstrap.
+    The lower one knows how early a threshold lies with no non-member above it (`earlier`).
     """
-    called = np.rint(called_members(curve, threshold_places(curve.nonmembers, level)))
-    return _mixture_limits(called + 0.5, curve.members - called + 0.5, confidence)
+    places, tail = threshold_places(curve.nonmembers, level), (1.0 - confidence) / 2.0
+    early = earlier(places, curve.nonmembers * level)
+    low, high = (np.rint(called_members(curve, at)) for at in (early, places))
+    return _quantile(low, curve.members, tail), _quantile(high, curve.members, 1.0 - tail)
 
 
 def threshold_places(nonmembers: int, level: float, draws: int = DRAWS) -> np.ndarray:
@@ -65,6 +68,18 @@ def threshold_places(nonmembers: int, level: float, draws: int = DRAWS) -> np.nd
     below = np.where(count > 0, bdtr(np.maximum(count - 1, 0), nonmembers, level), 0.0)
     there = bdtr(count, nonmembers, level) - below
     return count + np.clip((chances - below) / there, 0.0, 1.0 - 1e-9)
+
+
+def earlier(places: np.ndarray, expected: float) -> np.ndarray:
+    """Return the places (draws,), those below 1 no later than the rate of the level has it.
+
+    The non-members' FPRs are a Poisson process. Where none is above the threshold, whose FPR is
+    `expected` of their mean distances, the first follows it at an exponential distance E: the
+    threshold lies at expected / (expected + E) of the way, which is early where few are expected.
+    """
+    with np.errstate(divide="ignore"):
+        share = expected / (expected - np.log(np.minimum(places, 1.0)))
+    return np.where(places < 1.0, np.minimum(places, share), places)
 
 
 def called_members(curve: Roc, places: np.ndarray) -> np.ndarray:
@@ -85,6 +100,14 @@ def interpolated_tpr(curve: Roc, level: float) -> float:
     """Return the TPR where level (nonmembers + 1) non-members are above: their FPR is level on
     average, while that of the largest TPR within the level is larger."""
     return float(called_members(curve, np.array(level * (curve.nonmembers + 1)))) / curve.members
+
+
+def expected_tpr(curve: Roc, level: float) -> float:
+    """Return the TPR where, on average, the threshold of FPR = level lies (`threshold_places`).
+
+    The largest TPR within the level is often below it where the level allows nearly one more.
+    """
+    return float(called_members(curve, np.array(level * curve.nonmembers + 0.5))) / curve.members
 
 
 def threshold(curve: Roc, level: float) -> float:
@@ -140,17 +163,16 @@ def advantage_interval(curve: Roc, confidence: float = 0.95) -> tuple[float, flo
     return max(found - added, 0.0), high
 
 
-def _mixture_limits(a, b, confidence, halvings: int = 24):
-    """Return the two quantiles of an equal mixture of Beta(a, b), (K,) each, by bisection.
+def _quantile(called, members: int, chance: float, halvings: int = 24) -> float:
+    """Return a quantile of an equal mixture of Beta(called + 1/2, members - called + 1/2), (K,).
 
-    They lie between those of the lowest and of the highest component.
+    By bisection: it lies between those of the lowest and of the highest component.
     """
-    tails = np.array([(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0])
-    low, high = (betaincinv(end(a), (a + b)[0] - end(a), tails) for end in (np.min, np.max))
-    places, weights = np.unique(a, return_counts=True)
-    others, weights = (a + b)[0] - places, weights / len(a)
+    places, weights = np.unique(called, return_counts=True)
+    a, b, weights = places + 0.5, members - places + 0.5, weights / len(called)
+    low, high = betaincinv(a[0], b[0], chance), betaincinv(a[-1], b[-1], chance)
     for _ in range(halvings):
         middle = (low + high) / 2.0
-        more = betainc(places, others, middle[:, None]) @ weights < tails
-        low, high = np.where(more, middle, low), np.where(more, high, middle)
-    return tuple(((low + high) / 2.0).tolist())
+        more = betainc(a, b, middle) @ weights < chance
+        low, high = (middle, high) if more else (low, middle)
+    return float((low + high) / 2.0)

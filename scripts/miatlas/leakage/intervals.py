@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.special import betaincinv, expit, logit, ndtri, stdtrit
 
+FEW_OF_A_KIND = 200  # members or non-members, below which DeLong's interval is not trusted alone
+
 
 def clopper_pearson(successes: int, trials: int, level: float = 0.95) -> tuple[float, float]:
     """Return the exact interval of a proportion (Clopper and Pearson 1934); trials ≥ 1."""
@@ -27,6 +29,49 @@ def difference(
 def student(deviation: float, count: int, level: float = 0.95) -> float:
     """Return the reach of Student's interval of a mean of `count` ≥ 2 values."""
     return float(stdtrit(count - 1, (1.0 + level) / 2.0)) * deviation / float(np.sqrt(count))
+
+
+def of_auc(true_positives: np.ndarray, false_positives: np.ndarray) -> tuple[float, float]:
+    """Return the interval of the AUC of one ROC curve: DeLong's, counts (K,) as there.
+
+    With fewer than FEW_OF_A_KIND members or non-members, DeLong's covers as little as 84 % near 1:
+    few examples seldom show the variance that there is. There it is the wider of DeLong's and
+    Newcombe's, whose variance follows from the AUC and the counts.
+    """
+    members, nonmembers = int(true_positives[-1]), int(false_positives[-1])
+    low, high = delong(true_positives, false_positives)
+    if min(members, nonmembers) >= FEW_OF_A_KIND or low == high:
+        return low, high
+    x, y = false_positives, true_positives
+    area = float((np.diff(x) * (y[1:] + y[:-1])).sum()) / (2 * members * nonmembers)
+    other = newcombe(area, members, nonmembers)
+    return min(low, other[0]), max(high, other[1])
+
+
+def newcombe(auc: float, members: int, nonmembers: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the AUCs from which the one found is no further than their own deviations allow.
+
+    Newcombe's (2006) method 5: Hanley and McNeil's variance of exponential scores, with the mean of
+    the two counts in place of either.
+    """
+    z, others = -float(ndtri((1.0 - level) / 2.0)), (members + nonmembers) / 2.0 - 1.0
+
+    def far(area):
+        beats = 1.0 + others * ((1.0 - area) / (2.0 - area) + area / (1.0 + area))
+        return (auc - area) ** 2 > z**2 * area * (1.0 - area) * beats / (members * nonmembers)
+
+    return bisected(far, 0.0, auc), bisected(far, 1.0, auc)
+
+
+def bisected(true_at, low: float, high: float, halvings: int = 50) -> float:
+    """Return where a condition that holds at `low` and not at `high` ceases to hold.
+
+    From the side of `low`, which may be the larger.
+    """
+    for _ in range(halvings):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if true_at(middle) else (low, middle)
+    return low
 
 
 def delong(

@@ -8,7 +8,7 @@ from miatlas.leakage import hindsight, influence, thresholds
 from miatlas.leakage.intervals import clopper_pearson
 from miatlas.leakage.levels import FEW
 from miatlas.leakage.roc import Roc, allowed_false_positives, best_point
-from miatlas.leakage.targets import limits, over_targets, reach
+from miatlas.leakage.targets import limits, over_targets, reach, skewed
 
 
 class Games(NamedTuple):
@@ -123,6 +123,7 @@ def _of_level(entries, games):
         games.by_tpr(level),
         _own(entries),
         centres=[hindsight.interpolated_tpr(curve, level) for curve in games.curves],
+        tops=[hindsight.expected_tpr(curve, level) for curve in games.curves],
     )
     allowed = min(entry["allowed"] for entry in entries)
     if allowed < FEW:  # so few counts are too skewed for t: 86 to 94 of 100 intervals hold
@@ -187,7 +188,7 @@ def of_population(entry: dict, game: Games, shape: tuple[int, int]) -> dict:
         rates.append({**one, **held})
     return {
         **entry,
-        "auc": {"value": value, **limits(value - auc, value + auc)},
+        "auc": {"value": value, **limits(*skewed(value, value - auc, value + auc))},
         "advantage_interval": {**entry["advantage_interval"], "low": low, "high": high},
         "balanced_accuracy_interval": {
             **entry["balanced_accuracy_interval"],

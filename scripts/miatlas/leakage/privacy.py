@@ -10,6 +10,8 @@ Viswanath 2015, Theorem 2.1)
 import numpy as np
 from scipy.special import bdtrc, betaincinv, expit, log_ndtr, ndtr, ndtri
 
+from miatlas.leakage.intervals import bisected
+
 SIDES = ("members", "others")
 
 
@@ -138,11 +140,3 @@ def epsilon_of_one_run(
     while refuted(high):
         high *= 2.0
     return bisected(refuted, 0.0, high)
-
-
-def bisected(true_at, low: float, high: float, halvings: int = 50) -> float:
-    """Return where a condition that holds at `low` and not at `high` ceases to hold, from below."""
-    for _ in range(halvings):
-        middle = (low + high) / 2.0
-        low, high = (middle, high) if true_at(middle) else (low, middle)
-    return low

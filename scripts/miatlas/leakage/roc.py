@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from miatlas.leakage.intervals import delong
+from miatlas.leakage.intervals import of_auc
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,13 @@ def of_sorted(scores: np.ndarray, member: np.ndarray) -> Roc:
 
 
 def auc(curve: Roc) -> dict:
-    """Return the area under the curve, {"value", "low", "high"}, with DeLong's 95 % interval.
+    """Return the area under the curve, {"value", "low", "high"}, with its 95 % interval.
 
     It is the chance that a member scores above a non-member, ties counting half.
     """
     x, y = curve.false_positives, curve.true_positives
     twice = int((np.diff(x) * (y[1:] + y[:-1])).sum())  # trapezoids, in whole numbers
-    low, high = delong(y, x)
+    low, high = of_auc(y, x)
     return {"value": twice / (2 * curve.members * curve.nonmembers), "low": low, "high": high}
 
 

@@ -24,6 +24,7 @@ def over_targets(
     below=0.0,
     least=0.0,
     centres=None,
+    tops=None,
     mutual=False,
 ) -> dict:
     """Return {mean, std, n, these_examples, this_population}, an interval {low, high} or None each.
@@ -34,10 +35,11 @@ def over_targets(
 
     summed: the interval of all targets' counts in one; both hold it, as few counts have no t.
     below: a reach that does not shrink with targets, of what noise adds to a maximum. least: the
-    smallest possible value. centres (T,): values without hindsight's bias; the lower limit for the
-    population counts from their mean, the upper one from that of the values. mutual: the threshold
-    of each target is the best of the others', so that their errors go together, on noise by up to
-    1 / T between two of them; both intervals are widened for that.
+    smallest possible value. centres, tops (T,): values without hindsight's bias, from below and
+    from above; the limits for the population count from their means where these are further out
+    than that of the values. mutual: the threshold of each target is the best of the others', so
+    that their errors go together, on noise by up to 1 / T between two of them; both intervals are
+    widened for that.
     """
     values = np.asarray(values, np.float64)
     n, mean = len(values), float(values.mean())
@@ -45,7 +47,7 @@ def over_targets(
     if n == 1:
         return result
     result["std"] = deviation = float(values.std(ddof=1))
-    if deviation == 0.0:
+    if deviation <= 1e-12:  # rounding: that of ten times 0.1 is not 0
         own = limits(min(low for low, _ in alone), max(high for _, high in alone), least)
         return {**result, "these_examples": own, "this_population": own}
     summed = summed or (mean, mean)
@@ -54,9 +56,10 @@ def over_targets(
     wider = float(np.sqrt(2.0 - 1.0 / n)) if mutual else 1.0
     models = wider * student(deviation, n)
     low = min(float(centres.mean()), mean) - float(np.hypot(wider * down, below))
+    high = max(float(np.mean(values if tops is None else tops)), mean) + wider * up
     intervals = {
         "these_examples": (mean - models, mean + models),
-        "this_population": skewed(mean, low, mean + wider * up),
+        "this_population": skewed(mean, low, high),
     }
     held = {
         k: limits(min(a, summed[0]), max(b, summed[1]), least) for k, (a, b) in intervals.items()
