@@ -96,9 +96,22 @@ def test_the_case_of_the_decimal_comma_says_what_to_write():
     for old, new, said in (
         ("subset: 200", "label_noise: 0,3", r"unknown option 3 \(a decimal comma\? YAML wants 0.5"),
         ("    epochs: 2", "    epochs: 2\n    ema: 0,9", "YAML takes 0,9 for text: write 0.9"),
+        ("subset: 200", "label_noise: 0,08", r"unknown option '08' \(a decimal comma\?"),
+        ("subset: 200", "label_noise: 0,5e-4", r"unknown option '5e-4' \(a decimal comma\?"),
     ):
         with pytest.raises(ValueError, match=said):
             reading.read(yaml.safe_load(TINY.replace(old, new, 1)))
+
+
+@pytest.mark.parametrize("line", [
+    "mine: {models: 8, held_out: 0,1, test: 0,1}",
+    "mlp: {lr: 0,05, momentum: 0,05}",
+    "mlp: {weight_decay: 0,5e-4,\n  lr: 0,5e-4}",
+])  # fmt: skip
+def test_two_decimal_commas_with_the_same_digits_are_no_key_that_stands_twice(tmp_path, line):
+    (tmp_path / "s.yaml").write_text(f"cohorts:\n  {line}\n")
+    with pytest.raises(ValueError, match=r"\A.* \(a decimal comma\? YAML wants 0.5, not 0,5\)\Z"):
+        check_files([tmp_path / "s.yaml"])
 
 
 # Names that YAML reads as something else ------------------------------------------------------

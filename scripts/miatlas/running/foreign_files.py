@@ -14,18 +14,23 @@ def check_archive(path: Path, needed: str, maker: str) -> None:
     `needed`: how the name of one of its members ends. Nothing is unpacked. Raises ValueError,
     naming the file.
     """
-    try:
-        members = zipfile.ZipFile(path).infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise ValueError(f"{path}: a damaged archive: {one_line(error)}") from None
-    if not any(member.filename.endswith(needed) for member in members):
+    found = members(path)
+    if not any(member.filename.endswith(needed) for member in found):
         raise ValueError(f"{path}: an archive, but not one of {maker}")
-    packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
-    if packed or sum(member.file_size for member in members) > path.stat().st_size:
+    packed = any(member.compress_type != zipfile.ZIP_STORED for member in found)
+    if packed or sum(member.file_size for member in found) > path.stat().st_size:
         raise ValueError(
             f"{path}: its archive is compressed or claims more than the file has: not read"
             f" ({maker} compresses nothing, unless it is told to)"
         )
+
+
+def members(path: Path) -> list[zipfile.ZipInfo]:
+    """Return what an archive says it holds; ValueError names a damaged one."""
+    try:
+        return zipfile.ZipFile(path).infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise ValueError(f"{path}: a damaged archive: {one_line(error)}") from None
 
 
 @contextmanager

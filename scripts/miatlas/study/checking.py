@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
 from miatlas.options import REQUIRED, Option, Range
+from miatlas.study.repeated_keys import DECIMAL_COMMA, of_decimal_comma
 
 MAPPING = "must be a mapping of keys to values, not"
 FIRST = {"extra_forbidden": 0, "invalid_key": 0, "missing": 1}  # what is said before all else
@@ -159,8 +160,8 @@ def _kinds(kind):
 def _unknown(key, allowed, value):
     """Say that there is no such key, which one may have been meant, and which there are."""
     listed = f"allowed: {', '.join(allowed) or 'none'}"
-    if isinstance(key, int) and value is None:
-        return f"unknown option {key!r} (a decimal comma? YAML wants 0.5, not 0,5); {listed}"
+    if of_decimal_comma(key, value):
+        return f"unknown option {key!r} {DECIMAL_COMMA}; {listed}"
     return f"unknown option {key!r}{meant(key, allowed)}; {listed}"
 
 

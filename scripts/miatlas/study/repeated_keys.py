@@ -6,6 +6,7 @@ import yaml
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MERGE = "tag:yaml.org,2002:merge"
+DECIMAL_COMMA = "(a decimal comma? YAML wants 0.5, not 0,5)"
 
 
 def repeated_key(path: Path | str) -> str | None:
@@ -19,6 +20,11 @@ def repeated_key(path: Path | str) -> str | None:
         return None
     found = _repeated(root, "", set()) if root else None
     return f"{path}, {found}" if found else None
+
+
+def of_decimal_comma(key, value) -> bool:
+    """Return whether a key is what YAML makes of 0,5 in braces: digits, with nothing beside it."""
+    return value is None and str(key)[:1].isdigit()
 
 
 def _repeated(node, place, seen):
@@ -38,13 +44,13 @@ def _repeated(node, place, seen):
 
 def _twice(node, place):
     lines = {}
-    for key, _ in node.value:
+    for key, value in node.value:
         name, line = (key.tag, str(key.value)), key.start_mark.line + 1
         if name in lines and key.tag != MERGE:
             where = f"in {place}" if place else "in the file"
-            return (
-                f"lines {lines[name]} and {line}: {key.value!r} stands twice {where}, and the"
-                " first would not count: remove or rename one"
-            )
+            what = f"lines {lines[name]} and {line}: {key.value!r} stands twice {where}"
+            if of_decimal_comma(key.value, value.value or None):
+                return f"{what} {DECIMAL_COMMA}"
+            return f"{what}, and the first would not count: remove or rename one"
         lines[name] = line
     return None

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from miatlas.running.foreign_files import check_archive, little_memory, one_line
+from miatlas.running.foreign_files import check_archive, little_memory, members, one_line
 
 
 def read(path: Path) -> dict:
@@ -79,11 +79,7 @@ def _read_archive(path):
 
 def _refuse_programs(path):
     """Refuse an archive that is a program: loading one runs or unpickles what its maker chose."""
-    try:
-        names = zipfile.ZipFile(path).namelist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return  # damaged: said by what reads it
-    ends = {name.rsplit("/", 1)[-1] for name in names}
+    ends = {member.filename.rsplit("/", 1)[-1] for member in members(path)}
     for end, kind in PROGRAMS.items():
         if end in ends:
             raise ValueError(
