@@ -11,6 +11,27 @@ def made_for_each_target(cohort: dict) -> int | None:
     return design["per_target"] if design["name"] == "six_way" else None
 
 
+def cut_differently(target: dict, other: dict) -> str | None:
+    """Return the option by which two designs cut one pool differently; None if they do not.
+
+    How a side of six_way divides its own part into train and held-out examples is no matter of the
+    other sides.
+    """
+    for key in ("target_share", "fractions"):
+        if key not in target or key not in other:
+            continue
+        same = target["side"] == other["side"]
+        shares = [d[key] if same or key != "fractions" else _sides(d[key]) for d in (target, other)]
+        if shares[0] != shares[1]:
+            return key
+    return None
+
+
+def _sides(fractions):
+    """Return the shares of target, shadow and reference models."""
+    return [round(sum(part), 9) for part in (fractions[:2], fractions[2:4], fractions[4:])]
+
+
 def partners(design: str, model: int) -> set[int]:
     """Return the models of a target's own cohort that must not be references: itself, its pair."""
     return {model, model ^ 1} if design == "paired" else {model}

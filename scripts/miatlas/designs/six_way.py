@@ -38,7 +38,8 @@ def parts_of(n: int, draws: Draws, model: int, fractions) -> np.ndarray:
     """Return the part (n,) of each pool example in partition `model`: an index into PARTS."""
     if len(fractions) != len(PARTS) or sum(fractions) > 1 + 1e-9 or min(fractions) <= 0:
         raise ValueError(f"six_way: fractions must be {len(PARTS)} positive shares of at most 1")
-    bounds = np.round(np.cumsum(fractions) * n).astype(int)
+    shares = np.cumsum(fractions).round(9)  # 0.13 + 0.37 is 0.25 + 0.25
+    bounds = np.round(shares * n).astype(int)
     rank = np.empty(n, int)
     rank[draws.shared("six_way", model).permutation(n)] = np.arange(n)
     return np.searchsorted(bounds, rank, side="right")

@@ -1,6 +1,7 @@
 """Targets judged by shadow models of other training: what a wrong guess costs (carlini2022 §VI-E).
 
-A cell is a target cohort and a shadow cohort. The guess is right where both are the same cohort.
+A cell is a target cohort and a shadow cohort. The guess is right where both are the same cohort, or
+where the shadow cohort is trained as the target's is (`trained_as`: shadow cohort -> that one).
 """
 
 import pandas as pd
@@ -11,15 +12,16 @@ from miatlas.leakage import paired
 CELL, WRONG, ALL = "cell", "wrong", "all"
 
 
-def by_cohorts(evidence: Evidence) -> dict[tuple[str, str], dict]:
+def by_cohorts(evidence: Evidence, trained_as: dict = {}) -> dict[tuple[str, str], dict]:
     """Return the result of every (target cohort, shadow cohort), in the order of the audits.
 
-    Raises ValueError if two attacks, or two audits, are of one pair: a cell shows one number.
+    A shadow cohort in `trained_as` goes by the name that it has there. Raises ValueError if two attacks, or two audits, are of one pair: a cell shows one number.
     """
     found = {}
     for audit, label in evidence.pairs():
         result = evidence.result(audit, label)
-        pair = result["target_cohort"], result["shadow_cohort"]
+        shadow = result["shadow_cohort"]
+        pair = result["target_cohort"], trained_as.get(shadow, shadow)
         if other := found.get(pair):
             both = f"{other['audit']}/{other['label']} and {audit}/{label}"
             raise ValueError(f"{both} both judge {pair[0]} by {pair[1]}: a cell shows one of them")
@@ -34,7 +36,7 @@ def sides(pairs) -> tuple[list[str], list[str]]:
     return targets, own + [name for name in shadows if name not in own]
 
 
-def costs(evidence: Evidence, level: float) -> pd.DataFrame:
+def costs(evidence: Evidence, level: float, trained_as: dict = {}) -> pd.DataFrame:
     """Return the TPR of every cell at an FPR, and how it differs from the right guess's.
 
     Columns: kind, target, shadow, audit, label, tpr, difference (this - the right guess, of the
@@ -42,7 +44,7 @@ def costs(evidence: Evidence, level: float) -> pd.DataFrame:
     population. Kinds: `cell`; `wrong`, of a target cohort, the mean over its wrong guesses; `all`,
     that over all target cohorts which have both.
     """
-    results = by_cohorts(evidence)
+    results = by_cohorts(evidence, trained_as)
     rates = {pair: _rates(evidence, result, level) for pair, result in results.items()}
     right = {target: own for (target, shadow), own in rates.items() if target == shadow}
     wrong = {

@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from miatlas.designs.relations import made_for_each_target
+from miatlas.designs.relations import cut_differently, made_for_each_target
 from miatlas.study import (
     audit_cohorts,
     demands,
@@ -171,10 +171,9 @@ def _check_beside(audit, cohorts, side, where):
     _check_same_examples(target, other, where)
     if wrong := parts.apart(target, other):
         raise ValueError(f"{where}: {wrong}")
-    for key in ("target_share", "fractions"):
-        given = [cohort["design"].get(key) for cohort in (target, other)]
-        if None not in given and given[0] != given[1] and not made_of(other):
-            raise ValueError(f"{where}: target and {side} cohort cut the pool differently ({key})")
+    key = cut_differently(target["design"], other["design"])
+    if key and not made_of(other):
+        raise ValueError(f"{where}: target and {side} cohort cut the pool differently ({key})")
     if target["design"].get("per_target", 1) > 1:
         raise ValueError(
             f"{where}: models of six_way have one target for each partition, but per_target of"

@@ -1,6 +1,6 @@
 """Targets by shadow models of other training: a matrix, and what wrong guesses cost.
 
-carlini2022 Fig. 11.
+carlini2022 Fig. 11, shi2024 Fig. 12 and 13.
 """
 
 import numpy as np
@@ -19,14 +19,21 @@ COLOURS = "Blues"
 DARK = 0.6  # of the colours: what is written on it is white
 
 
-def draw(evidence: Evidence, *, level: Level = 0.001, cohort_names: dict = {}):
+def draw(
+    evidence: Evidence,
+    *,
+    level: Level = 0.001,
+    trained_as: dict[str, str] = {},
+    cohort_names: dict = {},
+):
     """Return the figure and its numbers, as `guesses.costs` has them.
 
     Left: the TPR at the FPR `level`, mean over the targets, with 95 % intervals: a row for each
     target cohort, a column for each shadow cohort, the right guess framed. Right: how much more or
     less the wrong guesses name of the same targets' members, on average, in percentage points.
+    `trained_as`: shadow cohorts of their own, by the target cohort whose training they share.
     """
-    data = guesses.costs(evidence, level)
+    data = guesses.costs(evidence, level, trained_as)
     cells = data[data["kind"] == CELL]
     targets, shadows = guesses.sides(list(zip(cells["target"], cells["shadow"], strict=True)))
     height = 1.1 + 0.45 * (len(targets) + 1)
