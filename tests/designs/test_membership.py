@@ -321,6 +321,16 @@ def test_impossible_fractions_are_refused(fractions):
         six_way.draw(pool(), [0], draws(), side="target", fractions=fractions)
 
 
+@pytest.mark.parametrize("share", [0.13, 0.16, 0.19, 0.22])
+@given(SEED, st.integers(50, 3000))
+def test_other_sides_keep_their_parts_where_one_divides_its_own_otherwise(share, seed, n):
+    usual, other = ([0.25, 0.25, 0.15, 0.15, 0.2], [share, 0.5 - share, 0.15, 0.15, 0.2])
+    before, after = (six_way.parts_of(n, draws(seed), 0, parts) for parts in (usual, other))
+    assert (before[before > 1] == after[before > 1]).all()
+    assert ((before <= 1) == (after <= 1)).all()
+    assert abs((after == 0).sum() - share * n) <= 0.5 + 1e-6
+
+
 def test_fractions_below_one_leave_a_rest_that_no_one_uses():
     parts = six_way.parts_of(100, draws(), 0, [0.1] * 5)
     assert np.bincount(parts).tolist() == [10] * 5 + [50]

@@ -31,7 +31,7 @@ def editor():
 
 @pytest.mark.parametrize("name", ["schema.json", "README.md"])
 def test_what_is_written_out_of_the_code_is_fresh(tmp_path, name):
-    write_schema.main(tmp_path)
+    write_schema.main(tmp_path, tmp_path)
     written, there = ((folder / name).read_text() for folder in (tmp_path, CONFIG))
     assert written == there, f"config/{name} is stale: make schema"
 

@@ -1,17 +1,14 @@
 """The studies in config/: every file reads, alone or on top of the paper's full study."""
 
-import re
-from itertools import accumulate, product
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
-from snakemake.utils import update_config
 
 from miatlas.exhibits import published
 from miatlas.study import attack_list as registry
-from miatlas.study import contents, private_cohorts, reading
+from miatlas.study import contents, private_cohorts, reading, study_files
 from miatlas.study.attack_modules import said
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -23,19 +20,7 @@ FREE = (  # data for all
 
 
 def merged(name):
-    """Return the study as Snakemake merges it: a variant on top of what its name begins with.
-
-    Where the file says how it is run, on top of the files named there.
-    """
-    parts = [part for part in accumulate(name.split("_"), "{}_{}".format) if part in STUDIES]
-    said = re.search(r"^#   make STUDY=(.*)$", (CONFIG / f"{name}.yaml").read_text(), flags=re.M)
-    if said:
-        parts = re.findall(r"config/(\w+)\.yaml", said[1])
-        assert parts[-1] == name
-    config = {}
-    for part in parts:
-        update_config(config, yaml.safe_load((CONFIG / f"{part}.yaml").read_text()))
-    return config
+    return study_files.merged(CONFIG, name)
 
 
 @pytest.mark.parametrize("name", STUDIES)

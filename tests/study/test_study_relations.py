@@ -340,6 +340,33 @@ def test_what_targets_alone_are_asked_is_asked_of_no_model_after_them():
         assert contents.probed(read, "a", "x", "shadow") == [("gradients", b) for b in (0, 1)]
 
 
+WHOLE = {"side": "target", "fractions": [0.25, 0.25, 0.15, 0.15, 0.2]}
+
+
+@pytest.mark.parametrize(
+    ("side", "fractions", "said"),
+    [
+        ("shadow", [0.13, 0.37, 0.15, 0.15, 0.2], None),
+        ("reference", [0.25, 0.25, 0.1, 0.2, 0.2], None),
+        ("shadow", [0.2, 0.2, 0.2, 0.2, 0.2], "fractions"),
+        ("shadow", [0.25, 0.25, 0.15, 0.15, 0.1], "fractions"),
+        ("target", [0.13, 0.37, 0.15, 0.15, 0.2], "fractions"),
+        ("shadow", [0.5, 0.5], "fractions"),
+    ],
+)
+def test_a_side_divides_its_own_part_as_it_likes(side, fractions, said):
+    other = {"side": side, "fractions": fractions}
+    assert relations.cut_differently(WHOLE, other) == said
+    assert relations.cut_differently(other, WHOLE) == said
+
+
+def test_pools_of_disjoint_cohorts_are_cut_at_one_place():
+    one, other = ({"side": side, "target_share": 0.5} for side in ("target", "shadow"))
+    assert relations.cut_differently(one, other) is None
+    assert relations.cut_differently(one, other | {"target_share": 0.4}) == "target_share"
+    assert relations.cut_differently(one, {"name": "half"}) is None
+
+
 HALF = {"name": "half", "group": 4}
 LOT = {"name": "iid", "size": 60}
 PARTS = {"name": "six_way", "fractions": [0.25, 0.25, 0.15, 0.15, 0.2]}

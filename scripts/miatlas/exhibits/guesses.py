@@ -15,7 +15,8 @@ CELL, WRONG, ALL = "cell", "wrong", "all"
 def by_cohorts(evidence: Evidence, trained_as: dict = {}) -> dict[tuple[str, str], dict]:
     """Return the result of every (target cohort, shadow cohort), in the order of the audits.
 
-    A shadow cohort in `trained_as` goes by the name that it has there. Raises ValueError if two attacks, or two audits, are of one pair: a cell shows one number.
+    A shadow cohort in `trained_as` goes by the name that it has there. Raises ValueError if two
+    attacks, or two audits, are of one pair: a cell shows one number.
     """
     found = {}
     for audit, label in evidence.pairs():

@@ -106,6 +106,6 @@ HEAD = """\
 
 Made by `make schema` from the studies in `config/` and from `config/exhibits.csv`: whose figure or
 table it is, and which exhibit of which study makes it. *At scale* is the study that describes the
-paper's own settings; *small* are those for two cores, and `config` is the demo. How a study on top of
-others is run stands in [Studies](studies.md). What is not made has a line that says why."""
+paper's own settings; *small* are those for two cores, and `config` is the demo. How a study on top
+of others is run stands in [Studies](studies.md). What is not made has a line that says why."""
 COLUMNS = ["| | shows | at scale | small | note |", "| --- | --- | --- | --- | --- |"]

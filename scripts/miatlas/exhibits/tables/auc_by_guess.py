@@ -26,8 +26,7 @@ def tabulate(evidence: Evidence, *, trained_as: dict[str, str] = {}, cohort_name
     ]
     names = {cohort: cohort_names.get(cohort, cohort) for cohort in (*targets, *shadows)}
     shown = pd.DataFrame(
-        {"Target": names[target]}
-        | {names[s]: _cell(found.get((target, s))) for s in shadows}
+        {"Target": names[target]} | {names[s]: _cell(found.get((target, s))) for s in shadows}
         for target in targets
     )
     columns = "A row for the targets' training, a column for that of the shadow models."

@@ -1,4 +1,4 @@
-"""Leakage against the size of the target's training set, and how far it overfits (shi2024 Table 9)."""
+"""Leakage by the size of the target's training set, and how far it overfits (shi2024 Table 9)."""
 
 import pandas as pd
 
@@ -12,7 +12,7 @@ NOTE = "Gap: train minus test accuracy, mean over the targets."
 
 
 def tabulate(evidence: Evidence, *, levels: list[Level] = [0.01]):
-    """Return the numbers and the table shown, a row for each audit and attack, by training-set size.
+    """Return the numbers and the table shown: a row for each audit and attack, by that size.
 
     AUC and the TPR at FPRs are means over the targets, at the best threshold in hindsight. Columns
     of the numbers: audit, label, cohort, training_examples, accuracy_gap, auc, tpr_at_<level>, each
