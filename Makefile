@@ -23,7 +23,7 @@ ifneq ($(shell test -w "$${XDG_CACHE_HOME:-$$HOME}" && echo writable),writable)
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 
-.PHONY: demo report figures attacks new schema slurm plan test test-all test-slurm test-browser docs \
+.PHONY: demo report figures attacks new schema ledger slurm plan test test-all test-slurm test-browser docs \
 	lint bench coverage check gpu gpu-alone clean
 .DEFAULT_GOAL := demo
 
@@ -51,6 +51,11 @@ new: .venv/installed
 # What editors check studies by, and the reference of their keys, out of the code.
 schema: .venv/installed
 	.venv/bin/python scripts/write_schema.py
+
+# The ledgers of several studies on one page: make ledger RESULTS="results/shi2024_small ..."
+ledger: .venv/installed
+	$(if $(RESULTS),,$(error RESULTS: name folders of results that have a ledger))
+	@.venv/bin/python scripts/join_ledgers.py $(RESULTS)
 
 # The same on a Slurm cluster; edit the profile first.
 slurm: .venv-slurm/installed

@@ -200,6 +200,19 @@ def test_ablation_shows_a_dash_where_an_audit_has_no_result():
     assert len(numbers) == 3
 
 
+def test_audits_share_columns_where_each_attack_is_of_one_of_them():
+    evidence, _ = evidence_of({("few", "loss"): 0.2, ("many", "lira"): 1.0})
+    numbers, shown = ablation.tabulate(evidence, levels=[0.01], columns="level")
+    assert shown.columns[1:].tolist() == ["TPR @ 1 % FPR", "TPR @ 1 % FPR, transferred"]
+    assert numbers["audit"].tolist() == ["few", "many"]
+    assert [cell.split(" %")[0] for cell in shown["TPR @ 1 % FPR"]] == [
+        common.rate(Estimate(tpr, np.nan, np.nan)).split(" %")[0] for tpr in numbers["tpr"]
+    ]
+    several, _ = evidence_of({("few", "loss"): 0.2, ("many", "loss"): 1.0})
+    with pytest.raises(ValueError, match="several have run loss"):
+        ablation.tabulate(several, columns="level")
+
+
 def test_ablation_refuses_unknown_rows():
     evidence, _ = evidence_of({("mlp", "loss"): 0.2})
     with pytest.raises(ValueError, match="'watson' is not of this exhibit: loss"):

@@ -20,9 +20,13 @@ def tabulate(
     heading: str = "Attack approach",
     levels: list[Level] = [0.001],
     over: Literal["mean", "pooled"] = "mean",
+    columns: Literal["audit", "level"] = "audit",
     audit_names: dict = {},
 ):
-    """Return the numbers and the table shown, a row for each step and a column for each audit.
+    """Return the numbers and the table shown, a row for each step, columns for each audit.
+
+    `columns` level: audits share the columns, where each attack is of one audit alone (such as one
+    cohort asked about more queries than another).
 
     `rows`: mappings with `attack` (a label, which may come back), `name` (default: the label's),
     and `group` where a new group begins, with a row of its name alone; default: all attacks.
@@ -30,14 +34,17 @@ def tabulate(
     not run a row's attack has a dash there.
     """
     rows = _checked(rows or [{"attack": label} for label in evidence.names], evidence.names)
-    pairs, several = evidence.pairs(), len(evidence.audits()) > 1
+    pairs, shared = evidence.pairs(), columns == "level"
+    several = len(evidence.audits()) > 1 and not shared
+    _check_shared(pairs, shared)
     moved = common.is_transferred(evidence)
     numbers, shown, everything, group = [], [], [], ""
     for row in rows:
         label, group = row["attack"], row.get("group", group)
         cells = {heading: row.get("name", evidence.names[label])}
         shown += [{heading: group}] if "group" in row else []
-        for audit, level in product(evidence.audits(), levels):
+        audits = [a for a in evidence.audits() if not shared or (a, label) in pairs]
+        for audit, level in product(audits, levels):
             suffix = f", {audit_names.get(audit, audit)}" if several else ""
             column = common.heading(level) + suffix
             cells |= common.no_cells(column, moved)
@@ -51,6 +58,13 @@ def tabulate(
     shown = pd.DataFrame(shown).fillna("")
     shown.attrs["notes"] = common.notes(evidence.metrics, over, everything, moved)
     return pd.DataFrame(numbers), shown
+
+
+def _check_shared(pairs, shared):
+    labels = [label for _, label in pairs]
+    twice = next((label for label in labels if labels.count(label) > 1), None)
+    if shared and twice:
+        raise ValueError(f"columns: audits cannot share them, since several have run {twice}")
 
 
 def _checked(rows, names):

@@ -39,15 +39,24 @@ def _of_chance(numbers):
     """Say how many values would be called different by chance, were all of them replicated."""
     if not len(numbers):
         return []
-    decided = numbers[numbers["verdict"].isin([AGREES, DIFFERS])]
-    known = decided[decided["chance"] == TWO_SIDED]
-    differ = int((known["verdict"] == DIFFERS).sum())
+    known, differ = known_on_both_sides(numbers)
     found = f"{differ} differ" if differ != 1 else "1 differs"
     notes = [
-        f"Of {len(known)} values with chance known on both sides {found}; if all were exact"
-        f" replications, up to {BY_CHANCE * len(known):.1f} would, by chance."
+        f"Of {known} values with chance known on both sides {found}; if all were exact"
+        f" replications, up to {BY_CHANCE * known:.1f} would, by chance."
     ]
-    return notes + ([ALONE] if len(decided) > len(known) else [])
+    return notes + ([ALONE] if len(_decided(numbers)) > known else [])
+
+
+def known_on_both_sides(numbers: pd.DataFrame) -> tuple[int, int]:
+    """Return how many values agree or differ with chance known on both sides; how many differ."""
+    known = _decided(numbers)
+    known = known[known["chance"] == TWO_SIDED]
+    return len(known), int((known["verdict"] == DIFFERS).sum())
+
+
+def _decided(numbers):
+    return numbers[numbers["verdict"].isin([AGREES, DIFFERS])]
 
 
 def _tally(numbers, words, between):
