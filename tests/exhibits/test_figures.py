@@ -1,6 +1,7 @@
 """Figures: the numbers they plot, their axes, tiny inputs, identical bytes."""
 
 import io
+from itertools import pairwise
 from pathlib import Path
 
 import matplotlib
@@ -235,6 +236,21 @@ def test_attacks_shown_under_one_name_are_one_line_in_every_panel():
         )  # fmt: skip
         assert row.value == pytest.approx(expected)
         assert row.low < row.value < row.high
+
+
+def test_numbers_below_the_axis_do_not_lie_upon_each_other():
+    runs = {
+        ("mlp", f"w{count}"): (1.0, {"attack": "watson", "references": count})
+        for count in (1, 4, 31, 32, 62)
+    }
+    evidence, _ = evidence_of(runs, names={label: "W" for _, label in runs} | {"w62": "V"})
+    figure, data = tpr_by_references.draw(evidence, measures=[0.1])
+    figure.savefig(io.BytesIO(), format="png")
+    labels = figure.axes[0].get_xticklabels()
+    assert [label.get_text() for label in labels] == ["1", "4", "32", "62"]
+    boxes = [label.get_window_extent() for label in labels]
+    assert all(a.x1 < b.x0 for a, b in pairwise(boxes))
+    assert 31 in data["references"].tolist()
 
 
 def test_an_attack_without_variances_says_how_many_references():

@@ -13,6 +13,7 @@ from miatlas.exhibits.texts import in_figure
 from miatlas.leakage.levels import Level
 
 MARKERS = "osD^vP"
+APART = 1.15  # at least, of two numbers that are written below the axis
 AUC = "auc"
 
 
@@ -74,8 +75,9 @@ def _draw_line(axes, table, index, shift):
 def _finish(axes, data, measure):
     counts = sorted(data["references"].unique())
     axes.set(xscale="log", xlim=(counts[0] / 1.25, counts[-1] * 1.25))
-    axes.xaxis.set_major_locator(FixedLocator(counts))
-    axes.xaxis.set_major_formatter(FixedFormatter([str(count) for count in counts]))
+    written = _apart(counts)
+    axes.xaxis.set_major_locator(FixedLocator(written))
+    axes.xaxis.set_major_formatter(FixedFormatter([str(count) for count in written]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("reference models of an example")
     if measure == AUC:
@@ -83,6 +85,15 @@ def _finish(axes, data, measure):
         return
     top = max(100 * data["high"].fillna(data["value"]).max(), 200 * measure)
     axes.set(ylim=(0, 1.12 * top), ylabel=f"TPR (%) at {percent(measure)} FPR")
+
+
+def _apart(counts):
+    """Return the numbers, in ascending order, without those that lie close to a larger one."""
+    kept = []
+    for count in reversed(counts):
+        if not kept or count * APART <= kept[0]:
+            kept.insert(0, count)
+    return kept
 
 
 def _legend(figure, grid, lines):
