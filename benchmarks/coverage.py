@@ -21,6 +21,7 @@ from simulated import Lira, Normals
 from miatlas.leakage import thresholds
 from miatlas.leakage.metrics import evaluate
 from miatlas.leakage.overlap import jaccard, share
+from miatlas.leakage.thresholds import precision, precision_limits
 
 LEVELS = (0.001, 0.01)
 TRIALS = {300: 1000, 1000: 600, 5000: 300, 20_000: 100}  # examples, and audits drawn
@@ -29,6 +30,7 @@ LAWS = [Normals(0.0, spread=0.0), Normals(1.0), Normals(2.0), Normals(3.0), Lira
 KEPT = 10  # sets of examples, each kept for that share of the trials
 ONE, MEAN, POOLED, EXAMPLES = "one target", "mean of targets", "pooled targets", "these examples"
 ALIKE = "two attacks"
+PRIOR = "0.1"  # of membership: at another, precision and interval are rescaled alike
 
 
 def measure(laws=LAWS, trials=TRIALS, targets=TARGETS) -> list[dict]:
@@ -56,7 +58,7 @@ def examples_drawn(law, size, draws, targets, rng) -> dict:
                 for shift, entry in zip(shifts, result["targets"], strict=True):
                     for name, truth, interval in of_target(law, shift, entry):
                         found[1, name, ONE].append((truth, interval))
-            for name, truth, interval in of_mean(law, result):
+            for name, truth, interval in (*of_mean(law, result), *worth_of_mean(law, result)):
                 found[count, name, MEAN].append((truth, interval))
             for name, truth, interval in of_pooled(law, result["pooled"]):
                 found[count, name, POOLED].append((truth, interval))
@@ -75,6 +77,8 @@ def of_target(law, shift, entry):
         yield _named("TPR, transferred", one), tpr, one
         alone = {"low": one["fpr_low"], "high": one["fpr_high"]}
         yield _named("FPR, transferred", one), fpr, alone
+        worth = _worth(one["tpr"], one, one["realised_fpr"], alone)
+        yield _named("precision, transferred", one), precision(tpr, fpr)[PRIOR], worth
     best = entry["transferred"]["best"]
     accuracy = 0.5 + 0.5 * (law.tpr(shift, _at(best)) - law.fpr(_at(best)))
     yield "balanced accuracy, transferred", accuracy, best["balanced_accuracy"]
@@ -89,6 +93,28 @@ def of_mean(law, result):
             tpr, fpr = law.tpr(law.drawn, at[:, None]).mean(), law.fpr(at).mean()
             truth = {"TPR": tpr, "FPR": fpr, "bal": 0.5 + 0.5 * (tpr - fpr)}[name[:3]]
         yield name, truth, entry["this_population"]
+
+
+def worth_of_mean(law, result):
+    """Yield the same of the precision that the mean rates have."""
+    every = [row["transferred"] for row in result["targets"]]
+    for index, one in enumerate(result["mean"]["transferred"]["rates"]):
+        at = np.array([_at(entry["rates"][index]) for entry in every])
+        tpr, fpr = law.tpr(law.drawn, at[:, None]).mean(), law.fpr(at).mean()
+        (found, hits), (accused, alarms) = (
+            (one[key]["mean"], one[key]["this_population"]) for key in ("tpr", "realised_fpr")
+        )
+        printed = hits and alarms and _worth(found, hits, accused, alarms)
+        yield _named("precision, transferred", one), precision(tpr, fpr)[PRIOR], printed
+
+
+def _worth(tpr, of_tpr, fpr, of_fpr):
+    """Return the interval of the precision, from the rates and theirs; None if nobody is."""
+    if not tpr + fpr:
+        return None
+    limits = [(one["low"], one["high"]) for one in (of_tpr, of_fpr)]
+    low, high = precision_limits(tpr, limits[0], fpr, limits[1])[PRIOR]
+    return {"low": low, "high": high}
 
 
 def of_pooled(law, entry):

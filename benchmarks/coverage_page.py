@@ -20,6 +20,9 @@ audits errs itself: a line *covers* where its trials together hold the truth in 
 size or law holds it in significantly less (99.9 % Clopper-Pearson limit below 93 %); *cautious*
 where they hold it in more than 98 %. Trials of single targets come from audits of ten targets.
 
+The precision is that of a prior of 10 %, of the transferred rates; it is a function of their ratio
+alone, so that its interval holds the truth as often at any other prior.
+
 The Jaccard index is the share of the members named by either of two attacks that both name, at the
 thresholds transferred to each; of one target, it speaks of that model and other examples.
 

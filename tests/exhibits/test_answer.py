@@ -19,6 +19,7 @@ from miatlas.exhibits.answer.answer import exposed, of_audit
 from miatlas.exhibits.answer.findings import Rate, finding, level_for, strongest
 from miatlas.exhibits.answer.tolerance import BEYOND, UNDECIDED, WITHIN, judge
 from miatlas.leakage.intervals import clopper_pearson
+from miatlas.leakage.thresholds import precision_limits
 
 TEMPLATE = Path(__file__).parents[2] / "config" / "answer.html"
 HOSTILE = "</script><b>&\"' $x$ {{ 1 }}"
@@ -45,7 +46,9 @@ def test_rates_are_those_at_thresholds_of_the_other_targets():
     assert got.transferred
     assert got.tpr.value == pytest.approx(np.mean(tpr))
     assert got.fpr.value == pytest.approx(np.mean(fpr))
-    assert got.precision["0.5"] == pytest.approx(np.mean(tpr) / (np.mean(tpr) + np.mean(fpr)))
+    worth = np.mean(tpr) / (np.mean(tpr) + np.mean(fpr))
+    assert got.precision["0.5"].value == pytest.approx(worth)
+    assert got.precision["0.5"].low < worth < got.precision["0.5"].high
     assert got.tpr.low <= got.tpr.value <= got.tpr.high
 
 
@@ -70,7 +73,9 @@ def test_a_single_target_is_found_at_the_thresholds_of_what_stands_in_for_it():
     assert got.transferred
     assert got.tpr == Rate(hits / 400, *clopper_pearson(int(hits), 400))
     assert got.fpr == Rate(alarms / 400, *clopper_pearson(int(alarms), 400))
-    assert got.precision["0.5"] == pytest.approx(hits / (hits + alarms))
+    limits = precision_limits(hits / 400, clopper_pearson(int(hits), 400), alarms / 400,
+                              clopper_pearson(int(alarms), 400))  # fmt: skip
+    assert got.precision["0.5"] == Rate(pytest.approx(hits / (hits + alarms)), *limits["0.5"])
     assert "hindsight" not in words.how(got)
     assert level_for(measured) == 0.01  # 1,600 non-members of four; its own 400 allow 4
     assert level_for(result("a", one)) == 0.1
@@ -165,9 +170,33 @@ def test_the_sentence_counts_in_thousand():
     noise = replace(got, tpr=Rate(0.001, 0.0002, 0.003))
     assert "this may be no more" in words.against_guessing(noise)
     assert "no interval" in words.against_guessing(replace(got, tpr=Rate(0.5)))
-    assert words.priors(replace(got, precision={"0.01": 0.236, "0.1": 0.776, "0.5": None})) == [
-        ("1 %", "24 of 100"), ("10 %", "78 of 100"), ("50 %", "nobody is accused"),
+
+
+def test_an_accusation_s_worth_is_said_with_what_was_seen_of_false_ones():
+    """Never 100 of 100, however few were accused: what the FPR's upper limit leaves."""
+    got = found()[0]
+    worth = {"0.01": Rate(0.236, 0.1149, 0.451), "0.1": Rate(1.0, 0.5899, 1.0), "0.5": None}
+    assert words.priors(replace(got, precision=worth)) == [
+        ("1 %", "24 of 100 [11, 46]"), ("10 %", "at least 58 of 100"),
+        ("50 %", "nobody is accused"),
     ]  # fmt: skip
+    alone = {prior: Rate(share) for prior, share in zip(worth, (0.236, 1.0, 0.5), strict=True)}
+    said = words.priors(replace(got, precision=alone))
+    assert said[:2] == [("1 %", "24 of 100"), ("10 %", "cannot be told")]
+    hindsight = words.priors(replace(got, precision=alone, transferred=False))
+    assert hindsight[1] == ("10 %", "at most 100 of 100")
+
+
+def test_without_a_false_accusation_the_worth_begins_where_the_upper_limit_puts_it():
+    one, others = alone(simulated({"a": 4.0}, targets=5, examples=200)["a"])
+    one["scores"][~one["member"]] = -9.0
+    got = finding(result("a", one, others), "an attack", 0.1)
+    assert got.false_positives == 0
+    for prior, share in {"0.01": 0.01, "0.1": 0.1, "0.5": 0.5}.items():
+        at_most = clopper_pearson(0, 100)[1]
+        least = share * got.tpr.low / (share * got.tpr.low + (1 - share) * at_most)
+        assert least < got.precision[prior].low < 1.0  # both at their ends would be too cautious
+        assert words.priors(got)[list(got.precision).index(prior)][1].startswith("at least")
 
 
 @pytest.mark.parametrize(("fpr", "counts", "how"), [

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from miatlas.leakage import metrics, thresholds
-from miatlas.leakage.intervals import clopper_pearson
+from miatlas.leakage.intervals import clopper_pearson, difference, ratio
 
 LEVELS = (0.01, 0.1)
 
@@ -87,6 +88,50 @@ def test_precision_is_the_share_of_members_among_the_called_under_a_prior():
     assert thresholds.precision(0.4, 0.02)["0.5"] == pytest.approx(0.4 / 0.42)
     assert thresholds.precision(0.4, 0.0) == {"0.01": 1.0, "0.1": 1.0, "0.5": 1.0}
     assert thresholds.precision(0.0, 0.0) == {"0.01": None, "0.1": None, "0.5": None}
+
+
+def test_the_interval_of_the_precision_is_that_of_the_ratio_of_the_rates():
+    """Without a false accusation: 1 is possible, and the FPR's upper limit gives the lower end."""
+    none, some = clopper_pearson(0, 600), clopper_pearson(12, 300)
+    alone = thresholds.precision_limits(0.04, some, 0.0, none)
+    ratio = none[1] / np.sqrt(some[0] * (0.08 - some[0]))  # MOVER-R with 0 on top
+    assert alone["0.01"] == pytest.approx((1 / (1 + 99 * ratio), 1.0))
+    assert alone["0.5"] == pytest.approx((1 / (1 + ratio), 1.0))
+    assert thresholds.precision_limits(0.0, none, 0.0, none)["0.1"] == (0.0, 1.0)
+    point = thresholds.precision_limits(0.04, (0.04, 0.04), 0.01, (0.01, 0.01))
+    for prior, (low, high) in point.items():
+        assert low == pytest.approx(high)
+        assert low == pytest.approx(thresholds.precision(0.04, 0.01)[prior])
+
+
+@pytest.mark.parametrize(("hits", "alarms"), [(12, 2), (40, 9), (3, 3), (299, 1)])
+def test_a_ratio_ends_where_the_difference_of_both_sides_touches_nought(hits, alarms):
+    tpr, of_tpr = hits / 300, clopper_pearson(hits, 300)
+    fpr, of_fpr = alarms / 600, clopper_pearson(alarms, 600)
+    for side, r in enumerate(ratio(fpr, of_fpr, tpr, of_tpr)):
+        ends = difference(fpr, of_fpr, r * tpr, tuple(r * limit for limit in of_tpr))
+        assert ends[side] == pytest.approx(0.0, abs=1e-12)
+        assert ends[1 - side] != pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(("tpr", "fpr"), [
+    (0.04, 0.003), (0.04, 0.01), (0.01, 0.01), (0.3, 0.001), (0.5, 0.1), (0.01, 0.001),
+])  # fmt: skip
+def test_intervals_of_a_precision_hold_it(tpr, fpr):
+    """Every pair of counts weighed with its chance: 95 % at least hold, at either side 97 %."""
+    truth = thresholds.precision(tpr, fpr)["0.1"]
+    low = high = 0.0
+    of_hits, of_alarms = (binom.pmf(np.arange(301), 300, rate) for rate in (tpr, fpr))
+    for hits in range(301):
+        for alarms in range(61):
+            chance = of_hits[hits] * of_alarms[alarms]
+            if chance > 1e-7:
+                found, accused = clopper_pearson(hits, 300), clopper_pearson(alarms, 300)
+                both = thresholds.precision_limits(hits / 300, found, alarms / 300, accused)
+                low += chance * (both["0.1"][0] > truth)
+                high += chance * (both["0.1"][1] < truth)
+    assert low + high <= 0.05
+    assert max(low, high) <= 0.03
 
 
 def test_means_over_the_targets_have_the_precision_of_the_mean_rates(audit):

@@ -26,6 +26,22 @@ def difference(
     return float(first - second - low), float(first - second + high)
 
 
+def ratio(
+    first: float, of_first: tuple[float, float], second: float, of_second: tuple[float, float]
+) -> tuple[float, float]:
+    """Return the interval of first / second ≥ 0 from the intervals of two independent estimates.
+
+    MOVER-R (Donner and Zou 2012): the values r where `difference` of first and r second touches 0.
+    Without anything counted in `first` it begins at 0; it has no end where `second` may be 0.
+    """
+    both = first * second
+    low, high = (side * (2.0 * first - side) for side in of_first)
+    least, most = (side * (2.0 * second - side) for side in of_second)
+    below = both + float(np.sqrt(max(both**2 - low * most, 0.0)))
+    above = both + float(np.sqrt(max(both**2 - high * least, 0.0)))
+    return (low / below if below else 0.0), (above / least if least else float("inf"))
+
+
 def student(deviation: float, count: int, level: float = 0.95) -> float:
     """Return the reach of Student's interval of a mean of `count` ≥ 2 values."""
     return float(stdtrit(count - 1, (1.0 + level) / 2.0)) * deviation / float(np.sqrt(count))

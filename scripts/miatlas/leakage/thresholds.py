@@ -9,7 +9,7 @@ one, shadow models that are attacked in its place.
 
 import numpy as np
 
-from miatlas.leakage.intervals import clopper_pearson, difference
+from miatlas.leakage.intervals import clopper_pearson, difference, ratio
 from miatlas.leakage.roc import Roc, allowed_false_positives, best_point, of_sorted
 
 PRIORS = (0.01, 0.1, 0.5)
@@ -101,3 +101,14 @@ def precision(tpr: float, fpr: float) -> dict:
     """
     called = {prior: prior * tpr + (1.0 - prior) * fpr for prior in PRIORS}
     return {f"{p:g}": p * tpr / share if share else None for p, share in called.items()}
+
+
+def precision_limits(tpr: float, of_tpr, fpr: float, of_fpr) -> dict:
+    """Return the interval (low, high) of each `precision`, from those of the two rates.
+
+    A precision is 1 / (1 + (1 - π) / π · FPR / TPR), and falls as that ratio grows: where nobody
+    was accused falsely the interval reaches 1, and begins where the FPR's upper limit puts it.
+    """
+    low, high = ratio(fpr, of_fpr, tpr, of_tpr)
+    at = {f"{p:g}": (1.0 - p) / p for p in PRIORS}
+    return {key: (1.0 / (1.0 + odds * high), 1.0 / (1.0 + odds * low)) for key, odds in at.items()}

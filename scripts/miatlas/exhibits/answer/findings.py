@@ -7,7 +7,7 @@ which is said.
 
 from dataclasses import dataclass
 
-from miatlas.leakage.thresholds import precision
+from miatlas.leakage.thresholds import precision, precision_limits
 
 LEVELS = (0.001, 0.01, 0.1)
 FALSE_POSITIVES = 10  # that a level must allow among the others' non-members, to be worth a look
@@ -28,7 +28,8 @@ class Finding:
 
     transferred: whether an attacker has the threshold; else it is the best in hindsight.
     tpr: share of the members that are named; fpr: share of the non-members, as realised.
-    precision: by prior of membership, "0.01", "0.1", "0.5". auc, balanced_accuracy: beside.
+    precision: by prior of membership, "0.01", "0.1", "0.5"; None where nobody is accused. auc,
+    balanced_accuracy: beside.
     true_positives, members, false_positives, nonmembers: summed over the targets.
     """
 
@@ -38,7 +39,7 @@ class Finding:
     transferred: bool
     tpr: Rate
     fpr: Rate
-    precision: dict[str, float | None]
+    precision: dict[str, Rate | None]
     auc: Rate
     balanced_accuracy: Rate
     true_positives: int
@@ -76,7 +77,7 @@ def finding(result: dict, shown: str, level: float) -> Finding:
     return Finding(
         label=result["label"], shown=shown, level=level, transferred=transferred,
         tpr=tpr, fpr=fpr,
-        precision=over["precision"] if transferred else precision(tpr.value, fpr.value),
+        precision=worth(tpr, fpr),
         auc=Rate(**targets[0]["auc"]) if single else _over(mean["auc"]),
         balanced_accuracy=Rate(targets[0]["balanced_accuracy"]) if single
         else _over(mean["balanced_accuracy"]),
@@ -85,6 +86,15 @@ def finding(result: dict, shown: str, level: float) -> Finding:
         false_positives=sum(row["false_positives"] for row in rows),
         nonmembers=sum(t["nonmembers"] for t in targets),
     )  # fmt: skip
+
+
+def worth(tpr: Rate, fpr: Rate) -> dict[str, Rate | None]:
+    """Return the precision by prior, with the interval that those of both rates give."""
+    found = precision(tpr.value, fpr.value)
+    if tpr.low is None or fpr.low is None:
+        return {prior: None if share is None else Rate(share) for prior, share in found.items()}
+    limits = precision_limits(tpr.value, (tpr.low, tpr.high), fpr.value, (fpr.low, fpr.high))
+    return {p: None if share is None else Rate(share, *limits[p]) for p, share in found.items()}
 
 
 def excess(found: Finding) -> float:

@@ -1,5 +1,7 @@
 """What was found, in plain words and whole numbers."""
 
+import math
+
 from miatlas.exhibits.answer.findings import Finding, Rate
 
 PER = 1000
@@ -57,12 +59,27 @@ def against_guessing(found: Finding) -> str:
 
 
 def priors(found: Finding) -> list[tuple[str, str]]:
-    """Say, for each prior share of members, how many of 100 accused are members."""
+    """Say, for each prior share of members, how many of 100 accusations are right."""
+    said = _of_hundred if found.transferred else _at_most
     return [
-        (shown, "nobody is accused" if found.precision[key] is None
-         else f"{100 * found.precision[key]:.0f} of 100")
+        (shown, "nobody is accused" if found.precision[key] is None else said(found.precision[key]))
         for key, shown in PRIORS.items()
-    ]  # fmt: skip
+    ]
+
+
+def _of_hundred(worth):
+    """Say how many, with the interval in whole numbers around it; without false ones, at least."""
+    if worth.low is None:
+        return f"{100 * worth.value:.0f} of 100" if worth.value < 1.0 else "cannot be told"
+    low, high = math.floor(100 * worth.low), math.ceil(100 * worth.high)
+    if worth.value == 1.0:
+        return f"at least {low} of 100"
+    return f"{100 * worth.value:.0f} of 100 [{low}, {high}]"
+
+
+def _at_most(worth):
+    """Say how many in hindsight, which is an upper end, and has no interval."""
+    return f"at most {100 * worth.value:.0f} of 100"
 
 
 def number(rate: Rate) -> str:
