@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from miatlas.leakage import thresholds
 from miatlas.leakage.epsilon import refuted
 from miatlas.leakage.metrics import evaluate, roc_table
 from miatlas.running.files import write_csv, write_json
@@ -36,7 +35,7 @@ def main(*, scores: str, metrics: str, curves: str, settings: dict, claims: list
         raise ValueError(f"{scores}: {error}") from None
     if "no_stand_ins" in facts:
         why = f"a shadow model cannot stand in for it ({facts['no_stand_ins']})"
-        result["not_transferred"] = f"{thresholds.ONE_TARGET}; {why}"
+        result["not_transferred"] = f"there is one target, and {why}"
     result |= on_canaries(scores, arrays, others, scored, settings["delta"])
     cohorts = [f"{side}_cohort" for side in ("target", "shadow", "reference")]
     keys = ("attack", "options", "references", *cohorts)

@@ -81,7 +81,7 @@ def write_stand_ins(file, attack, settings: dict, audit: audits.Audit, memory_mb
             others = audits.of_stand_ins(audit, **said)
             shape = write(file, attack, settings["options"], others, memory_mb, STAND_IN)
         except ValueError as error:  # too few models of a kind, of which only the draw tells
-            why = str(error)
+            why = f"{error}; more shadow models may do"
             for name in [name for name in file if name.startswith(STAND_IN)]:
                 del file[name]
     if why:

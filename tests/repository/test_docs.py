@@ -95,10 +95,10 @@ def test_the_recipe_for_pictures_is_one(tmp_path):
     page = text(ROOT / "docs" / "own.md")
     (block,) = [b for b in re.findall(r"^```yaml\n(.*?)^```", page, re.M | re.S) if "NHWC" in b]
     (tmp_path / "network.py").write_text("def build(shape, classes):\n    return None\n")
-    audits = {"mine": {"target": "target", "shadow": "shadow", "attacks": ["lira_online"]}}
-    given = yaml.safe_load(block) | {"study": "s", "attacks": {"lira_online": {}}, "audits": audits}
+    audits = {"mine": {"target": "target", "shadow": "shadow", "attacks": ["base"]}}
+    given = yaml.safe_load(block) | {"study": "s", "audits": audits}
     assert read(given, [tmp_path])["recipes"]["mine"]["augmentation"]["name"] == "mirror_shift"
-    assert "`group: [4, 12]` and `models: 16`" in page
+    assert "`group: [4, 4, 8]` and `models: 16`" in page
     given["cohorts"]["shadow"] |= {"models": 16}
-    given["cohorts"]["shadow"]["design"]["group"] = [4, 12]
+    given["cohorts"]["shadow"]["design"]["group"] = [4, 4, 8]
     assert read(given, [tmp_path])["cohorts"]["shadow"]["models"] == 16
