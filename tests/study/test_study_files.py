@@ -8,7 +8,7 @@ import pytest
 
 from miatlas.exhibits import published
 from miatlas.study import attack_list as registry
-from miatlas.study import contents, private_cohorts, reading, study_files
+from miatlas.study import contents, exhibit_jobs, private_cohorts, reading, study_files
 from miatlas.study.attack_modules import said
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -281,3 +281,10 @@ def test_shadow_models_of_other_training_differ_in_what_the_figure_says():
         for name in shown:
             others = [k for k, value in recipes[name].items() if value != recipes["usual"][k]]
             assert others == ([] if name == "usual" else [key])
+
+
+def test_resnets_go_by_the_depth_that_papers_name():
+    read = reading.read(merged("carlini2022_canonical"))
+    for name, entry in read["cohorts"].items():
+        architecture = exhibit_jobs.scale(read, name)["architecture"]
+        assert architecture == {"convnet": "cnn"}.get(entry["recipe"], entry["recipe"])

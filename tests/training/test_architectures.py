@@ -19,7 +19,7 @@ from miatlas.training.architectures.base import Mean, PooledConvolution
 FOLDER = Path(architectures.__file__).parent
 EVERY = sorted(path for path in FOLDER.glob("[!_]*.py") if path.stem not in ("base", "sklearn"))
 NAMES = [path.stem for path in EVERY if constant(path, "INPUTS") != "text"]  # those of images
-DEEP = ["densenet121", "resnet", "vgg16", "vgg16_dense"]
+DEEP = ["densenet121", "mobilenet_v2", "resnet", "vgg16", "vgg16_dense"]
 STACKABLE = [p.stem for p in EVERY if constant(p, "STACKABLE")]  # all but those that draw
 deep_ones_slowly = pytest.mark.parametrize(
     "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in DEEP)) for n in NAMES]
@@ -34,8 +34,8 @@ SMALL = {
     "vgg16_dense": {"dense": 16},
 }
 SMALLEST = {
-    "alexnet": 29, "cnn": 8, "densenet121": 8, "fast_resnet": 16, "mlp": 1, "resnet": 8,
-    "smallnet": 8, "two_layer_cnn": 10, "vgg16": 32, "vgg16_dense": 32, "vgg3": 8,
+    "alexnet": 29, "cnn": 8, "densenet121": 8, "fast_resnet": 16, "mlp": 1, "mobilenet_v2": 8,
+    "resnet": 8, "smallnet": 8, "two_layer_cnn": 10, "vgg16": 32, "vgg16_dense": 32, "vgg3": 8,
     "wide_resnet": 4,
 }  # fmt: skip
 
@@ -73,6 +73,9 @@ def count(name, shape=(3, 32, 32), classes=10, **options):
         # Sizes that public implementations for CIFAR-10 report.
         ("resnet", (3, 32, 32), 10, {"depth": 18}, 11_173_962),
         ("resnet", (3, 32, 32), 10, {"depth": 34}, 21_282_122),
+        # torchvision's 25,557,032, with 10 classes and the other stem; of MobileNet-v2 3,504,872.
+        ("resnet", (3, 32, 32), 10, {"depth": 50}, 25_557_032 - 2_049_000 - 9_408 + 1_728 + 20_490),
+        ("mobilenet_v2", (3, 32, 32), 10, {}, 3_504_872 - 1_281_000 + 12_810),
         ("vgg16", (3, 32, 32), 10, {}, 14_728_266),
         ("vgg16", (3, 32, 32), 10, {"batch_norm": False}, 14_728_266 - 2 * 4224),
         ("densenet121", (3, 32, 32), 10, {}, 6_956_298 + 128),  # torchvision normalises the stem
@@ -195,7 +198,8 @@ def test_impossible_depth(depth):
 
 @pytest.mark.parametrize(
     ("name", "map_size"),
-    [("resnet", (512, 4, 4)), ("densenet121", (1024, 4, 4)), ("vgg16", (512, 1, 1)),
+    [("resnet", (512, 4, 4)), ("mobilenet_v2", (1280, 4, 4)),
+     ("densenet121", (1024, 4, 4)), ("vgg16", (512, 1, 1)),
      ("wide_resnet", (64, 8, 8)), ("smallnet", (128, 4, 4))],
 )  # fmt: skip
 def test_last_map_before_the_mean_over_positions(name, map_size):

@@ -109,11 +109,17 @@ def scale(study: dict, cohort: str) -> dict:
     return {
         "models": entry["models"],
         "epochs": recipe["epochs"],
-        "architecture": recipe["architecture"]["name"],
+        "architecture": _network(recipe["architecture"]),
         "source": study["populations"][entry["population"]]["source"],
         "per_target": made_for_each_target(entry),
         "queries": entry["queries"]["count"],
     }
+
+
+def _network(architecture):
+    """Return the name of a network as papers have it: ResNets go by their depth."""
+    name, depth = architecture["name"], architecture.get("depth")
+    return f"resnet{depth}" if name == "resnet" else name
 
 
 def described(study: dict, cohort: str) -> str:

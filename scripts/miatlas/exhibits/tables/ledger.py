@@ -86,7 +86,9 @@ def _entry(evidence, line, place):
         why = [missing, *why]
     estimates = {"measured": found.value, "low": found.low, "high": found.high}
     numbers = {
-        **{key: line[key] for key in ("table", "row", "column", "quantity", "fpr", "unit")},
+        **{
+            key: line[key] for key in ("paper", "table", "row", "column", "quantity", "fpr", "unit")
+        },
         "published": printed.value / factor,
         "spread": printed.spread / factor,
         "reading": place.get("reading", ""),
