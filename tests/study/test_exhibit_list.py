@@ -85,14 +85,15 @@ def test_a_title_says_which_exhibit_it_is(title, exhibits):
     assert exhibit_list.stands_for(title) == exhibits
 
 
-def test_a_study_is_named_where_it_is_first_made_at_scale_and_wherever_it_is_small():
+def test_at_scale_the_first_study_is_named_or_one_with_another_title_and_all_small_ones():
     entry = {"paper": "p", "title": "Fig. 1: x"}
+    other = {"exhibits": {"a": entry | {"title": "Fig. 1 on texts"}}}
     whole = {"exhibits": {"a": entry, "gone": None, "own": {"title": "Fig. 1: x"}}}
     page = exhibit_list.page(
         [{"paper": "p", "exhibit": "Fig. 1", "shows": "x", "note": ""}],
-        {"s": whole, "s_more": whole, "s_small": whole},
+        {"s": whole, "s_more": whole, "s_text": other, "s_small": whole},
     )
-    assert "| Fig. 1 | x | s: `a` | s_small: `a` |  |" in page
+    assert "| Fig. 1 | x | s: `a`; s_text: `a` | s_small: `a` |  |" in page
 
 
 def test_files_of_a_study_are_those_that_it_says_or_that_its_name_begins_with(tmp_path):

@@ -15,10 +15,11 @@ DEMO = "config"
 
 
 class Made(NamedTuple):
-    """An exhibit of a study file: the study's name, the exhibit's, the exhibits it stands for."""
+    """An exhibit of a study file: the study's name, the exhibit's, what it stands for of a paper."""
 
     study: str
     name: str
+    title: str
     paper: str
     stands_for: list[str]
 
@@ -49,20 +50,20 @@ def made(studies: Mapping[str, Mapping]) -> list[Made]:
     A study on top of another has the other's exhibits too.
     """
     return [
-        Made(study, name, entry["paper"], numbers)
+        Made(study, name, entry["title"], entry["paper"], numbers)
         for study, config in studies.items()
         for name, entry in (config.get("exhibits") or {}).items()
         if entry and entry.get("paper") and (numbers := stands_for(entry["title"]))
     ]
 
 
-def makers(all_made: Iterable[Made], paper: str, exhibit: str) -> dict[str, list[str]]:
-    """Return which exhibits of studies stand for an exhibit of a paper: name -> studies."""
-    names = {}
+def makers(all_made: Iterable[Made], paper: str, exhibit: str) -> dict[tuple[str, str], list[str]]:
+    """Return which exhibits of studies stand for one of a paper: (name, title) -> studies."""
+    found = {}
     for one in all_made:
         if one.paper == paper and exhibit in one.stands_for:
-            names.setdefault(one.name, []).append(one.study)
-    return names
+            found.setdefault((one.name, one.title), []).append(one.study)
+    return found
 
 
 def page(exhibits: list[dict], studies: Mapping[str, Mapping]) -> str:
@@ -78,9 +79,9 @@ def page(exhibits: list[dict], studies: Mapping[str, Mapping]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _row(line, names):
+def _row(line, found):
     full, small = ([], [])
-    for name, studies in names.items():
+    for (name, _), studies in found.items():
         at_scale = [study for study in studies if not is_small(study)]
         small += [(name, study) for study in studies if is_small(study)]
         full += [(name, study) for study in at_scale[:1]]  # others stand on top of it
