@@ -15,7 +15,7 @@ DEMO = "config"
 
 
 class Made(NamedTuple):
-    """An exhibit of a study file: the study's name, the exhibit's, what it stands for of a paper."""
+    """An exhibit of a study file: names of study and exhibit, what it stands for of a paper."""
 
     study: str
     name: str
