@@ -81,6 +81,13 @@ def test_a_page_has_whose_it_is_all_that_is_read_and_all_options_with_their_mean
     assert page.count("higher = member") + page.count("Higher = member") == 1
 
 
+def test_a_page_says_whether_labels_are_enough():
+    said = "The likeliest label is all that models must answer"
+    assert f"{said}." in pages.described_as_markdown("gap")
+    assert f"{said} where `statistic` is `label`." in pages.described_as_markdown("attack_r")
+    assert said not in pages.described_as_markdown("lira_online")
+
+
 def test_a_page_says_for_which_options_something_is_read():
     page = pages.described_as_markdown("lira_online")
     assert "| `target_logits`, `refs_logits`, `labels` | `score` | `statistic` is `hinge` |" in page

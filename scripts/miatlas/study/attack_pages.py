@@ -52,7 +52,15 @@ def _needed(attack, it: Attack):
     lines = [f"- {each}" for each in needs(attack)] or ["- nothing but the target's own answers"]
     if it.learns:
         lines.append("- members and non-members of the shadow models, to be taught by")
-    return "\n".join([*lines, "", HARDNESS[it.hardness], _passes(it)])
+    return "\n".join([*lines, "", *_of_labels(it), HARDNESS[it.hardness], _passes(it)])
+
+
+def _of_labels(it):
+    """Say that models need answer no more than a label, where they need not."""
+    if not it.labels_suffice:
+        return []
+    where = _any(it.labels_suffice)
+    return [f"The likeliest label is all that models must answer{where and f' where {where}'}."]
 
 
 def _passes(it):
