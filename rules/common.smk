@@ -278,7 +278,18 @@ def answered():
         f"signals_{name}": signals(audit["target"])
         for name, audit in STUDY["audits"].items()
     }
-    return {**files, **asked}
+    records = examples_of_records() if STUDY["show_records"] else {}
+    return {**files, **asked, **records}
+
+
+def examples_of_records():
+    """The populations of the audits' targets, where they are known: who is exposed is shown."""
+    return {
+        f"population_{name}": f"<results>/populations/{cohort['population']}.h5"
+        for name, audit in STUDY["audits"].items()
+        for cohort in [STUDY["cohorts"][audit["target"]]]
+        if "population" in cohort
+    }
 
 
 @declared

@@ -11,13 +11,13 @@ import vl_convert
 from jinja2 import Environment
 
 from miatlas.exhibits import named
-from miatlas.exhibits.answer import charts
+from miatlas.exhibits.answer import charts, examples
 from miatlas.exhibits.answer.answer import MOST_RECORDS, exposed, of_audit
 from miatlas.exhibits.answer.usable import ranked, reasons, thresholds
 from miatlas.exhibits.remarks import remarks
 from miatlas.running.files import write_csv, write_json, write_text
 from miatlas.running.logs import logged
-from miatlas.running.store import read_h5
+from miatlas.running.store import opened, read_h5
 from miatlas.signals.answers import Signals, check_signals
 
 if TYPE_CHECKING:
@@ -37,12 +37,13 @@ def main(
     curves: list[str],
     scores: list[str],
     signals: dict[str, list[str]],
+    populations: dict[str, str] | None = None,
     records_file: str | None = None,
 ) -> None:
     """Write the page, its numbers and the transferred thresholds as JSON, the records as CSV.
 
     metrics, curves, scores: of every audit and attack, named as the workflow names them. signals:
-    by audit, the files of its target cohort.
+    by audit, the files of its target cohort; populations: its examples, where they may be shown.
     """
     audits, at, rows = [], [], []
     for name, said in settings["audits"].items():
@@ -53,7 +54,7 @@ def main(
         at += thresholds(name, results)
         if settings["show_records"]:
             rows.append(records(found, results, scores, cohort.labels))
-            most = rows[-1].head(MOST_RECORDS)[["example", "class", "named", "of", "attacks"]]
+            most = exposed_most(rows[-1].head(MOST_RECORDS), (populations or {}).get(name))
         drawn = [row["label"] for row in found["findings"]][:CURVES]
         audits.append(
             {
@@ -62,18 +63,25 @@ def main(
                 "about": said["about"],
                 "remark": " ".join(remarks({"metrics": own})),
                 "accuracy": accuracy(cohort, results[0]["targets"]),
-                "records": None if most is None else most.to_dict("records"),
+                "records": most,
                 "reasons": reasons(results, said["attacks"]),
                 "curves": {said["attacks"][label]: pooled(curves, name, label) for label in drawn},
                 "note": note(found),
             }
         )
-    written = [{key: one[key] for key in one if key != "curves"} for one in audits]
-    write_json(data, {"study": settings["study"], "audits": written})
+    write_json(data, {"study": settings["study"], "audits": [numbers(one) for one in audits]})
     write_json(thresholds_file, at)
     if records_file:
         write_csv(records_file, pd.concat(rows, ignore_index=True))
     write_text(page, rendered(template, settings, audits))
+
+
+def numbers(audit: dict) -> dict:
+    """Return what is kept of an audit beside the page: no curves, and of records no pictures."""
+    records = audit["records"] and [
+        {key: value for key, value in one.items() if key != "picture"} for one in audit["records"]
+    ]
+    return {key: audit[key] for key in audit if key != "curves"} | {"records": records}
 
 
 def rendered(template: str, settings: dict, audits: list[dict]) -> str:
@@ -161,6 +169,16 @@ def records(found: dict, results: list[dict], scores: list[str], labels) -> pd.D
     return ranked(found["audit"], exposed(runs, at, labels), runs)
 
 
+def exposed_most(most: pd.DataFrame, population: str | None) -> list[dict]:
+    """Return the records to show, each with its picture or row, where its population is at hand."""
+    found = most[["example", "class", "named", "of", "attacks"]].to_dict("records")
+    if population is None or not found:
+        return found
+    with opened(population) as file:
+        each = examples.shown(file, [one["example"] for one in found])
+    return [one | more for one, more in zip(found, each, strict=True)]
+
+
 if __name__ == "__main__":
     with logged(snakemake.log[0]):
         main(
@@ -172,6 +190,11 @@ if __name__ == "__main__":
             signals={
                 name: list(snakemake.input[f"signals_{name}"])
                 for name in snakemake.params.settings["audits"]
+            },
+            populations={
+                name.removeprefix("population_"): path
+                for name, path in snakemake.input.items()
+                if name.startswith("population_")
             },
             settings=snakemake.params.settings,
         )

@@ -1,9 +1,12 @@
 """The page that answers, in a browser: it renders, hovers, fetches nothing, and can be read."""
 
+import numpy as np
 import pytest
 import write_answer
 from answers import filed, simulated
 from test_answer import TEMPLATE, beside, settings
+
+from miatlas.running.store import write_h5
 
 pytestmark = pytest.mark.browser
 WIDTHS = (380, 1400)
@@ -16,9 +19,12 @@ def page_file(tmp_path_factory):
     page = folder / "answer.html"
     given = settings(show_records=True, tolerance={"level": 0.1, "tpr": 0.2, "confidence": 0.95})
     data = folder / "answer.json"
+    pictures = np.random.default_rng(1).integers(0, 256, (600, 3, 32, 32)).astype(np.uint8)
+    write_h5(folder / "pictures.h5", {"x": pictures}, {"scale": 255.0})
     write_answer.main(
-        page=page, data=data, template=TEMPLATE, settings=given, **beside(data), **files
-    )
+        page=page, data=data, template=TEMPLATE, settings=given, **beside(data), **files,
+        populations={"one": str(folder / "pictures.h5")},
+    )  # fmt: skip
     return page
 
 
@@ -38,8 +44,14 @@ def opened(browser, page_file, request):
 
 def test_it_renders_without_a_word_and_asks_for_nothing(opened, page_file):
     assert opened.said == []
-    assert opened.asked == [page_file.as_uri()]
+    assert [url for url in opened.asked if not url.startswith("data:")] == [page_file.as_uri()]
     assert opened.locator("svg").count() == 1
+
+
+def test_the_most_exposed_are_seen(opened):
+    widths = opened.locator("td.what img").evaluate_all("all => all.map(e => e.naturalWidth)")
+    assert len(widths) == 25
+    assert set(widths) == {64}
 
 
 def test_it_fits_its_width(opened):
