@@ -170,12 +170,16 @@ def records(found: dict, results: list[dict], scores: list[str], labels) -> pd.D
 
 
 def exposed_most(most: pd.DataFrame, population: str | None) -> list[dict]:
-    """Return the records to show, each with its picture or row, where its population is at hand."""
+    """Return the records to show, each with class_name and picture or row, where they are known."""
     found = most[["example", "class", "named", "of", "attacks"]].to_dict("records")
     if population is None or not found:
         return found
     with opened(population) as file:
         each = examples.shown(file, [one["example"] for one in found])
+        names = json.loads(file.attrs["class_names"])
+    each = [
+        more | {"class_name": names[one["class"]]} for one, more in zip(found, each, strict=True)
+    ]
     return [one | more for one, more in zip(found, each, strict=True)]
 
 

@@ -19,7 +19,8 @@ from miatlas.running.store import write_h5
 
 
 def population(path, x, **facts):
-    facts = {key: json.dumps(value) if key == "encoding" else value for key, value in facts.items()}
+    texts = ("encoding", "class_names")
+    facts = {key: json.dumps(value) if key in texts else value for key, value in facts.items()}
     write_h5(path, {"x": x}, facts)
     return h5py.File(path)
 
@@ -69,13 +70,15 @@ def test_the_page_shows_what_the_most_exposed_are(tmp_path):
     """In the page alone: the numbers beside it hold no pictures."""
     files = filed(tmp_path, simulated({"a": 1.0, "b": 0.5}))
     x = np.random.default_rng(1).integers(0, 256, (600, 3, 4, 4)).astype(np.uint8)
-    population(tmp_path / "p.h5", x, scale=255.0).close()
+    names = ["cat", "dog", "owl"]
+    population(tmp_path / "p.h5", x, scale=255.0, class_names=names).close()
     page, data = tmp_path / "answer.html", tmp_path / "answer.json"
     given = settings(show_records=True)
     write_answer.main(page=page, data=data, template=TEMPLATE, settings=given, **beside(data),
                       **files, populations={"one": str(tmp_path / "p.h5")})  # fmt: skip
     records = json.loads(data.read_text())["audits"][0]["records"]
-    assert set(records[0]) == {"example", "class", "named", "of", "attacks"}
+    assert set(records[0]) == {"example", "class", "named", "of", "attacks", "class_name"}
     assert len(records) == page.read_text().count('<img src="data:image/png;base64,')
     for one in records:
+        assert one["class_name"] == names[one["class"]]
         assert f'alt="Example {one["example"]}"' in page.read_text()
