@@ -13,6 +13,7 @@ from snakemake import sourcecache
 from snakemake.io import _IOFile, flag, is_flagged, local
 from snakemake.jobs import GroupJob
 from snakemake.logging import logger
+from snakemake.persistence import PersistenceBase
 from snakemake.script import PythonScript
 
 # Nearly all objects of a plan stay to its end: by default, looking for garbage among them takes a
@@ -58,6 +59,18 @@ def unhurried(get_preamble):
         return f"{SELDOM}\n{get_preamble(script)}"
 
     return preamble
+
+
+@mended(PersistenceBase, "_serialize_param_pandas")
+def without_pandas(serialize):
+    """Read pandas for a rule's params only where one may be its own: it takes a fifth of a start."""
+
+    def written(persistence, value):
+        if "pandas" in sys.modules:
+            return serialize(persistence, value)
+        return persistence._serialize_param_builtin(value)
+
+    return written
 
 
 @mended(GroupJob, "log_error")

@@ -34,6 +34,7 @@ def digest(root: Path, *files: str) -> str:
     return _hex("".join(f"{name} {code}\n" for name, code in named))[:16]
 
 
+@cache
 def _name(path, root):
     """A file elsewhere goes by its own name: its folder may be moved."""
     return str(path.relative_to(root)) if path.is_relative_to(root) else path.name
