@@ -16,6 +16,7 @@ if not SCRIPTS.is_dir():
 sys.path.insert(0, str(SCRIPTS))
 
 from miatlas.study import (
+    audit_jobs,
     contents,
     exhibit_jobs,
     jobs,

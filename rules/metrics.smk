@@ -15,7 +15,7 @@ rule measure_leakage:
     conda:
         "../envs/analysis.yaml"
     params:
-        settings=settings(jobs.metric_settings),
+        settings=settings(audit_jobs.metric_settings),
         code=digest("measure_leakage.py"),
     script:
         "../scripts/measure_leakage.py"

@@ -33,12 +33,12 @@ rule train_regressors:
         runtime=growing(240),
         gpu=GPU,
     params:
-        settings=settings(jobs.regression_settings),
+        settings=settings(audit_jobs.regression_settings),
         content=content(users_files.regressors_files),
         code=digest(
             "train_regressors.py",
             "miatlas/training/architectures/{recipe[architecture][name]}.py",
-            of=jobs.regression_settings,
+            of=audit_jobs.regression_settings,
         ),
     script:
         "../scripts/train_regressors.py"
@@ -64,12 +64,12 @@ rule perturb_examples:
         runtime=growing(240),
         gpu=GPU,
     params:
-        settings=settings(jobs.perturbation_settings),
+        settings=settings(audit_jobs.perturbation_settings),
         code=digest(
             "perturb_examples.py",
             "miatlas/training/architectures/{target[architecture][name]}.py",
             "miatlas/training/architectures/{shadow[architecture][name]}.py",
-            of=jobs.perturbation_settings,
+            of=audit_jobs.perturbation_settings,
         ),
     script:
         "../scripts/perturb_examples.py"
@@ -93,9 +93,11 @@ rule score_attack:
         mem_mb=growing(STUDY["memory_mb"]),
         runtime=growing(120),
     params:
-        settings=settings(jobs.score_settings),
+        settings=settings(audit_jobs.score_settings),
         code=digest(
-            "score_attack.py", "miatlas/attacks/{attack}.py", of=jobs.score_settings
+            "score_attack.py",
+            "miatlas/attacks/{attack}.py",
+            of=audit_jobs.score_settings,
         ),
     script:
         "../scripts/score_attack.py"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from miatlas.populations import altered, base, pairs
+from miatlas.populations import altered, base, canaries, pairs
 from miatlas.populations.moments import moments
 from miatlas.running import plugins
 from miatlas.running.logs import logged
@@ -88,7 +88,7 @@ def with_canaries(chosen, settings):
     entry = settings["canaries"]
     other = load(entry["other"], settings["data_root"]) if entry["other"] else None
     stream = rng(settings["seed"], "canaries", settings["name"])
-    return base.insert_canaries(chosen, entry["count"], entry["kind"], stream, other=other)
+    return canaries.insert_canaries(chosen, entry["count"], entry["kind"], stream, other=other)
 
 
 if __name__ == "__main__":

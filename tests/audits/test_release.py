@@ -13,7 +13,7 @@ from miatlas.audits import release, scoring
 from miatlas.audits.attack import Attack, reads
 from miatlas.running.store import read_h5, write_h5
 from miatlas.signals.answers import Signals
-from miatlas.study import jobs, reading, releases
+from miatlas.study import audit_jobs, reading, releases
 
 KINDS = [
     {"name": "top", "k": 2},
@@ -217,7 +217,7 @@ def test_a_job_scores_what_is_released_and_says_so(tmp_path):
     answers = {"target": [tmp_path / "s.h5"], "shadow": [tmp_path / "s.h5"], "reference": []}
     answers |= {f"{side}_probes": [] for side in list(answers)}
     for name in "ab":
-        settings = jobs.score_settings(study, name, "loss")
+        settings = audit_jobs.score_settings(study, name, "loss")
         assert ("release" in settings) == (name == "a")
         score_attack.main(answers=answers, scores=tmp_path / name, settings=settings)
     found = [read_h5(tmp_path / name, ["scores"])["scores"] for name in "ab"]

@@ -23,7 +23,7 @@ from miatlas.running.store import by_example, new_h5, read_h5, write_h5
 from miatlas.signals import answers as answered
 from miatlas.signals.answers import Signals
 from miatlas.signals.statistics import logit_scaled_confidence
-from miatlas.study import jobs, reading
+from miatlas.study import audit_jobs, reading
 from miatlas.study.checking import checked
 
 CASES = [
@@ -321,7 +321,9 @@ def test_nor_is_it_of_models_that_other_software_trained_in_pairs(tmp_path):
         answers = {side: [signals] if side in ("target", "shadow") else [] for side in sides}
         path = tmp_path / "scores.h5"
         score_attack.main(
-            answers=answers, scores=path, settings=jobs.score_settings(given, "mine", "lira_online")
+            answers=answers,
+            scores=path,
+            settings=audit_jobs.score_settings(given, "mine", "lira_online"),
         )
         return read_h5(path)["scores"]
 
@@ -340,7 +342,7 @@ def filed(path, target, shadow, label="lira_online", **stand_ins):
     answers = {f"{side}{kind}": [] for side in ("target", "shadow", "reference")
                for kind in ("", "_probes")}  # fmt: skip
     answers |= {"target": [target], "shadow": [shadow]}
-    settings = jobs.score_settings(given, "mine", label)
+    settings = audit_jobs.score_settings(given, "mine", label)
     if stand_ins:
         settings["stand_ins"] = stand_ins
     score_attack.main(answers=answers, scores=path, settings=settings)

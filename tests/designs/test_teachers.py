@@ -15,7 +15,7 @@ from miatlas.designs.base import Draws
 from miatlas.designs.teachers import unseen
 from miatlas.running.store import attributes, read_h5, write_h5
 from miatlas.signals.answers import Signals
-from miatlas.study import jobs, reading
+from miatlas.study import audit_jobs, jobs, reading
 
 POOL = np.arange(400)
 
@@ -69,7 +69,7 @@ def with_audit(**keys):
 
 
 def test_an_audit_of_students_is_one_of_their_teachers_members():
-    settings = jobs.score_settings(reading.read(GIVEN), "a", "loss")
+    settings = audit_jobs.score_settings(reading.read(GIVEN), "a", "loss")
     assert settings["design"] == "paired"
     assert settings["leave_one_out"]
     assert settings["per_target"] == {}
@@ -77,7 +77,7 @@ def test_an_audit_of_students_is_one_of_their_teachers_members():
     assert drawn["design"]["name"] == "iid"
     assert drawn["members_of"] == "t"
     assert "members_of" not in jobs.membership_settings(reading.read(GIVEN), "t", "0")
-    other = jobs.score_settings(reading.read(with_audit(shadow="s2")), "a", "loss")
+    other = audit_jobs.score_settings(reading.read(with_audit(shadow="s2")), "a", "loss")
     assert other["leave_one_out"]
     assert other["per_target"] == {}
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from miatlas.populations.base import Population, digest, insert_canaries, subset, take
+from miatlas.populations.base import Population, digest, subset, take
+from miatlas.populations.canaries import insert_canaries
 
 
 def images(n=60, classes=5, tests=20, scale=255.0, seed=0) -> Population:

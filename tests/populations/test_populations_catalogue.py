@@ -11,12 +11,13 @@ import pytest
 from torchvision import datasets
 
 from miatlas import options
-from miatlas.populations import catalogue
+from miatlas.populations import catalogue, source_files
 from miatlas.study.checking import checked
 
 FOLDER = Path(catalogue.__file__).parent
 SHARED = {"__init__", "base", "catalogue", "tabular", "image_folder", "torchvision_sets"}
 SHARED |= {"user_arrays", "two_files", "pairs", "altered", "moments", "text"}
+SHARED |= {"canaries", "source_files"}
 
 
 OWN = {"npz": {"path": "a.npz"}, "hdf5": {"path": "a.h5"},
@@ -48,7 +49,7 @@ def test_module_docstrings_name_the_files_the_shape_and_the_source(source):
 
 def test_it_imports_nothing_heavy():
     code = (
-        "import sys; from miatlas.populations import catalogue; "
+        "import sys; from miatlas.populations import source_files; "
         "print(sorted({'numpy', 'pandas', 'torch', 'torchvision'} & set(sys.modules)))"
     )
     environment = {**os.environ, "PYTHONPATH": str(FOLDER.parents[1])}
@@ -71,7 +72,7 @@ def test_checksums_are_those_of_torchvision():
 def test_a_message_names_the_file_the_place_and_the_origin(tmp_path):
     (tmp_path / "adult").mkdir()
     (tmp_path / "adult" / "adult.data").write_text("")
-    (message,) = catalogue.missing_files("adult", {"missing": "drop"}, tmp_path)
+    (message,) = source_files.missing_files("adult", {"missing": "drop"}, tmp_path)
     assert "adult: missing file adult.test" in message
     assert str(tmp_path / "adult" / "adult.test") in message
     assert "https://archive.ics.uci.edu/dataset/2/adult" in message
@@ -82,30 +83,30 @@ def test_a_message_names_the_file_the_place_and_the_origin(tmp_path):
 def test_nothing_is_missing_that_can_be_downloaded_or_needs_no_file(tmp_path):
     for source, entry in catalogue.SOURCES.items():
         if entry.downloadable:
-            assert catalogue.missing_files(source, {"download": True}, tmp_path) == []
-            assert catalogue.missing_files(source, {}, tmp_path) == []
-            lost = catalogue.missing_files(source, {"download": False}, tmp_path)
+            assert source_files.missing_files(source, {"download": True}, tmp_path) == []
+            assert source_files.missing_files(source, {}, tmp_path) == []
+            lost = source_files.missing_files(source, {"download": False}, tmp_path)
             assert len(lost) == len(entry.files) > 0
-    assert catalogue.missing_files("digits", {}, tmp_path) == []
+    assert source_files.missing_files("digits", {}, tmp_path) == []
 
 
 def test_a_folder_must_be_a_folder_and_a_file_a_file(tmp_path):
     for part in ("train", "valid", "test"):
         (tmp_path / "cinic10" / part).mkdir(parents=True)
     (tmp_path / "location30" / "bangkok").mkdir(parents=True)
-    assert catalogue.missing_files("cinic10", {}, tmp_path) == []
-    assert "missing file bangkok" in catalogue.missing_files("location30", {}, tmp_path)[0]
+    assert source_files.missing_files("cinic10", {}, tmp_path) == []
+    assert "missing file bangkok" in source_files.missing_files("location30", {}, tmp_path)[0]
     (tmp_path / "imagenet").mkdir()
     (tmp_path / "imagenet" / "train").write_text("")
-    messages = catalogue.missing_files("imagenet", {}, tmp_path)
+    messages = source_files.missing_files("imagenet", {}, tmp_path)
     assert ["missing folder" in message for message in messages] == [True, True]
 
 
 def test_a_users_own_file_is_relative_to_data_root_or_absolute(tmp_path):
     (tmp_path / "mine.npz").write_bytes(b"")
     for path in ("mine.npz", str(tmp_path / "mine.npz")):
-        assert catalogue.missing_files("npz", {"path": path}, tmp_path) == []
-    (message,) = catalogue.missing_files("hdf5", {"path": "a/b.h5"}, tmp_path)
+        assert source_files.missing_files("npz", {"path": path}, tmp_path) == []
+    (message,) = source_files.missing_files("hdf5", {"path": "a/b.h5"}, tmp_path)
     assert str(tmp_path / "a" / "b.h5") in message
 
 
@@ -114,24 +115,24 @@ def test_verify_accepts_the_right_sum_and_names_the_file_of_a_wrong_one(tmp_path
     path.write_bytes(b"content")
     for algorithm in ("md5", "sha256"):
         right = hashlib.new(algorithm, b"content").hexdigest()
-        catalogue.verify(path, f"{algorithm}:{right}")
-        catalogue.verify(path, f"{algorithm}:{right.upper()}")
+        source_files.verify(path, f"{algorithm}:{right}")
+        source_files.verify(path, f"{algorithm}:{right.upper()}")
         path.write_bytes(b"conten")
         with pytest.raises(ValueError, match="wrong checksum") as caught:
-            catalogue.verify(path, f"{algorithm}:{right}")
+            source_files.verify(path, f"{algorithm}:{right}")
         assert str(path) in str(caught.value)
         assert right in str(caught.value)
         path.write_bytes(b"content")
-    catalogue.verify(path, "")
+    source_files.verify(path, "")
 
 
 def test_located_refuses_before_reading(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"german\.data"):
-        catalogue.located("german_credit", {}, tmp_path)
+        source_files.located("german_credit", {}, tmp_path)
     (tmp_path / "german_credit").mkdir()
     (tmp_path / "german_credit" / "german.data").write_text("A11 6\n")
     with pytest.raises(ValueError, match="wrong checksum"):
-        catalogue.located("german_credit", {}, tmp_path)
+        source_files.located("german_credit", {}, tmp_path)
 
 
 def test_shapes_are_compared_with_the_published_ones():

@@ -19,6 +19,7 @@ from miatlas.populations import (
     fashion_mnist,
     imagenet,
     mnist,
+    source_files,
 )
 
 
@@ -119,7 +120,7 @@ def test_torchvision_itself_refuses_a_wrong_checksum_too(tmp_path, monkeypatch):
     files, pixels, _ = cifar_files(datasets.CIFAR10, "labels", "label_names")
     expect(monkeypatch, "cifar10", files, pixels.shape, datasets.CIFAR10)
     write(tmp_path, {**files, "cifar-10-batches-py/data_batch_2": pickle.dumps(Bomb())})
-    monkeypatch.setattr(catalogue, "verify", lambda path, checksum: None)
+    monkeypatch.setattr(source_files, "verify", lambda path, checksum: None)
     with pytest.raises(RuntimeError, match="corrupted"):
         cifar10.load(tmp_path, download=False)
 

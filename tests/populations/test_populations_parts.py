@@ -5,7 +5,7 @@ import numpy as np
 import prepare_population
 import pytest
 
-from miatlas.populations import base, digits, digits_mnist, mnist
+from miatlas.populations import base, canaries, digits, digits_mnist, mnist
 from miatlas.populations.base import Population
 
 
@@ -25,7 +25,7 @@ def test_an_example_keeps_its_part_in_a_subset():
 
 
 def test_canaries_are_of_no_part():
-    more = base.insert_canaries(parted(), 4, "noise", np.random.default_rng(0))
+    more = canaries.insert_canaries(parted(), 4, "noise", np.random.default_rng(0))
     assert more.part[~more.canary].tolist() == (np.arange(12) % 3).tolist()
     assert (more.part[more.canary] == -1).all()
 

@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 
-from miatlas.populations import catalogue
+from miatlas.populations import catalogue, source_files
 
 ROOT = os.environ.get("MIATLAS_DATA_ROOT")
 SETS = [
@@ -27,7 +27,7 @@ SETS = [
 @pytest.mark.skipif(not ROOT, reason="MIATLAS_DATA_ROOT is not set")
 @pytest.mark.parametrize(("source", "shape", "dtype", "tests", "counts"), SETS)
 def test_a_published_set_has_its_published_size(source, shape, dtype, tests, counts):
-    missing = catalogue.missing_files(source, {"download": False}, ROOT)
+    missing = source_files.missing_files(source, {"download": False}, ROOT)
     if missing:
         pytest.skip(missing[0])
     population = importlib.import_module(f"miatlas.populations.{source}").load(ROOT)
@@ -41,7 +41,7 @@ def test_a_published_set_has_its_published_size(source, shape, dtype, tests, cou
 
 @pytest.mark.skipif(not ROOT, reason="MIATLAS_DATA_ROOT is not set")
 def test_adult_without_unknown_values_has_the_documented_45222_rows():
-    if catalogue.missing_files("adult", {}, ROOT):
+    if source_files.missing_files("adult", {}, ROOT):
         pytest.skip("adult is not there")
     from miatlas.populations import adult
 
@@ -51,7 +51,7 @@ def test_adult_without_unknown_values_has_the_documented_45222_rows():
 
 @pytest.mark.skipif(not ROOT, reason="MIATLAS_DATA_ROOT is not set")
 def test_wikitext2_has_the_33278_words_of_merity_2016():
-    if catalogue.missing_files("wikitext2", {}, ROOT):
+    if source_files.missing_files("wikitext2", {}, ROOT):
         pytest.skip("wikitext2 is not there")
     from miatlas.populations import wikitext2
 

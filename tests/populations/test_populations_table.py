@@ -11,7 +11,7 @@ import torch
 from miatlas.designs.base import Draws
 from miatlas.designs.role_assignment import assign
 from miatlas.designs.roles import POOL
-from miatlas.populations import base, table
+from miatlas.populations import base, canaries, table
 from miatlas.signals.trained_models import examples
 from miatlas.study import entries
 
@@ -143,7 +143,7 @@ def test_a_released_model_knew_no_canaries(tmp_path):
     write(FRAME, tmp_path / "people.csv")
     found = table.load(tmp_path, path="people.csv", **OPTIONS)
     with pytest.raises(ValueError, match="knew no canaries"):
-        base.insert_canaries(found, 1, "noise", np.random.default_rng(1))
+        canaries.insert_canaries(found, 1, "noise", np.random.default_rng(1))
 
 
 def test_the_study_may_say_mean_and_deviation(tmp_path):

@@ -10,7 +10,7 @@ import prepare_population
 import pytest
 import torch
 
-from miatlas.populations import catalogue, wikitext2, wikitext103
+from miatlas.populations import catalogue, source_files, wikitext2, wikitext103
 from miatlas.populations.base import take
 from miatlas.training.inputs import standardised
 
@@ -101,7 +101,7 @@ def test_frequent_words_have_small_ids(tmp_path, monkeypatch):
     ("source", "module"), [("wikitext2", wikitext2), ("wikitext103", wikitext103)]
 )
 def test_files_may_have_either_name(tmp_path, monkeypatch, source, module):
-    assert [m.split(":")[1] for m in catalogue.missing_files(source, {}, tmp_path)] == [
+    assert [m.split(":")[1] for m in source_files.missing_files(source, {}, tmp_path)] == [
         f" missing file wiki.{part}.tokens" for part in ("train", "valid", "test")
     ]
     write(monkeypatch, tmp_path, "{}.txt", source=source)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
 
-from miatlas.running import store
+from miatlas.running import foreign_arrays, store
 from miatlas.signals.answers import Signals, check_signals
 from miatlas.signals.statistics import logit_scaled_confidence, loss_from_phi
 
@@ -380,12 +380,12 @@ def test_an_array_that_only_its_header_claims_is_refused(tmp_path, name):
 
 
 def test_a_constant_array_that_packs_well_is_no_claim(tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "LARGE", 2**20)
+    monkeypatch.setattr(foreign_arrays, "LARGE", 2**20)
     path = tmp_path / "mine.h5"
     with h5py.File(path, "w") as file:
         file.create_dataset("x", (2**12, 2**12), "u1", compression="gzip", chunks=(2**12, 2**12))
         file["x"][:] = 0
-        assert store.dataset(path, file, "x").nbytes == 2**24
+        assert foreign_arrays.dataset(path, file, "x").nbytes == 2**24
         file.create_dataset("y", (2**12, 2**12), "u1", chunks=True)
         with pytest.raises(ValueError, match=r"y claims 0\.0 GiB, of which the file holds 0 bytes"):
-            store.dataset(path, file, "y")
+            foreign_arrays.dataset(path, file, "y")

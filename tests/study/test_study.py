@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from projects import TINY
 
 from miatlas.options import constant, declared
-from miatlas.study import cohorts, contents, exhibit_jobs, jobs, plugins, reading, sections
+from miatlas.study import (
+    audit_jobs,
+    cohorts,
+    contents,
+    exhibit_jobs,
+    jobs,
+    plugins,
+    reading,
+    sections,
+)
 from miatlas.study import example_kinds as kinds
 from miatlas.study.checking import Section, checked
 from miatlas.training import augmentation, optimization
@@ -83,8 +92,8 @@ def all_settings(config):
         found["external", cohort] = jobs.external_settings(read, cohort, "0")
     for audit, entry in read["audits"].items():
         for label in entry["attacks"]:
-            found["scores", audit, label] = jobs.score_settings(read, audit, label)
-            found["metrics", audit, label] = jobs.metric_settings(read, audit, label)
+            found["scores", audit, label] = audit_jobs.score_settings(read, audit, label)
+            found["metrics", audit, label] = audit_jobs.metric_settings(read, audit, label)
     for exhibit in read["exhibits"]:
         found["exhibit", exhibit] = exhibit_jobs.exhibit_settings(read, exhibit)
     return {job: json.dumps(jobs.canonical(settings)) for job, settings in found.items()}

@@ -3,7 +3,7 @@
 import pytest
 from test_study_relations import GIVEN, given_with
 
-from miatlas.study import contents, jobs, reading
+from miatlas.study import audit_jobs, contents, reading
 
 
 def moved(**changes):
@@ -19,16 +19,15 @@ def test_attacks_by_the_same_references_share_their_points():
     assert contents.perturbed(read, "m", "amia") == ["all"]
     assert contents.perturbed(read, "m", "few") == ["4"]
     assert contents.perturbed(read, "m", "loss") == []
-    all_of_them, few = (jobs.perturbation_settings(read, "m", of) for of in ("all", "4"))
+    all_of_them, few = (audit_jobs.perturbation_settings(read, "m", of) for of in ("all", "4"))
     assert (all_of_them["references"], few["references"]) == (None, 4)
     assert all_of_them["perturbation"] == {"radius": 0.1, "steps": 10}
 
 
 def test_points_and_scores_compare_a_target_with_the_same_models():
     read = reading.read(moved())
-    points, scores = (
-        jobs.perturbation_settings(read, "m", "4"), jobs.score_settings(read, "m", "few")
-    )  # fmt: skip
+    points = audit_jobs.perturbation_settings(read, "m", "4")
+    scores = audit_jobs.score_settings(read, "m", "few")
     for key in ("seed", "targets", "design", "group", "per_target", "leave_one_out", "references"):
         assert points[key] == scores[key]
 
@@ -60,5 +59,5 @@ def test_a_single_targets_thresholds_have_no_stand_ins():
     given = moved()
     given["audits"]["m"] |= {"target": "one", "shadow": "students", "targets": 1}
     given["cohorts"]["students"] |= {"teacher": None}
-    said = jobs.score_settings(reading.read(given), "m", "amia")["stand_ins"]["not"]
+    said = audit_jobs.score_settings(reading.read(given), "m", "amia")["stand_ins"]["not"]
     assert "finds perturbed points for the target alone" in said

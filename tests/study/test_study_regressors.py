@@ -3,7 +3,7 @@
 import pytest
 from test_study_relations import GIVEN, given_with
 
-from miatlas.study import contents, jobs, reading
+from miatlas.study import audit_jobs, contents, reading
 
 REGRESSED = {"qmia": {}, "quantile": {"attack": "qmia", "law": "quantile"}}
 
@@ -35,7 +35,7 @@ def test_a_regressors_recipe_is_the_targets_own_by_adam_or_the_one_that_is_named
     smooth = {"label_smoothing": 0.1, "mixup": 0.5}
     given = with_regressors(recipes__plain={**GIVEN["recipes"]["plain"], **smooth})
     read = reading.read(given)
-    found = jobs.regression_settings(read, "q", "normal")
+    found = audit_jobs.regression_settings(read, "q", "normal")
     assert found["recipe"]["optimizer"]["name"] == "adam"
     assert found["recipe"]["architecture"] == read["recipes"]["plain"]["architecture"]
     assert (found["recipe"]["label_smoothing"], found["recipe"]["mixup"]) == (0.0, None)
@@ -43,7 +43,7 @@ def test_a_regressors_recipe_is_the_targets_own_by_adam_or_the_one_that_is_named
     assert (found["targets"], found["cohort"], found["law"]) == (5, "one", "normal")
     given["recipes"]["own"] = {"architecture": {"name": "mlp"}, "epochs": 7}
     given["audits"]["q"]["regressor"] = "own"
-    found = jobs.regression_settings(reading.read(given), "q", "normal")["recipe"]
+    found = audit_jobs.regression_settings(reading.read(given), "q", "normal")["recipe"]
     assert (found["epochs"], found["optimizer"]["name"]) == (7, "sgd")
 
 

@@ -11,7 +11,7 @@ from test_study import with_values
 
 from miatlas.designs import relations
 from miatlas.designs.base import Draws
-from miatlas.study import contents, demands, exhibit_jobs, jobs, reading
+from miatlas.study import audit_jobs, contents, exhibit_jobs, jobs, reading, reference_counts
 
 DIGITS = {"population": "digits", "recipe": "plain", "held_out": 0.1}
 HALVES = {"name": "half", "group": 4}
@@ -126,12 +126,12 @@ def test_held_out_examples_are_demanded_where_an_option_reads_them(label, refuse
 
 def test_how_many_models_were_made_for_each_target_is_a_setting_of_the_scores():
     read = reading.read(GIVEN)
-    assert jobs.per_target(read, "d") == {"shadow": 2}
-    assert jobs.per_target(read, "l") == {"shadow": 8}
-    assert jobs.per_target(read, "six") == {"shadow": 2, "reference": 1}
-    assert jobs.per_target(read, "one") == {}
-    assert jobs.score_settings(read, "l", "attack_l")["leave_one_out"]
-    assert not jobs.score_settings(read, "d", "attack_d")["leave_one_out"]
+    assert audit_jobs.per_target(read, "d") == {"shadow": 2}
+    assert audit_jobs.per_target(read, "l") == {"shadow": 8}
+    assert audit_jobs.per_target(read, "six") == {"shadow": 2, "reference": 1}
+    assert audit_jobs.per_target(read, "one") == {}
+    assert audit_jobs.score_settings(read, "l", "attack_l")["leave_one_out"]
+    assert not audit_jobs.score_settings(read, "d", "attack_d")["leave_one_out"]
 
 
 def test_a_block_waits_for_the_models_it_is_made_of_and_for_no_others():
@@ -407,7 +407,7 @@ def test_no_example_has_fewer_references_than_the_design_says(target, shadow, ex
         member = lent.member[[m for m in alone if m not in own]][:, targets.evaluated[t]]
         found.append((member.sum(axis=0).min(), (~member).sum(axis=0).min()))
     cohorts = {"target": entry(target), "shadow": entry(shadow or target)}
-    said = demands.at_most(cohorts, same=shadow is None)
+    said = reference_counts.at_most(cohorts, same=shadow is None)
     fewest = tuple(np.min(found, axis=0))
     assert fewest[0] <= said[0]
     assert fewest[1] <= said[1]
@@ -462,7 +462,7 @@ def single(attack="lira_online", audit=None, **options):
     given["attacks"]["it"] = {"attack": attack, **options}
     entry = {"target": "alone", "shadow": "one", "attacks": ["it"]}
     given["audits"] = {"it": {**entry, **(audit or {})}}
-    return jobs.score_settings(reading.read(given), "it", "it").get("stand_ins")
+    return audit_jobs.score_settings(reading.read(given), "it", "it").get("stand_ins")
 
 
 def test_shadow_models_are_attacked_in_the_place_of_a_single_target_only():

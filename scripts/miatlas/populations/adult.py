@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from miatlas.populations import catalogue
+from miatlas.populations import catalogue, source_files
 from miatlas.populations.base import Population
 from miatlas.populations.tabular import encode, read_table
 
@@ -35,7 +35,7 @@ def load(data_root: Path, *, missing: Literal["category", "drop"] = "category") 
     An unknown value ("?") is a category of its own, or drops its row (45,222 rows are left).
     Raises FileNotFoundError for a missing file, ValueError for a damaged one.
     """
-    paths = catalogue.located("adult", {}, data_root)
+    paths = source_files.located("adult", {}, data_root)
     tables = [_read(path) for path in paths]
     frame = pd.concat(tables, ignore_index=True)
     test = np.repeat([False, True], [len(table) for table in tables])

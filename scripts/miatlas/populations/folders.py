@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 from miatlas.options import positive
-from miatlas.populations import catalogue
+from miatlas.populations import source_files
 from miatlas.populations.base import Population
 from miatlas.populations.image_folder import read_folders
 
@@ -28,7 +28,7 @@ def load(
     for an image that cannot be read.
     """
     options = {"path": path, "nonmembers": nonmembers}
-    folders = catalogue.located("folders", options, data_root)
+    folders = source_files.located("folders", options, data_root)
     source, test = f"folder {folders[0].name}", [False] * len(folders)
     found = read_folders(folders, size, None, source, test, members=len(folders) > 1)
     if len(found.class_names) < 2:

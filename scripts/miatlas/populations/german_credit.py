@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from miatlas.options import between
-from miatlas.populations import catalogue
+from miatlas.populations import catalogue, source_files
 from miatlas.populations.base import Population
 from miatlas.populations.tabular import encode, read_table
 
@@ -45,7 +45,7 @@ def load(
     its largest value (`standardise: none` leaves it at that). FileNotFoundError or ValueError name
     a missing or damaged file.
     """
-    (path,) = catalogue.located("german_credit", {}, data_root)
+    (path,) = source_files.located("german_credit", {}, data_root)
     types = {name: str if name in CATEGORICAL else np.float64 for name in ATTRIBUTES}
     names = [*ATTRIBUTES, "risk"]
     frame = read_table(path, sep=r"\s+", names=names, dtype={**types, "risk": np.int64})

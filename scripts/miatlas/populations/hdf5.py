@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from miatlas.options import positive
-from miatlas.populations import catalogue
+from miatlas.populations import source_files
 from miatlas.populations.base import Population
 from miatlas.populations.two_files import joined
 from miatlas.populations.user_arrays import (
@@ -20,7 +20,7 @@ from miatlas.populations.user_arrays import (
     check_room,
     population,
 )
-from miatlas.running.store import dataset
+from miatlas.running.foreign_arrays import dataset
 
 NAMES = (*NEEDED, *OPTIONAL)
 
@@ -44,7 +44,7 @@ def load(
     Raises FileNotFoundError for a missing file, ValueError for a damaged or unfit one.
     """
     options = {"path": path, "sha256": sha256, "nonmembers": nonmembers}
-    files = catalogue.located("hdf5", options, data_root)
+    files = source_files.located("hdf5", options, data_root)
     arrays = joined([_read(file) for file in files], files)
     return population(arrays, files[0], layout, scale, classes)
 

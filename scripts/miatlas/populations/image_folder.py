@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from torchvision import datasets, transforms
 
-from miatlas.populations import catalogue
+from miatlas.populations import catalogue, source_files
 from miatlas.populations.base import Population
 from miatlas.running.foreign_files import one_line
 
@@ -29,7 +29,7 @@ def load_folders(
     (None: every image); `parts` as in `read_folders`. Raises FileNotFoundError for a missing
     folder, ValueError for an image that cannot be read and for parts with different classes.
     """
-    folders = catalogue.located(source, {}, data_root)
+    folders = source_files.located(source, {}, data_root)
     test = [folder.name == test_part for folder in folders]
     return read_folders(folders, size, wanted, catalogue.provenance(source), test, **parts)
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import numpy as np
 
 from miatlas.options import positive
-from miatlas.populations import catalogue
+from miatlas.populations import source_files
 from miatlas.populations.base import Population
 from miatlas.populations.two_files import joined
 from miatlas.populations.user_arrays import check_names, check_room, objects, population
@@ -36,7 +36,7 @@ def load(
     Raises FileNotFoundError for a missing file, ValueError for a damaged or unfit one.
     """
     options = {"path": path, "sha256": sha256, "nonmembers": nonmembers}
-    files = catalogue.located("npz", options, data_root)
+    files = source_files.located("npz", options, data_root)
     arrays = joined([_arrays(file) for file in files], files)
     return population(arrays, files[0], layout, scale, classes)
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from miatlas.populations import catalogue
+from miatlas.populations import source_files
 from miatlas.populations.base import Population
 from miatlas.populations.tabular import binary_population, read_table
 
 
 def load(data_root: Path) -> Population:
     """Return the population; FileNotFoundError or ValueError name a missing or damaged file."""
-    (path,) = catalogue.located("purchase100", {}, data_root)
+    (path,) = source_files.located("purchase100", {}, data_root)
     table = read_table(path, dtype=np.uint8).to_numpy()
     return binary_population("purchase100", table[:, 1:], table[:, 0], path)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from miatlas.options import positive
-from miatlas.populations import catalogue
+from miatlas.populations import source_files
 from miatlas.populations.base import Population
 from miatlas.populations.tabular import encode
 
@@ -42,7 +42,7 @@ def load(
     and the column, for a damaged or unfit one.
     """
     options = {"path": path, "sha256": sha256, "nonmembers": nonmembers}
-    files = catalogue.located("table", options, data_root)
+    files = source_files.located("table", options, data_root)
     frames = [_read(file) for file in files]
     _check_columns(files, frames, [label, *categorical, *drop, *filter(None, (member, test))])
     frame = pd.concat(frames, ignore_index=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from miatlas.populations import catalogue
+from miatlas.populations import source_files
 from miatlas.populations.base import Population
 from miatlas.populations.tabular import binary_population, read_table
 
@@ -20,7 +20,7 @@ WIDTHS = (6_169, 6_170)
 
 def load(data_root: Path) -> Population:
     """Return the population; FileNotFoundError or ValueError name a missing or damaged file."""
-    feats, labels = catalogue.located("texas100", {}, data_root)
+    feats, labels = source_files.located("texas100", {}, data_root)
     x = read_table(feats, dtype=np.uint8).to_numpy()
     if x.shape[1] not in WIDTHS:
         raise ValueError(f"{feats}: {x.shape[1]} features, not {WIDTHS[0]} or {WIDTHS[1]}")

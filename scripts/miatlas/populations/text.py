@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from miatlas.populations import catalogue
+from miatlas.populations import catalogue, source_files
 from miatlas.populations.base import Population
 
 UNKNOWN, END = "<unk>", "<eos>"  # the release's own word for rare ones; what ends a line
@@ -23,7 +23,7 @@ def load_windows(source: str, data_root: Path, length: int, vocabulary: int) -> 
     are 1. Raises FileNotFoundError, or ValueError for a file that is not UTF-8 and for texts that
     have another number of words than the published ones.
     """
-    paths = catalogue.located(source, {}, data_root)
+    paths = source_files.located(source, {}, data_root)
     numbers = {UNKNOWN: 0}
     parts = [_numbered(path, numbers) for path in paths]
     catalogue.expect_shape(source, (sum(map(len, parts)),), paths[0].parent)

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from torchvision.datasets.mnist import read_image_file, read_label_file
 
-from miatlas.populations import catalogue
+from miatlas.populations import catalogue, source_files
 from miatlas.populations.base import Population
 
 
@@ -58,18 +58,18 @@ def _population(source: str, x, labels: list, class_names: list[str], place: Pat
 def _fetched(source: str, dataset: type, data_root: Path, download: bool) -> list[Path]:
     """Return the paths of the files, downloaded if need be; FileNotFoundError if they are not."""
     root = Path(data_root)
-    if download and catalogue.missing_files(source, {"download": False}, root):
+    if download and source_files.missing_files(source, {"download": False}, root):
         root.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=f".{source}-", dir=root) as folder:
             _download(source, dataset, Path(folder), root)
-    return catalogue.located(source, {"download": False}, root)
+    return source_files.located(source, {"download": False}, root)
 
 
 def _download(source: str, dataset: type, folder: Path, root: Path) -> None:
     try:
         dataset(str(folder), download=True)
     except (OSError, RuntimeError) as error:  # no network, a wrong checksum, a disk that is full
-        missing = catalogue.missing_files(source, {"download": False}, root)
+        missing = source_files.missing_files(source, {"download": False}, root)
         raise FileNotFoundError("\n".join([*missing, f"download failed: {error}"])) from error
     top = Path(catalogue.SOURCES[source].files[0].path).parts[0]
     for path in sorted((folder / top).rglob("*")):
@@ -82,7 +82,7 @@ def _download(source: str, dataset: type, folder: Path, root: Path) -> None:
 def _verify_unpacked(path: Path, archive: Path, md5: str) -> None:
     """Hold a file against the archive that it came from, where that lies beside it."""
     if archive.is_file():
-        catalogue.verify(archive, f"md5:{md5}")
+        source_files.verify(archive, f"md5:{md5}")
         if gzip.decompress(archive.read_bytes()) != path.read_bytes():
             raise ValueError(f"{path}: differs from what {archive.name} beside it holds")
 

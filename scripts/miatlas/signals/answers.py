@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from miatlas.running.store import PART, absence, dataset, opened
+from miatlas.running.foreign_arrays import dataset
+from miatlas.running.store import PART, absence, opened
 
 # What a signals file holds, the first three always: dimensions and kinds of number.
 SIGNALS = {

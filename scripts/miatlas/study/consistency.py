@@ -2,7 +2,6 @@
 
 from importlib import import_module
 
-from miatlas.designs.relations import cut_differently, made_for_each_target
 from miatlas.study import (
     audit_cohorts,
     demands,
@@ -13,8 +12,9 @@ from miatlas.study import (
     regressors,
     releases,
 )
-from miatlas.study.contents import as_attacked, delta, kept, made_of, maker, owner
+from miatlas.study.contents import as_attacked, delta, maker, owner
 from miatlas.study.plugins import one_of
+from miatlas.study.related_cohorts import check_beside, check_made_of, check_size_of
 
 DEFAULT_TARGETS = 10
 
@@ -70,45 +70,6 @@ def _check_estimators(cohort, where):
             raise ValueError(f"{where}.{key}: is for networks, and the recipe's are estimators")
 
 
-def _check_made_of(study, cohort, where):
-    """A cohort made of another one knows the same examples, and enough models to be made of."""
-    other = made_of(cohort)
-    if other is None:
-        return
-    if cohort["models_of"]:
-        raise ValueError(f"{where}.models_of: {cohort['models_of']} is itself made of another")
-    key = f"{where}.teacher.cohort" if cohort["teacher"] else f"{where}.design.of"
-    one_of(other, kept(study), key)
-    if cohort["teacher"] and cohort["design"].get("of"):
-        raise ValueError(f"{where}: a cohort is either distilled or retrained, not both")
-    original, k = study["cohorts"][other], made_for_each_target(cohort)
-    if k > 1 and cohort["teacher"] and cohort["teacher"]["members_of"] == "teacher":
-        raise ValueError(
-            f"{where}.teacher.students: {k}, but of students that are audited for their teacher's"
-            " members there is one each: another would know them"
-        )
-    if made_of(original):
-        raise ValueError(f"{key}: {other} is itself made of another cohort")
-    if cohort["models"] % k or cohort["models"] // k > original["models"]:
-        raise ValueError(
-            f"{where}.models: {cohort['models']} models are not {k} for each of up to"
-            f" {original['models']} models of {other}"
-        )
-    _check_same_examples(original, cohort, where, "only")
-
-
-def _check_size_of(study, cohort, where):
-    """A cohort that draws as many examples as another's models have knows the same examples."""
-    other = cohort.get("design", {}).get("size_of")
-    if other is not None:
-        one_of(other, [n for n in kept(study) if not _sized(study, n)], f"{where}.design.size_of")
-        _check_same_examples(study["cohorts"][other], cohort, where, "only")
-
-
-def _sized(study, name):
-    return study["cohorts"][name]["design"].get("size_of") or made_of(study["cohorts"][name])
-
-
 def _check_audit(study, audit, where):
     for side in ("target", "shadow", "reference"):
         if audit[side] is not None:
@@ -137,7 +98,7 @@ def _check_audit(study, audit, where):
                 raise ValueError(
                     f"{where}.{side}: the members of {audit[side]} are the targets' own"
                 )
-            _check_beside(audit, cohorts, side, f"{where}.{side}")
+            check_beside(audit, cohorts, side, f"{where}.{side}")
     known = audit_cohorts.known(cohorts, study["populations"])
     for label in audit["attacks"]:
         _check_probed(study, cohorts, study["attacks"][label], f"{where}: attacks.{label}")
@@ -161,41 +122,6 @@ def _check_probed(study, cohorts, attack, where):
             )
 
 
-def _check_beside(audit, cohorts, side, where):
-    """A cohort beside the target's knows its examples, and has models for every target."""
-    target, other = cohorts["target"], cohorts[side]
-    if "models" not in target or "models" not in other:
-        return
-    if made_of(other) not in (None, audit["target"]):
-        raise ValueError(f"{where}: {audit[side]} was made of {made_of(other)}, not of the targets")
-    _check_same_examples(target, other, where)
-    if wrong := parts.apart(target, other):
-        raise ValueError(f"{where}: {wrong}")
-    key = cut_differently(target["design"], other["design"])
-    if key and not made_of(other):
-        raise ValueError(f"{where}: target and {side} cohort cut the pool differently ({key})")
-    if target["design"].get("per_target", 1) > 1:
-        raise ValueError(
-            f"{where}: models of six_way have one target for each partition, but per_target of"
-            f" {audit['target']} is {target['design']['per_target']}"
-        )
-    k = made_for_each_target(other)
-    if k and audit["targets"] * k > other["models"]:
-        raise ValueError(
-            f"{where}: {audit['targets']} targets need {k} models each, but {audit[side]} has"
-            f" {other['models']}"
-        )
-
-
-def _check_same_examples(cohort, other, where, *more):
-    """Both cohorts know the same examples, in the same roles."""
-    for key in ("population", "held_out", "test", *more):
-        if cohort.get(key) != other.get(key):
-            raise ValueError(
-                f"{where}: its {key} is {other[key]!r}, the target cohort's {cohort[key]!r}"
-            )
-
-
 def _check_exhibit(study, exhibit, where):
     if exhibit["cohort"] is not None:
         one_of(exhibit["cohort"], list(study["cohorts"]), f"{where}.cohort")
@@ -216,8 +142,8 @@ def _check_exhibit(study, exhibit, where):
 CHECKS = (
     ("populations", _check_population),
     ("cohorts", _check_cohort),
-    ("cohorts", _check_made_of),
-    ("cohorts", _check_size_of),
+    ("cohorts", check_made_of),
+    ("cohorts", check_size_of),
     ("audits", _check_audit),
     ("exhibits", _check_exhibit),
 )

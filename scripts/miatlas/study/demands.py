@@ -6,14 +6,13 @@ Cohorts are entries of the study, with what `audit_cohorts.known` adds to them.
 import re
 
 from miatlas.audits.attack import PROBES
-from miatlas.designs.relations import group_at, made_for_each_target, partners, whole_groups
-from miatlas.study import parts
+from miatlas.designs.relations import group_at
 from miatlas.study.attack_modules import said
 from miatlas.study.example_kinds import TEXT
+from miatlas.study.reference_counts import at_most, design_of, references_of_a_target
 
 PROBED = re.compile(rf"(target|refs|ref|reference)_({'|'.join(PROBES)})")
 NOISY = ("noise", "noisy_labels")
-HALVES = ("half", "canaries")
 SIDES = {"target": ("target_",), "shadow": ("refs_", "ref_"), "reference": ("reference_",)}
 
 
@@ -54,9 +53,9 @@ def _relation(attack, names, cohorts, same):
         return " calibrates with a third cohort, but the audit names no reference"
     if kind == "distilled" and not shadow.get("teacher"):
         return " needs a shadow cohort distilled from the targets (teacher)"
-    if kind == "leave_one_out" and _design(shadow) != "leave_one_out":
+    if kind == "leave_one_out" and design_of(shadow) != "leave_one_out":
         return " needs a shadow cohort of the design leave_one_out"
-    if kind == "several" and not same and _design(shadow) == "six_way" and not shadow["teacher"]:
+    if kind == "several" and not same and design_of(shadow) == "six_way" and not shadow["teacher"]:
         return " needs shadow models of several training sets, and those of six_way share one"
     return None
 
@@ -70,7 +69,7 @@ def _references(attack, names, cohorts, same):
     if wanted and wanted % 2 and "refs_in" in names and (same or not said(attack["attack"]).learns):
         return f".references: {wanted} cannot be split into half IN and half OUT"
     if compares and "models" in shadow:
-        available = _references_of_a_target(cohorts, same)
+        available = references_of_a_target(cohorts, same)
         if (wanted or 1) > available:
             left = " that are not the target's own" if same else ""
             return f".references: {wanted or 'all'}, but there are {available} models{left}"
@@ -80,7 +79,9 @@ def _references(attack, names, cohorts, same):
 def _counts(attack, names, cohorts, same):
     """Every example has the IN and OUT references that are asked for, or what must be there."""
     shadow, wanted = cohorts["shadow"], attack["references"]
-    taught_apart = said(attack["attack"]).learns and not same and _design(shadow) != "leave_one_out"
+    taught_apart = (
+        said(attack["attack"]).learns and not same and design_of(shadow) != "leave_one_out"
+    )
     if not {"refs_in", "refs_out"} & names or taught_apart or "models" not in shadow:
         return None
     both, least = "refs_in" in names, _least(attack)
@@ -92,46 +93,10 @@ def _counts(attack, names, cohorts, same):
         kinds = f"{each} IN and {each} OUT" if both else f"{each} OUT"
         return (
             f".references: {wanted or 'all'}, but {attack['attack']} needs {kinds} of every"
-            f" example, and the design {_design(shadow)} leaves examples with {there[0]} IN and"
+            f" example, and the design {design_of(shadow)} leaves examples with {there[0]} IN and"
             f" {there[1]} OUT"
         )
     return None
-
-
-def at_most(cohorts: dict, same: bool) -> tuple[int, int]:
-    """Return how many IN and how many OUT references the examples with the fewest have at most.
-
-    As many as there are where lot decides; what the design says where it does. None trained on
-    examples of a part that its cohort does not draw from.
-    """
-    ins, outs = _by_design(cohorts, same)
-    return 0 if parts.unseen(cohorts["target"], cohorts["shadow"]) else ins, outs
-
-
-def _by_design(cohorts, same):
-    target, shadow = cohorts["target"], cohorts["shadow"]
-    k, design = _references_of_a_target(cohorts, same), shadow.get("design", {})
-    name, side = _design(shadow), design.get("side")
-    if name == "leave_one_out":
-        return 0, design["seeds"]
-    if name == "paired" or (name in HALVES and whole_groups(design["group"], k + same)):
-        return k // 2, k // 2  # of an odd number: the target's members have one IN less, others OUT
-    if name == "disjoint" and not same and _design(target) not in (None, "disjoint"):
-        return 0, k
-    if name == "disjoint" and target.get("design", {}).get("side", side) != side:
-        return 0, k
-    if name == "six_way" and not same and not shadow["teacher"] and _design(target):
-        apart = _design(target) == "six_way" and target["design"]["side"] != side
-        return 0, k if apart else 0  # one set of the pool, that all k models have trained on
-    return k, k
-
-
-def _references_of_a_target(cohorts, same):
-    """Return how many models may be references of a target."""
-    shadow = cohorts["shadow"]
-    if same:
-        return shadow["models"] - len(partners(_design(shadow), 0))
-    return made_for_each_target(shadow) or shadow["models"]
 
 
 def _single(attack, names, cohorts, same):
@@ -144,7 +109,7 @@ def _single(attack, names, cohorts, same):
             f" asks one model of another group than the target's, and all {shadow['models']} models"
             " are one (design.group)"
         )
-    if _design(shadow) == "leave_one_out":
+    if design_of(shadow) == "leave_one_out":
         return " asks one model of other members than the target's, and leave_one_out keeps them"
     return None
 
@@ -218,7 +183,3 @@ def _queries(attack, names, cohorts, same):
 def _of(side, names):
     """Return what an attack reads of a side's models."""
     return {name for name in names if name.startswith(SIDES[side])}
-
-
-def _design(cohort):
-    return cohort.get("design", {}).get("name")

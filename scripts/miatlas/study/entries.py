@@ -7,8 +7,8 @@ that names the place, the key and what is allowed.
 
 from collections.abc import Mapping
 
-from miatlas.options import constant, functions
-from miatlas.study import attack_modules, cohorts, plugins, private_recipes, sections
+from miatlas.options import constant
+from miatlas.study import attack_modules, cohorts, plugins, recipes, sections
 from miatlas.study.checking import checked
 from miatlas.study.plugin_entries import (
     at_home,
@@ -51,7 +51,7 @@ def _canaries(entry, where):
 
 def recipe(given, where: str) -> dict:
     """A recipe, with the options of its architecture, optimiser, schedule and augmentation."""
-    entry = checked(given, sections.Recipe, where)
+    entry = checked(given, recipes.Recipe, where)
     kinds = {
         "architecture": plugins.ARCHITECTURES,
         "optimizer": plugins.OPTIMIZERS,
@@ -59,39 +59,11 @@ def recipe(given, where: str) -> dict:
         "augmentation": plugins.AUGMENTATIONS,
     }
     entry |= {key: named_plugin(entry[key], kind, f"{where}.{key}") for key, kind in kinds.items()}
-    _check_draws(entry, where)
-    name = entry["architecture"]["name"]
-    source = plugins.ARCHITECTURES.source(name)
-    own = plugins.is_file(name) and "train" in functions(source)
-    fits_itself = plugins.is_estimator(name)
-    if fits_itself and entry["epochs"] is not None:
-        raise ValueError(f"{where}.epochs: an estimator ({name}) fits itself: it takes no epochs")
+    if wrong := recipes.complaint(entry):
+        raise ValueError(f"{where}{wrong}")
     if entry["pretrained"] is not None:
-        if entry["epochs"] is None:
-            raise ValueError(f"{where}.pretrained: for networks that are trained by `epochs` only")
         entry["pretrained"] = at_home(entry["pretrained"], f"{where}.pretrained")
-    if entry["epochs"] is None and not own and not fits_itself:
-        raise ValueError(
-            f"{where}: option 'epochs' is required"
-            + (
-                ", or a function train(x, labels, seed, device) in the file"
-                if ".py" in name
-                else ""
-            )
-        )
-    if entry["privacy"] and (wrong := private_recipes.complaint(entry)):
-        raise ValueError(f"{where}.{wrong}")
     return entry
-
-
-def _check_draws(entry, where):
-    """What is drawn in training is a model's own: in a stack, dropout's would be the stack's."""
-    if entry["architecture"].get("dropout") and entry["engine"] in ("stacked", "in_turn"):
-        raise ValueError(
-            f"{where}.engine: networks with dropout are trained one by one: 'auto' or 'one_by_one'"
-        )
-    if entry["mixup"] and entry.get("privacy"):
-        raise ValueError(f"{where}.mixup: mixed examples have no gradients of their own to clip")
 
 
 def cohort(given, where: str) -> dict:

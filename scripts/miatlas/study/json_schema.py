@@ -4,7 +4,7 @@ It comes from the sections and from what plug-ins declare, and from nowhere else
 on top of another: so nothing is required, and any key may be null, which takes it away.
 """
 
-from miatlas.study import cohorts, plugins, private_recipes, sections
+from miatlas.study import cohorts, plugins, private_recipes, recipes, sections
 from miatlas.study.json_keys import (
     NULL,
     case,
@@ -49,7 +49,7 @@ def _definitions():
     return {
         "population": with_options(population, "source", plugins.SOURCES),
         "canaries": object_of(canaries),
-        "recipe": object_of(properties_of(sections.Recipe)),
+        "recipe": object_of(properties_of(recipes.Recipe)),
         "cohort": _cohort(cohort),
         "privacy": object_of(properties_of(private_recipes.Privacy)),
         "queries": object_of(properties_of(cohorts.Queries)),

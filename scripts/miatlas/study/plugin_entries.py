@@ -6,7 +6,8 @@ from typing import Any
 
 from miatlas.options import REQUIRED, Option
 from miatlas.study import plugins
-from miatlas.study.checking import MAPPING, checked
+from miatlas.study.checking import checked
+from miatlas.study.complaints import MAPPING
 from miatlas.study.plugins import Modules
 
 

@@ -10,7 +10,7 @@ from typing import get_args
 
 from miatlas.options import Option, constant, declared
 from miatlas.running.plugins import is_file
-from miatlas.study.checking import meant
+from miatlas.study.complaints import meant
 
 LIBRARY = Path(__file__).parents[1]
 

@@ -2,8 +2,8 @@
 
 from miatlas.populations.catalogue import about
 from miatlas.study.contents import is_private, trained
-from miatlas.study.demands import HALVES
 from miatlas.study.example_kinds import TEXT, kind_of
+from miatlas.study.reference_counts import HALVES
 
 
 def warnings(study: dict) -> list[str]:

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from pathlib import Path
 
-from miatlas.populations.catalogue import missing_files
+from miatlas.populations.source_files import missing_files
 from miatlas.study import cohorts, entries, sections
-from miatlas.study.checking import UnknownKey, checked, yaml_kind
+from miatlas.study.checking import UnknownKey, checked
+from miatlas.study.complaints import yaml_kind
 from miatlas.study.consistency import CHECKS
 from miatlas.study.plugins import one_of
 from miatlas.study.repeated_keys import repeated_key

@@ -4,7 +4,7 @@ import json
 import re
 
 from miatlas.options import REQUIRED, docstring
-from miatlas.study import cohorts, plugins, private_recipes, sections
+from miatlas.study import cohorts, plugins, private_recipes, recipes, sections
 from miatlas.study.checking import Section
 from miatlas.study.json_keys import option_properties, properties_of
 from miatlas.study.plugins import Functions, Modules
@@ -33,7 +33,7 @@ SECTIONS = {  # heading, sections below it, kinds of plug-in whose options stand
         {"Options of a source, beside those keys": plugins.SOURCES},
     ),
     "recipes": (
-        (sections.Recipe, private_recipes.Privacy),
+        (recipes.Recipe, private_recipes.Privacy),
         {
             "architecture": plugins.ARCHITECTURES,
             "optimizer": plugins.OPTIMIZERS,

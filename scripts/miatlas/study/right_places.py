@@ -6,12 +6,13 @@ Read only once something is refused: it looks at the options of every plug-in.
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
-from miatlas.study import cohorts, plugins, sections
-from miatlas.study.checking import Section, meant, sections_of
+from miatlas.study import cohorts, plugins, recipes, sections
+from miatlas.study.checking import Section, sections_of
+from miatlas.study.complaints import meant
 
 SECTIONS = {
     "population": (sections.Population,),
-    "recipe": (sections.Recipe,),
+    "recipe": (recipes.Recipe,),
     "cohort": (cohorts.Cohort, cohorts.ReleasedCohort),
     "attack": (sections.Attack,),
     "audit": (sections.Audit,),

@@ -12,7 +12,6 @@ from miatlas.leakage.levels import Level
 from miatlas.options import between, nonnegative, positive
 from miatlas.study import plugins
 from miatlas.study.checking import Section
-from miatlas.study.private_recipes import Privacy
 
 Share = Annotated[float, between(0, 1)]
 Count = Annotated[int, positive]
@@ -106,63 +105,6 @@ class Population(Section):
         description="Features are moved and scaled, on their way to the models, to mean 0 and"
         " deviation 1 over all but the official test set: numeric columns (those with other values"
         " than 0 and 1), all, or none. Images are, by channel, unless none.",
-    )
-
-
-class Recipe(Section):
-    """How one model is trained. One epoch: as many batches as the nominal training set fills."""
-
-    architecture: Annotated[dict, plugins.ARCHITECTURES] = Field(
-        description="The network: the name of a module of scripts/miatlas/training/architectures,"
-        " or the file of one's own (file: network.py), with its options."
-    )
-    epochs: Count | None = Field(
-        None,
-        description="How often the training set is passed through (default: the architecture is a"
-        " file whose own train() does all of it, or an estimator, which fits itself).",
-    )
-    pretrained: str | None = Field(
-        None,
-        description="The path of weights that training begins with (safetensors, or a state dict of"
-        " torch.save); a head of other classes stays as initialised (default: none).",
-    )
-    batch_size: Count = Field(128, description="Examples to a step.")
-    optimizer: Annotated[dict, plugins.OPTIMIZERS] = Field(
-        {"name": "sgd"}, description="The optimiser's name, with its options."
-    )
-    schedule: Annotated[dict, plugins.SCHEDULES] = Field(
-        {"name": "cosine"}, description="How the learning rate goes on, with its options."
-    )
-    augmentation: Annotated[dict, plugins.AUGMENTATIONS] = Field(
-        {"name": "none"}, description="How training images are moved, with its options."
-    )
-    label_smoothing: Share = Field(0.0, description="The weight of the uniform distribution.")
-    mixup: Annotated[float, positive] | None = Field(
-        None,
-        description="Train on means of two examples and their labels, of weights from Beta(mixup,"
-        " mixup) (default: on examples as they are).",
-    )
-    gradient_clip: Annotated[float, positive] | None = Field(
-        None, description="The largest norm of a gradient (default: any)."
-    )
-    ema: Share | None = Field(
-        None, description="Decay per step of averaged weights, which are then released."
-    )
-    privacy: Privacy | None = Field(
-        None, description="Differential privacy of the training (default: none)."
-    )
-    early_stopping: Count | None = Field(
-        None,
-        description="Epochs without a better held-out loss after which a model keeps its best"
-        " weights.",
-    )
-    precision: Literal["float32", "bfloat16"] = Field(
-        "float32", description="Of the forward pass in training."
-    )
-    engine: Literal["auto", "stacked", "in_turn", "one_by_one"] = Field(
-        "auto",
-        description="Train a block's models as one stack; step by step in turn (on a GPU as one"
-        " CUDA graph); or one after the other.",
     )
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from miatlas.populations.catalogue import brought_files
+from miatlas.populations.source_files import brought_files
 from miatlas.study import regressors
 
 
