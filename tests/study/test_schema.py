@@ -43,6 +43,52 @@ def test_an_editor_accepts_every_study_and_every_file_read_on_top_of_one(editor,
     assert [error.message for error in editor.iter_errors(yaml.safe_load(text))] == []
 
 
+def options_of(kind):
+    return {option for name in kind.names() for option in kind.options(name)}
+
+
+# What stands beside the keys of a section: each plug-in's own docstring says what it is.
+OPTIONS_BESIDE = {
+    "population": options_of(plugins.SOURCES),
+    "attack": options_of(plugins.ATTACKS),
+}
+
+
+def objects(schema):
+    """Yield every mapping in a schema, but those that are defaults or values allowed."""
+    for key, value in schema.items() if isinstance(schema, dict) else enumerate(schema):
+        if isinstance(value, (dict, list)) and key not in ("default", "enum"):
+            if isinstance(value, dict):
+                yield value
+            yield from objects(value)
+
+
+def test_what_the_schema_refers_to_is_there(editor):
+    """Editors refuse every file where it is not; jsonschema, only what would be checked by it."""
+    referred = {found["$ref"] for found in objects(editor.schema) if "$ref" in found}
+    assert referred == {f"#/definitions/{name}" for name in editor.schema["definitions"]}
+
+
+def test_an_editor_can_say_of_every_key_what_it_is_and_what_it_may_be(editor):
+    """What is shown beside a key, and what is offered for its value."""
+    whole = {"a study": editor.schema, **editor.schema["definitions"]}
+    for name, section in whole.items():
+        for key, schema in (section.get("else") or section)["properties"].items():
+            assert schema.keys() & {"type", "enum", "anyOf"}, (name, key)
+            assert "description" in schema or key in OPTIONS_BESIDE.get(name, ()), (name, key)
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_what_a_study_names_to_say_it_again_is_said_again(path):
+    """Editors warn of an anchor (&name) without an alias (*name)."""
+    tokens = list(yaml.scan(path.read_text()))
+    anchors, aliases = (
+        {token.value for token in tokens if isinstance(token, kind)}
+        for kind in (yaml.AnchorToken, yaml.AliasToken)
+    )
+    assert anchors == aliases
+
+
 MINE = {"signals": "mine.h5"}
 RELEASED = {"population": "digits", "recipe": "plain", "weights": "model.pt"}
 FAULTS = {
@@ -54,6 +100,10 @@ FAULTS = {
     "a name with a slash": {"study": "a/b"},
     "a path that is a number": {"data_root": 3},
     "no memory": {"memory_mb": 0},
+    "what may be given away, in a word": {"tolerance": "little"},
+    "more given away than there is": {"tolerance": {"tpr": 1.5}},
+    "a level of accusations that is not measured": {"tolerance": {"tpr": 0.1, "level": 0.2}},
+    "a key of what may be given away": {"tolerance": {"tpr": 0.1, "fpr": 0.001}},
     "a list of populations": {"populations": [1]},
     "a population that is a word": {"populations.digits": "digits"},
     "a source": {"populations.digits.source": "digit"},

@@ -4,6 +4,7 @@ It comes from the sections and from what plug-ins declare, and from nowhere else
 on top of another: so nothing is required, and any key may be null, which takes it away.
 """
 
+from miatlas.options import docstring
 from miatlas.study import cohorts, plugins, private_recipes, recipes, sections
 from miatlas.study.json_keys import (
     NULL,
@@ -47,6 +48,7 @@ def _definitions():
     probes = plugins.PROBES.names()
     cohort["probes"] |= mapping_of({name: options_object(plugins.PROBES, name) for name in probes})
     return {
+        "tolerance": object_of(properties_of(sections.Tolerance)),
         "population": with_options(population, "source", plugins.SOURCES),
         "canaries": object_of(canaries),
         "recipe": object_of(properties_of(recipes.Recipe)),
@@ -74,7 +76,8 @@ def _labelled(name):
     """Return the schema of an attack whose label is an attack's name, which need not be said."""
     other = {"required": ["attack"]}
     sorts = [_reference("attack"), {"if": {"not": other}, "then": _only(name)}]
-    return {"anyOf": [{"allOf": sorts}, NULL]}
+    title = docstring(plugins.ATTACKS.source(name)).partition("\n")[0]
+    return {"description": title, "anyOf": [{"allOf": sorts}, NULL]}
 
 
 def _only(name):
