@@ -14,7 +14,7 @@ import yaml
 from projects import TINY, change
 
 from miatlas.study import plugins, reading
-from miatlas.study.json_keys import meaning
+from miatlas.study.json_keys import meaning, option_properties
 from miatlas.study.json_schema import study_schema
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -259,6 +259,18 @@ def test_options_of_every_plug_in_are_in_the_schema_and_on_the_page():
             for option in kind.options(name):
                 assert f'"{option}": ' in text
                 assert f"| `{option}` |" in page
+
+
+DESCRIBED = (plugins.SOURCES, plugins.DESIGNS, plugins.ARCHITECTURES, plugins.OPTIMIZERS,
+             plugins.SCHEDULES, plugins.AUGMENTATIONS, plugins.RELEASES, plugins.PROBES,
+             plugins.ATTACKS)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", DESCRIBED, ids=lambda kind: kind.folder.replace("/", "-"))
+def test_what_an_option_of_a_plug_in_means_is_said(kind):
+    for name in kind.names():
+        for option, schema in option_properties(kind, name).items():
+            assert schema.get("description"), f"{name}: its docstring says nothing of `{option}`"
 
 
 def test_an_options_meaning_is_what_the_docstring_says_of_it():

@@ -21,7 +21,8 @@ def draw(
 
     The pool is cut in two, once for all cohorts of the population: targets draw `size` examples
     (default: half the part) from the first, shadow models from the second. Either side is
-    evaluated on its own part.
+    evaluated on its own part. `side`: whose models the cohort's are; `target_share`: the share of
+    the pool that is the targets' part.
     """
     order = draws.shared("disjoint").permutation(len(pool))
     cut = round(target_share * len(pool))

@@ -26,7 +26,8 @@ def draw(
 
     Target t has the partition t of its own; models t k .. t k + k - 1 of the cohorts `shadow` and
     `reference`, k = `per_target`, share it and train on their side's part. Targets and shadow
-    models are evaluated on their train and held-out parts, reference models not at all.
+    models are evaluated on their train and held-out parts, reference models not at all. `side`:
+    whose models the cohort's are; `fractions`: the shares of the parts, in the order above.
     """
     parts = [parts_of(len(pool), draws, m // per_target, fractions) for m in models]
     member = np.stack([part == PARTS.index(f"{side}_train") for part in parts])

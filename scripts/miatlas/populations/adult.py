@@ -32,7 +32,8 @@ TYPES = {name: str if name in CATEGORICAL else np.float64 for name in ATTRIBUTES
 def load(data_root: Path, *, missing: Literal["category", "drop"] = "category") -> Population:
     """Return the population, adult.data first.
 
-    An unknown value ("?") is a category of its own, or drops its row (45,222 rows are left).
+    `missing`: an unknown value ("?") is a category of its own, or drops its row (45,222 rows are
+    left).
     Raises FileNotFoundError for a missing file, ValueError for a damaged one.
     """
     paths = source_files.located("adult", {}, data_root)

@@ -27,7 +27,8 @@ def load(
 ) -> Population:
     """Return the population, or one of its two parts (carlini2022 §VI-D, §VII-B), at `size` pixels.
 
-    `official_test`: set the official test set apart; if not, models may train on all 270,000.
+    `part`: all of it, or one of those two; `official_test`: set the official test set apart; if
+    not, models may train on all 270,000.
     Raises FileNotFoundError for a missing folder, ValueError for an unreadable or missing image.
     """
     test, parts = "test" if official_test else "", {"parts": PARTS, "part": _part}

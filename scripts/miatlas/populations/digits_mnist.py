@@ -24,7 +24,9 @@ INK = 128  # a pixel of MNIST with at least so much of 255 is ink
 def load(
     data_root: Path, *, images: Annotated[int, positive] = 10_000, download: bool = True
 ) -> Population:
-    """Return scikit-learn's digits and then `images` of MNIST, read or downloaded as `mnist` says.
+    """Return scikit-learn's digits and then `images` of MNIST, read as `mnist` says.
+
+    `download`: whether what is missing of MNIST is downloaded.
 
     Raises FileNotFoundError for a missing file, ValueError for a damaged one and for more images
     than MNIST's training set has.

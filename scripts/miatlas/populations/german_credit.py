@@ -40,10 +40,10 @@ def load(
 ) -> Population:
     """Return the population, of whose rows the last `test_rows` are an official test set.
 
-    encoding: "one_hot" makes 61 features, "codes" the 20 of shi2024's released code: a category is
-    its number in UCI's list of its attribute, A11 and A30 being 0, and every column is divided by
-    its largest value (`standardise: none` leaves it at that). FileNotFoundError or ValueError name
-    a missing or damaged file.
+    `encoding`: "one_hot" makes 61 features, "codes" the 20 of shi2024's released code: a category
+    is its number in UCI's list of its attribute, A11 and A30 being 0, and every column is divided
+    by its largest value (`standardise: none` leaves it at that). FileNotFoundError or ValueError
+    name a missing or damaged file.
     """
     (path,) = source_files.located("german_credit", {}, data_root)
     types = {name: str if name in CATEGORICAL else np.float64 for name in ATTRIBUTES}

@@ -18,7 +18,7 @@ from miatlas.populations.image_folder import load_folders
 def load(
     data_root: Path, *, size: Annotated[int, positive] = 64, complete: bool = True
 ) -> Population:
-    """Return the population at `size` pixels; `complete=False` accepts a part of the images.
+    """Return the population at `size` pixels; `complete`: false accepts a part of the images.
 
     Raises FileNotFoundError for a missing folder, ValueError for an unreadable image or, if the
     set should be complete, another number of images.

@@ -29,10 +29,10 @@ def load(
 ) -> Population:
     """Return the population in the file `path` (below data_root, or absolute).
 
-    sha256: refuse the file if its checksum is another.  layout: the order of images' axes, NCHW by
-    default; to be said where the shape looks like another.  scale: the pixel value that means 1.0
-    (default 255 for uint8 images, else 1).  nonmembers: a second file of the same arrays: then all
-    of `path` are members.  classes: how many there are, if not the largest label and one.
+    `sha256`: refuse the file if its checksum is another; `layout`: the order of images' axes, NCHW
+    by default, to be said where the shape looks like another; `scale`: the pixel value that means
+    1.0 (default 255 for uint8 images, else 1); `nonmembers`: a second file of the same arrays: then
+    all of `path` are members; `classes`: how many there are, if not the largest label and one.
     Raises FileNotFoundError for a missing file, ValueError for a damaged or unfit one.
     """
     options = {"path": path, "sha256": sha256, "nonmembers": nonmembers}

@@ -50,6 +50,8 @@ def draw(
       rotation] degrees (shi2024 §4.5, which gives no sizes).
     - `alternating_mirror_shift`: shift as above. Mirrored is an example in every other of its
       passes (Jordan 2024), the first of them drawn: see `alternating`, which knows the passes.
+
+    `rotation`: the largest angle of `crop_rotation`, in degrees.
     """
     if kind not in KINDS:
         raise ValueError(f"augmentation {kind!r} does not exist; there is: {', '.join(KINDS)}")

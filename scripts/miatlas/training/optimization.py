@@ -59,6 +59,9 @@ def sgd(
 ):
     """Stochastic gradient descent, with momentum unless it is 0.
 
+    `lr`: the learning rate, before its schedule; `momentum`: what is kept of the step before;
+    `nesterov`: momentum in Nesterov's form; `weight_decay`: the weight of an L2 penalty;
+    `decay_norms_and_biases`: whether norms and biases are penalised as well.
     Raises ValueError if Nesterov's form is asked for without momentum.
     """
     if nesterov and not momentum:
@@ -85,7 +88,11 @@ def adam(
     weight_decay: Annotated[float, nonnegative] = 0.0,
     decay_norms_and_biases: bool = True,
 ):
-    """Adam (Kingma & Ba 2015), weight decay as an L2 penalty."""
+    """Adam (Kingma & Ba 2015), weight decay as an L2 penalty.
+
+    `lr`: the learning rate, before its schedule; `weight_decay`: the weight of an L2 penalty;
+    `decay_norms_and_biases`: whether norms and biases are penalised as well.
+    """
     inner = _adam()
 
     def move(weights, gradients, lr):
@@ -102,7 +109,12 @@ def adamw(
     weight_decay: Annotated[float, nonnegative] = 0.01,
     decay_norms_and_biases: bool = True,
 ):
-    """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019).
+
+    `lr`: the learning rate, before its schedule; `weight_decay`: times the learning rate, the share
+    of a weight that is taken off at every step; `decay_norms_and_biases`: whether it is taken off
+    norms and biases as well.
+    """
     inner = _adam()
 
     def move(weights, gradients, lr):
@@ -143,12 +155,15 @@ def _adam(beta1=0.9, beta2=0.999, eps=1e-8):
 
 
 def constant(progress, *, warmup: Annotated[float, between(0, 1)] = 0.0):
-    """The full learning rate, after a linear warm-up over that share of the training."""
+    """The full learning rate; `warmup`: the share of the training over which it rises from 0."""
     return _warm(progress, warmup)
 
 
 def cosine(progress, *, warmup: Annotated[float, between(0, 1)] = 0.0):
-    """Half a cosine from the full learning rate to zero, after the warm-up."""
+    """Half a cosine from the full learning rate to zero, after the warm-up.
+
+    `warmup`: the share of the training over which the learning rate rises from 0.
+    """
     rest = max(0.0, progress - warmup) / (1 - warmup) if warmup < 1 else 0.0
     return _warm(progress, warmup) * 0.5 * (1 + math.cos(math.pi * rest))
 
@@ -163,6 +178,7 @@ def quarter_cosine(
 
     cos(7π/16 t) by default, which ends at a fifth of the full learning rate: FixMatch's schedule
     (Sohn et al. 2020) and that of carlini2022's released code, which warms up over 1 %.
+    `warmup`: the share of the training over which the learning rate rises from 0.
     """
     return _warm(progress, warmup) * math.cos(math.pi / 2 * share * progress)
 
@@ -174,7 +190,11 @@ def step(
     gamma: Annotated[float, positive] = 0.1,
     warmup: Annotated[float, between(0, 1)] = 0.0,
 ):
-    """Times `gamma` at each milestone, given as a share of the training."""
+    """Times `gamma` at each milestone.
+
+    `milestones`: shares of the training, in order; `warmup`: the share of the training over which
+    the learning rate rises from 0.
+    """
     return _warm(progress, warmup) * gamma ** sum(progress >= m for m in milestones)
 
 

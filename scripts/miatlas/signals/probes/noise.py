@@ -21,6 +21,7 @@ def measure(
 ) -> np.ndarray:  # fmt: skip
     """Return the share of copies x + σε whose loss exceeds that of x: (K, N, S) float32.
 
+    `copies`: how many there are of each example.
     group: K models; x (N, ...) float32, standardised, all examples of the population; labels (N,);
     one share for each σ of `deviations`, in units of the standardised inputs: 0.1 is a tenth of a
     channel's deviation. T = 100 is the paper's; its σ = 0.01, of inputs in [0, 1], is about 0.04

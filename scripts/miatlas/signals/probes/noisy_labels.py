@@ -17,9 +17,10 @@ def measure(
 ) -> np.ndarray:  # fmt: skip
     """Return the share of copies x + σε whose likeliest class is the label: (K, N, S) float32.
 
-    The copies are those of the probe `noise`, and so are the arguments; of the models' answers
-    nothing is looked at but the label. It stands for the distance of the example from the decision
-    boundary, without a search for that. Raises ValueError if a σ is not positive.
+    `copies`: how many there are of each example; `deviations`: σ, each of its own share. The copies
+    are those of the probe `noise`; of the models' answers nothing is looked at but the label. It
+    stands for the distance of the example from the decision boundary, without a search for that.
+    Raises ValueError if a σ is not positive.
     """
     noise.check(deviations)
     y = torch.as_tensor(labels, device=x.device)

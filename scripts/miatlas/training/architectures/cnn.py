@@ -43,7 +43,8 @@ def build(
 ) -> nn.Module:
     """Return the network for images of at least 2^stages pixels a side (8 by default).
 
-    `dropout`: the share of the head's inputs that a training step leaves out.
+    `dropout`: the share of the head's inputs that a training step leaves out. `layout`: of the two
+    above; `norm`: `group`, of channels of one example, behind convolutions, or none.
     The paper's has no norms; `norm: group` has one after every convolution, and its pooling.
     """
     colours = channels("cnn", shape, 2**stages)

@@ -27,7 +27,8 @@ def build(
 ) -> nn.Module:
     """Return the network for images of at least 8x8 pixels; torchvision's initialisation.
 
-    `stem: imagenet` needs 32x32, or images that are made larger first: `resize` pixels a side.
+    `stem`: that of CIFAR, or torchvision's own, which needs 32x32, or images that are made larger
+    first; `resize`: to that many pixels a side.
     """
     layers = densenet121(num_classes=1).features
     smallest = 32 if stem == "imagenet" and not resize else 8

@@ -38,7 +38,7 @@ def build(
 ) -> nn.Module:
     """Return the network for images of at least 16x16 pixels; `widths` are its stages' channels.
 
-    `norm: group`, of channels of one example, in place of batch norms.
+    `norm`: `batch`, or `group`, of channels of one example, in its place.
     """
     colours = channels("fast_resnet", shape, 16)
     whitening = Whitening(colours)

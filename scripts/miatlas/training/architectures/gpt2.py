@@ -39,6 +39,7 @@ def build(
 ) -> nn.Module:
     """Return the network for windows of `shape` (L,), of ids below `vocabulary`.
 
+    `width`: of the embedding; `depth`: blocks; `heads`: of attention in each.
     Weights start as in the paper: from N(0, 0.02²), where a residual branch ends by the square root
     of the number of branches less. Raises ValueError for other inputs and for several classes.
     """

@@ -22,6 +22,7 @@ def build(
 ) -> nn.Module:
     """Return hidden layers of these widths on the flattened input; none: logistic regression.
 
+    `widths`: units of each hidden layer; `activation`: what follows each of them.
     `dropout`: the share of every hidden layer's outputs that a training step leaves out.
     """
     nonlinear = {"relu": nn.ReLU, "tanh": nn.Tanh}[activation]

@@ -26,7 +26,8 @@ def build(
 ) -> nn.Module:
     """Return the network for images of at least 8x8 pixels; torchvision's initialisation.
 
-    `norm: group`, of channels of one example, in place of batch norms.
+    `depth`: layers, 18 or 34.
+    `norm`: `batch`, or `group`, of channels of one example, in its place.
     """
     body = {18: resnet18, 34: resnet34, 50: resnet50}[depth](norm_layer=partial(normalising, norm))
     colours = channels("resnet", shape, 8)

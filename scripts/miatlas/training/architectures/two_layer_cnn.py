@@ -24,7 +24,10 @@ def build(
     second: Annotated[int, positive] = 64,
     padding: Literal["valid", "same"] = "valid",
 ) -> nn.Module:
-    """Return the network, `first` and `second` being the numbers of filters of its two layers."""
+    """Return the network, `first` and `second` being the numbers of filters of its two layers.
+
+    `padding`: `valid` is none; `same` keeps the borders.
+    """
     name = f"two_layer_cnn (padding: {padding})"
     colours = channels(name, shape, 10 if padding == "valid" else 4)
     body = nn.Sequential(

@@ -16,7 +16,10 @@ BATCH_NORM = {"batch_norm": True}
 
 
 def build(shape: tuple[int, ...], classes: int, *, batch_norm: bool = True) -> nn.Module:
-    """Return the network for images of at least 32x32 pixels; PyTorch's default initialisation."""
+    """Return the network for images of at least 32x32 pixels; PyTorch's default initialisation.
+
+    `batch_norm`: whether batch norms follow the convolutions.
+    """
     layers = vgg.make_layers(vgg.cfgs["D"], batch_norm=batch_norm)
     layers[0] = nn.Conv2d(channels("vgg16", shape, 32), 64, 3, padding=1)
     return Network(pooled(*layers), shape, classes)

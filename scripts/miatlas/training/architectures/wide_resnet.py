@@ -26,9 +26,10 @@ def build(
     width: Annotated[int, positive] = 10,
     norm: Literal["batch", "group"] = "batch",
 ) -> nn.Module:
-    """Return the network for images of any size from 4x4; the depth is 6n + 4 for n blocks a group.
+    """Return the network for images of any size from 4x4.
 
-    `norm: group`, of channels of one example, in place of batch norms.
+    `depth`: 6n + 4 for n blocks a group; `width`: the k that the groups' channels are times.
+    `norm`: `batch`, or `group`, of channels of one example, in its place.
     Convolutions start from He's normal initialisation (fan-out), as in the paper.
     """
     blocks, rest = divmod(depth - 4, 6)
