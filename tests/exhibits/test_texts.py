@@ -57,7 +57,7 @@ def drawn(figure) -> list[str]:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     for kind in ("pdf", "png"):
-        figure.savefig(io.BytesIO(), format=kind)
+        figure.savefig(io.BytesIO(), format=kind, dpi=50)
     tree = ElementTree.fromstring(buffer.getvalue())
     found = tree.iter("{http://www.w3.org/2000/svg}text")
     return ["".join(text.itertext()).replace(texts.NOTHING, "") for text in found]

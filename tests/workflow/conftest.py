@@ -1,5 +1,7 @@
 """A small study, run once, of which every test changes its own copy."""
 
+import fcntl
+import os
 import shutil
 import time
 
@@ -22,10 +24,18 @@ def project(tmp_path, study) -> Project:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Project:
-    """The tiny study, run to its end once. Not to be changed: see `done`."""
-    project = new_project(tmp_path_factory.mktemp("finished") / "miatlas", yaml.safe_load(TINY))
-    project.run()
-    return project
+    """The tiny study, run to its end once, by the first worker. Not to be changed: see `done`."""
+    parallel = "PYTEST_XDIST_WORKER" in os.environ
+    own = tmp_path_factory.getbasetemp()
+    root = (own.parent if parallel else own) / "finished"
+    with open(f"{root}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if root.exists():
+            return Project(root, yaml.safe_load(TINY))
+        project = new_project(root.with_name("unfinished"), yaml.safe_load(TINY))
+        project.run()
+        project.root.rename(root)
+    return Project(root, project.study)
 
 
 @pytest.fixture

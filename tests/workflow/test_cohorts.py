@@ -215,6 +215,7 @@ def test_perturbed_points_are_found_once_for_attacks_by_the_same_models(done, sh
     assert abs(scores("amia") - before).mean() > 0.05
 
 
+@pytest.mark.slow
 def test_the_same_models_are_asked_again_and_nothing_is_trained(done):
     """At another temperature: the same members, and logits divided by it."""
     done.study["cohorts"]["warm"] = {"models_of": "one", "queries": {"temperature": 4.0}}
@@ -229,7 +230,7 @@ def test_the_same_models_are_asked_again_and_nothing_is_trained(done):
             assert warm["logits"][:] == pytest.approx(one["logits"][:] / 4.0, abs=2e-3)
 
 
-@pytest.mark.parametrize("kind", ["npz", "csv"])
+@pytest.mark.parametrize("kind", ["npz", pytest.param("csv", marks=pytest.mark.slow)])
 def test_probabilities_of_other_software_are_audited_as_their_signals_are(project, kind):
     """A table of probabilities says the same as the signals file that is made of its logits."""
     stream = np.random.default_rng(3)

@@ -66,14 +66,8 @@ def stop_in_training(project, sent):
     return run
 
 
-@pytest.mark.parametrize(
-    "sent",
-    [
-        signal.SIGKILL,
-        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
-        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_ends_in_the_same_files_when_started_again(long, sent):
     new, undisturbed = long
     project = new()

@@ -6,6 +6,8 @@ import pytest
 import yaml
 from projects import Project, new_project
 
+pytestmark = pytest.mark.slow
+
 FILES = {
     "source.py": '''
 """Two clouds of points."""

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 TESTS = Path("tests/attacks/test_attacks_all.py")
 REPOSITORY = Path(__file__).parents[2]
 PAGE = REPOSITORY / "docs" / "plugins.md"
@@ -19,6 +21,7 @@ def example() -> tuple[str, str]:
     return found[1], found[2]
 
 
+@pytest.mark.slow
 def test_an_attack_is_one_file_and_a_line_in_the_study(done):
     path, code = example()
     label = Path(path).stem

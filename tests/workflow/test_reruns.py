@@ -135,7 +135,23 @@ EDITS = {  # at least one of every room, and one of each that does not concern t
 }
 
 
-@pytest.mark.parametrize(("file", "expected"), EDITS.items(), ids=EDITS)
+FIRST = {  # one of a room, and one that does not concern the study
+    "miatlas/options.py", "miatlas/running/store.py", "miatlas/designs/half.py",
+    "miatlas/signals/queries.py", "miatlas/audits/scoring.py", "miatlas/bounds/uncertainty.py",
+    "miatlas/exhibits/gathering.py", "miatlas/study/reading.py", "miatlas/attacks/lira_online.py",
+    "miatlas/exhibits/figures/roc.py", "miatlas/leakage/metrics.py", "miatlas/training/trainer.py",
+    "miatlas/training/architectures/cnn.py", "miatlas/populations/digits.py",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        pytest.param(*edit, marks=[] if edit[0] in FIRST else pytest.mark.slow)
+        for edit in EDITS.items()
+    ],
+    ids=EDITS,
+)
 def test_edited_code_reruns_what_depends_on_it(done, file, expected):
     edited(done, file)
     assert done.plan() == expected
@@ -176,6 +192,7 @@ def test_an_edited_style_redraws_the_figures_only(done):
     assert done.plan() == exhibits("curves.svg", "loss_curve.svg", "losses.svg")
 
 
+@pytest.mark.slow
 def test_after_rerunning_what_lira_made_nothing_else_was_written(done):
     before = done.times()
     done.edit("miatlas/attacks/lira_online.py", *LIRA_FORMULA)
