@@ -26,7 +26,7 @@ def build(
 ) -> nn.Module:
     """Return the network for images of at least 8x8 pixels; torchvision's initialisation.
 
-    `depth`: layers, 18 or 34.
+    `depth`: how many layers.
     `norm`: `batch`, or `group`, of channels of one example, in its place.
     """
     body = {18: resnet18, 34: resnet34, 50: resnet50}[depth](norm_layer=partial(normalising, norm))
