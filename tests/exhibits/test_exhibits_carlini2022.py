@@ -1,5 +1,7 @@
 """carlini2022's exhibits over cohorts: targets by shadow models of others, leakage by accuracy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -195,3 +197,14 @@ def test_rank_correlation_is_spearmans(seed):
 @pytest.mark.parametrize("values", [[1.0, 2.0], [1.0, 1.0, 1.0]])
 def test_too_few_ranks_say_nothing(values):
     assert np.isnan(cohort_scatter.rank_correlation(values, np.arange(len(values)))).all()
+
+
+def test_shadow_cohorts_of_their_own_stand_where_those_do_whose_training_they_share(evidence):
+    """The same numbers, names and frames as where targets and shadow models are one cohort."""
+    apart = [one | {"shadow_cohort": f"{one['shadow_cohort']}_2"} for one in evidence.metrics]
+    alike = {f"{name}_2": name for name in "abc"}
+    found = guesses.costs(replace(evidence, metrics=apart), LEVEL, alike)
+    pd.testing.assert_frame_equal(found, guesses.costs(evidence, LEVEL))
+    figure, data = mismatch.draw(replace(evidence, metrics=apart), level=LEVEL, trained_as=alike)
+    assert len(figure.axes[0].patches) == 2  # the right guesses, framed
+    assert set(data["shadow"]) <= {"a", "b", "c", ""}

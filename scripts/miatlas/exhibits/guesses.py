@@ -53,7 +53,7 @@ def costs(evidence: Evidence, level: float, trained_as: dict = {}) -> pd.DataFra
         for target in dict.fromkeys(target for target, _ in rates)
         if any(_mistaken(pair, target) for pair in rates)
     }
-    rows = [_cell(results[pair], level, rates[pair], right.get(pair[0])) for pair in results]
+    rows = [_cell(pair, results[pair], level, rates[pair], right.get(pair[0])) for pair in results]
     rows += [_row(WRONG, target, own, right.get(target)) for target, own in wrong.items()]
     both = [target for target in wrong if target in right]
     if both:
@@ -70,9 +70,9 @@ def _rates(evidence, result, level):
     return paired.tprs(**evidence.scores[result["audit"], result["label"]], level=level)
 
 
-def _cell(result, level, own, right):
+def _cell(pair, result, level, own, right):
     found = estimate(result, "tpr", level)
-    row = _row(CELL, result["target_cohort"], own, right, result["shadow_cohort"])
+    row = _row(CELL, pair[0], own, right, pair[1])
     row |= {"audit": result["audit"], "label": result["label"]}
     return row | {"tpr": found.value, "tpr_low": found.low, "tpr_high": found.high}
 
