@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 import yaml
 from projects import REPOSITORY
@@ -68,7 +69,13 @@ def test_an_estimator_s_folder_runs_as_it_is_and_names_who_was_remembered(projec
     files = sorted(path.name for path in (project.root / "forest").iterdir())
     assert files == ["README.md", "audit.yaml", "model.skops", "people.csv"]
     (project.root / "study.yaml").unlink()
+    with (project.root / "forest" / "audit.yaml").open("a") as study:
+        study.write("show_records: true\n")
     results = run_as_it_is(project, "forest")
+    told = json.loads((results / "exhibits/forest/answer.json").read_text())["audits"][0]["records"]
+    person = pd.read_csv(project.root / "forest" / "people.csv").iloc[told[0]["example"]]
+    assert told[0]["row"].startswith(f"mean radius {person['mean radius']:g}, mean texture ")
+    assert (told[0]["class_name"], person["member"]) == (person["diagnosis"], 1)
     found = json.loads((results / "audits/leakage/lira_online.metrics.json").read_text())
     assert found["targets"][0]["auc"]["low"] > 0.55
     assert found["targets"][0]["members"] == 200
