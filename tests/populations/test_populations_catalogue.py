@@ -17,7 +17,7 @@ from miatlas.study.checking import checked
 FOLDER = Path(catalogue.__file__).parent
 SHARED = {"__init__", "base", "catalogue", "tabular", "image_folder", "torchvision_sets"}
 SHARED |= {"user_arrays", "two_files", "pairs", "altered", "moments", "text"}
-SHARED |= {"canaries", "source_files"}
+SHARED |= {"canaries", "source_files", "columns"}
 
 
 OWN = {"npz": {"path": "a.npz"}, "hdf5": {"path": "a.h5"},

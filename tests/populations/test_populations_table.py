@@ -1,6 +1,7 @@
 """Tables of a user's own: which column is what, and members as a column or as a second file."""
 
 import re
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -121,6 +122,91 @@ def test_what_cannot_be_meant_is_refused(tmp_path, options, said):
     write(FRAME, tmp_path / "people.csv")
     with pytest.raises((ValueError, FileNotFoundError), match=re.escape(said)):
         table.load(tmp_path, path="people.csv", **(OPTIONS | options))
+
+
+def commas(frame, *names):
+    """Return the table with decimal commas in these columns, as other languages write numbers."""
+    return frame.assign(
+        **{name: frame[name].map(lambda x: str(x).replace(".", ",")) for name in names}
+    )
+
+
+def many(**columns):
+    """Return a table of 200 rows, with other columns."""
+    return pd.concat([FRAME] * 50, ignore_index=True).assign(**columns)
+
+
+NAMES = [f"person {i}" for i in range(200)]
+OTHERWISE = {  # what a reader of tables would take for categories, or rename, without a word
+    "decimal commas": (
+        commas(FRAME, "income"),
+        r"'income' holds numbers with commas, such as '1,5'",
+    ),
+    "thousands": (FRAME.assign(income=["1.000,5", "2", "-3,25", "1.200"]), r"such as '1.000,5'"),
+    "names": (many(town=NAMES), "'town' has 200 different texts in 200 rows, such as 'person 0'"),
+    "numbers and a word": (many(age=[*map(str, range(199)), "old"]), "'age' has 200 different"),
+    "days as text": (many(age=pd.date_range("2020", periods=200).astype(str)), "'2020-01-01'"),
+    "classes": (many(paid=NAMES), "'paid' has 200 different values in 200 rows: no classes"),
+}
+OBJECTS = {  # which a Parquet file may hold
+    "days": (FRAME.assign(age=pd.date_range("2020", periods=4)), "'age' holds dates or times"),
+    "times": (FRAME.assign(age=pd.to_timedelta([1, 2, 3, 4], "h")), "'age' holds dates or times"),
+    "lists": (FRAME.assign(town=[[1], [2], [3], [4]]), "'town' holds a ndarray, neither numbers"),
+    "decimals": (FRAME.assign(age=[*map(Decimal, "1234")]), "'age' holds a Decimal, neither"),
+    "bytes": (FRAME.assign(town=[b"a", b"b", b"c", b"d"]), "'town' holds a bytes, neither"),
+}
+
+
+@pytest.mark.parametrize(("frame", "said"), OTHERWISE.values(), ids=OTHERWISE)
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_columns_that_seem_to_be_no_categories_are_refused(tmp_path, frame, said, suffix):
+    write(frame, tmp_path / f"people.{suffix}")
+    with pytest.raises(ValueError, match=rf"\A.*people.{suffix}: column .*{said}.*\Z"):
+        table.load(tmp_path, path=f"people.{suffix}", **OPTIONS)
+
+
+@pytest.mark.parametrize(("frame", "said"), OBJECTS.values(), ids=OBJECTS)
+def test_columns_of_other_objects_are_refused(tmp_path, frame, said):
+    write(frame, tmp_path / "people.parquet")
+    with pytest.raises(ValueError, match=rf"\A.*people.parquet: column {said}.*\Z"):
+        table.load(tmp_path, path="people.parquet", **(OPTIONS | {"categorical": ["age", "town"]}))
+
+
+@pytest.mark.parametrize("frame", [commas(FRAME, "income"), many(town=NAMES)])
+def test_what_is_said_to_be_categorical_is(tmp_path, frame):
+    write(frame, tmp_path / "people.csv")
+    options = OPTIONS | {"categorical": ["code", "income", "town"]}
+    kinds = table.load(tmp_path, path="people.csv", **options).encoding["columns"]
+    widths = {c["name"]: c["width"] for c in kinds if c["kind"] == "categorical"}
+    assert widths == {name: frame[name].nunique() for name in ("code", "income", "town")}
+
+
+@pytest.mark.parametrize(("changed", "said"), [
+    (lambda text: text.replace("income", "age"), "two columns are named 'age'"),
+    (lambda text: text.replace("income", "paid"), "two columns are named 'paid'"),
+    (lambda text: text.replace("age,", ",", 1), "column 1 has no name: name it, or drop"),
+    (lambda text: text.replace("code,", " ,", 1), "column 3 has no name: name it, or drop"),
+    (lambda text: text.replace(",", ";"), "has one column, 'age;town;.*save it separated by comm"),
+    (lambda text: text.replace(",", "\t"), "has one column, .*save it separated by commas"),
+    (lambda text: text.replace("yes", "jä").encode("latin-1"), "save it as UTF-8"),
+    (lambda text: text.encode("utf-16"), "save it as UTF-8"),
+])  # fmt: skip
+def test_what_a_reader_would_guess_about_a_file_is_refused(tmp_path, changed, said):
+    text = changed(FRAME.to_csv(index=False))
+    text = text if isinstance(text, bytes) else text.encode()
+    (tmp_path / "people.csv").write_bytes(text)
+    with pytest.raises(ValueError, match=rf"\A.*people.csv: .*{said}.*\Z"):
+        table.load(tmp_path, path="people.csv", **OPTIONS)
+
+
+def test_row_numbers_as_pandas_writes_them_are_told_and_can_be_dropped(tmp_path):
+    FRAME.to_csv(tmp_path / "people.csv")
+    with pytest.raises(ValueError, match=r"column 1 has no name: .* drop 'Unnamed: 0'"):
+        table.load(tmp_path, path="people.csv", **OPTIONS)
+    dropped = OPTIONS | {"drop": ["note", "Unnamed: 0"]}
+    found = table.load(tmp_path, path="people.csv", **dropped)
+    write(FRAME, tmp_path / "plain.csv")
+    assert (found.x == table.load(tmp_path, path="plain.csv", **OPTIONS).x).all()
 
 
 def test_tables_that_are_none_are_refused_by_name(tmp_path):

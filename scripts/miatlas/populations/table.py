@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from miatlas.options import positive
-from miatlas.populations import source_files
+from miatlas.populations import columns, source_files
 from miatlas.populations.base import Population
 from miatlas.populations.tabular import encode
 
@@ -43,7 +43,7 @@ def load(
     """
     options = {"path": path, "sha256": sha256, "nonmembers": nonmembers}
     files = source_files.located("table", options, data_root)
-    frames = [_read(file) for file in files]
+    frames = [columns.read(file, drop) for file in files]
     _check_columns(files, frames, [label, *categorical, *drop, *filter(None, (member, test))])
     frame = pd.concat(frames, ignore_index=True)
     masks = {name: _mask(frame, name, files[0]) for name in (member, test) if name}
@@ -63,16 +63,6 @@ def load(
         encoding=encoding,
         member=known,
     )
-
-
-def _read(file: Path) -> pd.DataFrame:
-    try:
-        frame = pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(file)
-    except (ValueError, OSError) as error:  # pandas' and pyarrow's own errors are ValueErrors
-        raise ValueError(f"{file}: not a readable table: {str(error).splitlines()[0]}") from None
-    if not len(frame):
-        raise ValueError(f"{file}: has no rows")
-    return frame.rename(columns=str)
 
 
 def _check_columns(files, frames, named):
@@ -106,6 +96,10 @@ def _numbered(labels, classes, column):
     found, rows = np.unique(labels, return_inverse=True)
     if len(found) < 2:
         raise ValueError(f"{column} has one value only: there is no class to tell")
+    if columns.MANY < len(found) > len(rows) / 2:
+        raise ValueError(
+            f"{column} has {len(found):,} different values in {len(rows):,} rows: no classes"
+        )
     if classes and found.dtype.kind == "f":
         found = found.astype(int)
     names = [str(name) for name in found]
@@ -121,6 +115,7 @@ def _numbered(labels, classes, column):
 
 
 def _features(frame, categorical, file):
+    columns.check_texts(frame, categorical, file)
     text = [name for name in frame if frame[name].dtype.kind not in "biuf"]
     try:
         return encode(frame, [name for name in frame if name in {*text, *categorical}])
