@@ -14,6 +14,8 @@ TEXTS = {
     "with a header": "index\n0\n2\n3\n",
     "of Windows": "0\r\n2\r\n3\r\n",
     "a mask": "1\n0\n1\n1\n0\n0\n",
+    "with a mark of its encoding": "\ufeff0\n2\n3\n",
+    "with the mark and a header": "\ufeffindex\r\n0\r\n2\r\n3\r\n",
 }
 ARRAYS = {
     "indices": np.array([3, 2, 0], np.uint16),

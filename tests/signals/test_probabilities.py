@@ -90,6 +90,27 @@ TABLES = {
 }
 
 
+def as_written(text, **how):
+    return lambda path: path.write_bytes(text.encode(**how))
+
+
+WRITTEN = {
+    "row numbers": (lambda path: table().to_csv(path), "column 1 has no name"),
+    "two of a name": (as_written(table().to_csv(index=False).replace("p1", "p0")), "named 'p0'"),
+    "semicolons": (lambda path: table().to_csv(path, sep=";", index=False), "separated by commas"),
+    "decimal commas": (lambda path: table().to_csv(path, decimal=",", index=False), "no probabil"),
+    "UTF-16": (as_written(table().to_csv(index=False), encoding="utf-16"), "save it as UTF-8"),
+    "a ragged row": (as_written(table().to_csv(index=False) + "1,2,3,4,5,6,7,8,9\n"), "readable"),
+}
+
+
+@pytest.mark.parametrize(("written", "said"), WRITTEN.values(), ids=WRITTEN)
+def test_tables_that_a_reader_would_guess_about_are_refused_in_a_line(tmp_path, written, said):
+    written(tmp_path / "answers.csv")
+    with pytest.raises(ValueError, match=rf"\A.*answers.csv: .*{said}.*\Z"):
+        read(tmp_path / "answers.csv")
+
+
 @pytest.mark.parametrize(("change", "said"), TABLES.values(), ids=TABLES)
 def test_tables_that_contradict_themselves_are_refused(tmp_path, change, said):
     change(table()).to_csv(tmp_path / "answers.csv", index=False)

@@ -40,7 +40,7 @@ def _array(path):
 def _numbers(path):
     """Return a number a line; a first line that is none is a header."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError:
         raise ValueError(f"{path}: is no text with a number a line") from None
     found = []

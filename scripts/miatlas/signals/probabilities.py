@@ -115,12 +115,9 @@ def _check_columns(path, columns):
 
 
 def _of_csv(path):
-    from pandas import read_csv  # not what every job that asks models should wait for
+    from miatlas.populations import columns  # pandas: not what every job should wait for
 
-    try:
-        table = read_csv(path)
-    except (ValueError, OSError) as error:  # pandas' own errors are ValueErrors
-        raise ValueError(f"{path}: not a readable table: {error}") from None
+    table = columns.read(path, [])
     _check_columns(path, list(table))
     table = table.sort_values(["model", "example"], kind="stable")
     models, examples = (table[key].unique() for key in ("model", "example"))
