@@ -80,6 +80,24 @@ def test_rates_are_shares_at_that_threshold_with_their_exact_intervals(audit):
         assert best["advantage"]["value"] == pytest.approx(2 * accuracy - 1)
 
 
+@pytest.mark.parametrize(("moved", "called"), [(-0.1, 0.0), (0.0, 0.0), (0.1, 0.9)])
+def test_a_block_of_equal_scores_is_called_whole_or_not_at_all(moved, called):
+    """Shares of a few held-out examples tie: where a target's block lies above that of the others,
+    an attacker with their threshold calls it, whatever FPR was meant."""
+    generator = np.random.default_rng(3)
+    member = generator.random((4, 1000)) < 0.5
+    block = generator.random(member.shape) < 0.9
+    scores = np.where(
+        block, 0.5, generator.choice([0.1, 0.2, 0.9], member.shape, p=[0.5, 0.49, 0.01])
+    )
+    scores[0, block[0]] += moved
+    result = metrics.evaluate(scores, member, np.ones_like(member), np.arange(4), levels=(0.01,))
+    first, *others = (entry["transferred"]["rates"][0] for entry in result["targets"])
+    assert first["realised_fpr"] == pytest.approx(called, abs=0.03)
+    assert first["fpr_low"] <= first["realised_fpr"] <= first["fpr_high"]
+    assert all(one["realised_fpr"] < 0.02 for one in others)
+
+
 def test_precision_is_the_share_of_members_among_the_called_under_a_prior():
     members, others = 1_000, 99_000  # 1 % are members
     called = {"members": 0.4 * members, "others": 0.02 * others}

@@ -60,8 +60,6 @@ def rng(seed=0):
         ({"x": np.full((60, 9), np.nan, np.float32)}, "not finite"),
         ({"x": np.full((60, 1, 3, 3), np.inf, np.float32)}, "not finite"),
         ({"x": np.zeros((0, 9), np.float32)}, "x is float32"),
-        ({"class_names": ["a", "b", "c", "b", "d"]}, "two classes are named 'b'"),
-        ({"class_names": ["a", "", "b", "c", ""]}, "two classes are named ''"),
         ({"scale": 0.0}, "scale is 0.0"),
         ({"scale": np.nan}, "scale is nan"),
     ],

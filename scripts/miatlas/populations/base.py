@@ -120,9 +120,6 @@ def _complaints(population: Population) -> Iterator[str]:
     labels, classes = population.labels, len(population.class_names)
     if labels.min() < 0 or labels.max() >= classes:
         yield f"labels lie in [{labels.min()}, {labels.max()}], but there are {classes} classes"
-    if len(set(population.class_names)) < classes:
-        twice = max(population.class_names, key=population.class_names.count)
-        yield f"two classes are named {twice!r}"
     # A sum in double precision is finite exactly if all its float32 terms are.
     if x.dtype == np.float32 and not np.isfinite(x.sum(dtype=np.float64)):
         example, *place = (int(i) for i in np.argwhere(~np.isfinite(x))[0])
