@@ -15,6 +15,9 @@ else
 GPUS ?= $(shell nvidia-smi -L 2> /dev/null | grep -c ^GPU)
 endif
 $(foreach file,$(STUDY),$(if $(wildcard $(file)),,$(error STUDY: there is no file $(file))))
+# Snakemake reads it before anything here does, and what is not UTF-8 with a traceback.
+$(foreach file,$(STUDY),$(if $(shell LC_ALL=C.UTF-8 grep -lavx '.*' $(file)),\
+	$(error STUDY: $(file) is not UTF-8: save it as such)))
 WHAT = --configfile $(STUDY) $(if $(DATA_ROOT),--config data_root=$(DATA_ROOT))
 SETTINGS = --cores $(CORES) --resources gpu=$(GPUS) $(WHAT)
 

@@ -444,6 +444,21 @@ def test_make_names_the_study_file_that_is_not_there(project):
     )
 
 
+@pytest.mark.parametrize(("encoding", "refused"), [
+    ("utf-8", False), ("utf-8-sig", False), ("latin-1", True), ("cp1252", True), ("utf-16", True),
+    ("utf-32", True), ("shift-jis", True),
+])  # fmt: skip
+def test_make_names_the_study_file_that_is_no_utf8(project, encoding, refused):
+    shutil.copy(REPOSITORY / "Makefile", project.root)
+    letters = "ラベル" if encoding == "shift-jis" else "é"
+    text = f"study: s\r\n# {letters}\n".encode(encoding)
+    (project.root / "other.yaml").write_bytes(text)
+    command = ["make", "--dry-run", "STUDY=study.yaml other.yaml", "plan"]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=project.root, check=False)
+    said = r"Makefile:\d+: \*\*\* STUDY: other.yaml is not UTF-8: save it as such. *Stop.\n"
+    assert bool(re.fullmatch(said, run.stderr)) == refused
+
+
 def test_a_missing_data_file_is_named_with_its_origin(project):
     project.study["populations"]["digits"] = {"source": "adult"}
     refused(
