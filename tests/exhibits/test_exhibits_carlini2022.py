@@ -93,11 +93,16 @@ def test_the_mean_of_wrong_guesses_and_that_of_all_targets(evidence, found):
     rates = {
         (t, s): paired.tprs(**evidence.scores[f"{t}_by_{s}", "lira"], level=LEVEL) for t, s in GAPS
     }
-    influence = np.concatenate([
-        (rates[t, s].influence + rates[t, u].influence) / 2 - rates[t, t].influence
-        for t, s, u in (("a", "b", "c"), ("b", "a", "c"))
-    ])  # fmt: skip
-    expected = paired.interval(paired.Rates(each, influence))
+    parts = [
+        np.concatenate([
+            (getattr(rates[t, s], part) + getattr(rates[t, u], part)) / 2
+            - getattr(rates[t, t], part)
+            for t, s, u in (("a", "b", "c"), ("b", "a", "c"))
+        ])
+        for part in paired.Rates._fields
+    ]  # fmt: skip
+    assert parts[0] == pytest.approx(each)
+    expected = paired.interval(paired.Rates(*parts))
     assert whole["difference_high"] == pytest.approx(expected[2])
 
 
