@@ -1,6 +1,7 @@
 """Write the page that answers: how much the models of a study give away, and whom."""
 
 import json
+import resource
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 CURVES = 8  # of the strongest attacks, that can be told apart
+ADDRESSES = 66 * 2**30  # bytes of them, not of memory, that vl_convert's engine takes, or it aborts
 
 
 def main(
@@ -99,9 +101,20 @@ def rendered(template: str, settings: dict, audits: list[dict]) -> str:
             study=settings["study"],
             seed=settings["seed"],
             audits=shown,
-            vega=vl_convert.javascript_bundle(vl_version=version).replace("</script", "<\\/script"),
+            vega=bundle(version).replace("</script", "<\\/script"),
         )
     )
+
+
+def bundle(version: str) -> str:
+    """Return the JavaScript that draws charts; ValueError where the process has no room for it."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if resource.RLIM_INFINITY != limit < ADDRESSES:
+        raise ValueError(
+            f"the page needs {ADDRESSES // 2**30} GiB of addresses (not of memory), but"
+            f" the limit is {limit / 2**30:.3g} GiB: ulimit -v unlimited"
+        )
+    return vl_convert.javascript_bundle(vl_version=version)
 
 
 def script(spec: dict) -> str:

@@ -2,6 +2,9 @@
 
 import json
 import re
+import resource
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -411,3 +414,25 @@ def test_the_page_that_answers_is_named_first(tmp_path, monkeypatch, capsys, mad
     told = [line.split(" (")[0] for line in capsys.readouterr().out.splitlines()]
     pages = [folder / "answer.html"] * made + [tmp_path / "report.html"]
     assert told == [f"Open in a browser: {page}" for page in pages]
+
+
+@pytest.mark.parametrize("gib", [2, 64])
+def test_few_addresses_are_told_in_a_line_before_the_engine_aborts(gib):
+    """A cluster may limit them (ulimit -v), whatever memory a job has."""
+    code = "import sys; sys.path.insert(0, 'scripts'); import write_answer; write_answer.bundle('')"
+    command = f'ulimit -v {gib * 2**20}; exec "$0" -c "$1"'
+    run = subprocess.run(
+        ["bash", "-c", command, sys.executable, code],
+        capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False,
+    )  # fmt: skip
+    last = run.stderr.strip().splitlines()[-1]
+    assert re.fullmatch(
+        rf"ValueError: the page needs 66 GiB of addresses .* is {gib} GiB: .*", last
+    )
+
+
+@pytest.mark.parametrize("limit", [resource.RLIM_INFINITY, 2**40])
+def test_enough_addresses_are_enough(limit, monkeypatch):
+    monkeypatch.setattr(write_answer.resource, "getrlimit", lambda _: (limit, limit))
+    monkeypatch.setattr(write_answer.vl_convert, "javascript_bundle", lambda **_: "code")
+    assert write_answer.bundle("") == "code"
