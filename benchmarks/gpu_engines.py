@@ -46,11 +46,16 @@ def streams(count: int):
     return lambda: patch.object(gradients, "STREAMS", count)
 
 
-def compiled():
+def compiled(where=gradients):
     """Compile the networks that are captured (on a CPU: only trace them)."""
     backend = "inductor" if torch.cuda.is_available() else "eager"
     call = torch.compile(functional_call, backend=backend)
-    return patch.object(gradients, "functional_call", call)
+    return patch.object(where, "functional_call", call)
+
+
+def compiled_queries():
+    """Compile the networks that are asked, one after the other."""
+    return compiled(ensemble)
 
 
 # piece -> its name, the recipe's engine, and what is changed around it; the default first

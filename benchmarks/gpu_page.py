@@ -56,6 +56,7 @@ def _recipe(name, found, peaks):
         "",
         *[line for engine in engines if (line := _bounds(engine, found, peaks))],
         *_queries(found.get("queries", {})),
+        *_queries(found.get("queries_compiled", {})),
         *_operations(found.get("operations", {})),
         "",
     ]

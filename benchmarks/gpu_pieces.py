@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 import torch
-from gpu_engines import ENGINES
+from gpu_engines import ENGINES, compiled_queries
 from gpu_trial import SHAPE, Clock, Trial
 from gpu_work import Traffic, flops, slowest, synchronize
 
@@ -78,16 +78,22 @@ def computing(trial: Trial, convolutions: str, half: torch.dtype | None):
         settings.fp32_precision = before
 
 
-QUERIES = {  # models as one stack?, precision; the first is what the others are compared with
-    "one by one, float32": (False, "ieee", None),
-    "one by one, TF32": (False, "tf32", None),
-    "one by one, float16": (False, "tf32", torch.float16),
-    "one by one, bfloat16": (False, "tf32", torch.bfloat16),
-    "one stack, TF32": (True, "tf32", None),
+# models as one stack?, precision, what is changed; the first is what the others are compared with
+QUERIES = {
+    "one by one, float32": (False, "ieee", None, nullcontext),
+    "one by one, TF32": (False, "tf32", None, nullcontext),
+    "one by one, float16": (False, "tf32", torch.float16, nullcontext),
+    "one by one, bfloat16": (False, "tf32", torch.bfloat16, nullcontext),
+    "one stack, TF32": (True, "tf32", None, nullcontext),
+}
+COMPILED = {
+    "one by one, float32, once more": (False, "ieee", None, nullcontext),
+    "compiled, TF32": (False, "tf32", None, compiled_queries),
+    "compiled, float16": (False, "tf32", torch.float16, compiled_queries),
 }
 
 
-def queried(trial: Trial) -> dict:
+def queried(trial: Trial, ways: dict) -> dict:
     """Return what queries take in each way, and how far off phi is.
 
     The error is that of phi itself, of all examples and models; beside it the mean in units of
@@ -98,8 +104,8 @@ def queried(trial: Trial) -> dict:
     group = ensemble.Ensemble.from_weights(trial.make(), weights, trial.device)
     x, y = trial.data.x[:ASKED], trial.data.labels[:ASKED]
     found, exact = {}, None
-    for name, (stacked, convolutions, half) in QUERIES.items():
-        with computing(trial, convolutions, half):
+    for name, (stacked, convolutions, half, changed) in ways.items():
+        with computing(trial, convolutions, half), changed():
             ask = partial(_asked, group, x, y, stacked)
             ask()  # the first time takes longer
             synchronize(trial.device)
@@ -181,7 +187,8 @@ PIECES = {
     **{piece: (("engines", name), partial(trained, engine=engine, context=context))
        for piece, (name, engine, context) in ENGINES.items()},
     "processes": (("engines", f"{PROCESSES} processes"), beside),
-    "queries": (("queries",), queried),
+    "queries": (("queries",), partial(queried, ways=QUERIES)),
+    "queries-compiled": (("queries_compiled",), partial(queried, ways=COMPILED)),
     "calls": (("tiny_steps",), calls),
     "kernels": (("operations",), kernels),
 }  # fmt: skip

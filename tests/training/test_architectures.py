@@ -7,11 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 from torch.func import functional_call, grad, stack_module_state, vmap
-from torchvision import models
-from torchvision.transforms import functional
 
 from miatlas.options import constant, declared
-from miatlas.study.checking import checked
 from miatlas.training import architectures
 from miatlas.training.architectures import fast_resnet
 from miatlas.training.architectures.base import Mean, PooledConvolution
@@ -94,6 +91,8 @@ def test_number_of_weights(name, shape, classes, options, published):
 
 def test_networks_for_imagenet_are_torchvisions():
     """What shi2024's released code builds: weights have the shapes of torchvision's, in order."""
+    from torchvision import models  # other tests use this file's networks where there is none
+
     with torch.device("meta"):
         pairs = [
             (build("vgg16_dense"), models.vgg16(num_classes=10)),
@@ -109,6 +108,9 @@ def test_networks_for_imagenet_are_torchvisions():
 
 @pytest.mark.slow
 def test_networks_for_imagenet_answer_as_torchvisions():
+    from torchvision import models
+    from torchvision.transforms import functional
+
     for own, published, size in (
         (build("vgg16_dense"), models.vgg16(num_classes=10), 32),
         (build("densenet121", stem="imagenet", resize=64), models.densenet121(num_classes=10), 64),
@@ -124,6 +126,8 @@ def test_networks_for_imagenet_answer_as_torchvisions():
 
 def test_a_stack_sees_resized_images_as_single_networks_do():
     """smallnet on 8x8 images is smallnet on the same ones made larger beforehand."""
+    from torchvision.transforms import functional
+
     networks = [build("smallnet", (3, 8, 8), seed=k, resize=24) for k in range(2)]
     x = torch.randn(2, 3, 8, 8)
     larger = functional.resize(x, [24, 24], antialias=True)
@@ -397,6 +401,8 @@ def test_stacked_is_one_by_one(name, training):
 
 @pytest.mark.parametrize("path", EVERY, ids=lambda path: path.stem)
 def test_default_options_pass_their_own_checks(path):
+    from miatlas.study.checking import checked
+
     options = declared(path, "build")
     defaults = {key: option.default for key, option in options.items()}
     assert checked({}, options, path.stem) == defaults

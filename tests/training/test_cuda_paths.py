@@ -18,11 +18,8 @@ from functools import partial
 from importlib import import_module
 
 import numpy as np
-import probe_models
 import pytest
-import query_models
 import torch
-import train_models
 from test_architectures import DEEP, NAMES, SMALL, SMALLEST, STACKABLE
 from test_training import CLASSES, EVERYTHING, MAKERS, OPTIMIZERS, PLAIN
 from test_training import data as examples
@@ -37,7 +34,6 @@ from miatlas.running import devices
 from miatlas.running.store import read_h5, read_weights, write_h5
 from miatlas.signals import queries as signals
 from miatlas.signals.probes import distances, gradients, noise
-from miatlas.study import entries
 from miatlas.training import ensemble
 from miatlas.training import trainer as training
 from miatlas.training.augmentation import KINDS
@@ -276,6 +272,13 @@ def test_probes_are_answered(name, probe, both):
 
 def test_scripts_run(tmp_path, both, monkeypatch):
     """From the files of a population to trained models, what they answer, and a probe."""
+    pytest.importorskip("pydantic")  # what the workflow needs beside torch, NumPy and HDF5
+    import probe_models
+    import query_models
+    import train_models
+
+    from miatlas.study import entries
+
     n, models, shape = 48, 2, (3, 16, 16)
     rng, files = np.random.default_rng(0), {}
     member = np.zeros((models, n), bool)
