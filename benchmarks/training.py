@@ -119,13 +119,14 @@ def agreement(runs: dict[str, list[dict]]) -> dict:
     Where the sides know it, the same of the models' leakage: the AUC of the loss.
     """
     of = "accuracy on the examples a model did not train on, model by model"
-    facts = {"of": of, **_differences(runs, "accuracies")}
+    facts = {"of": of, **differences(runs, "accuracies")}
     if all("aucs" in side[0] for side in runs.values()):
-        facts["leakage"] = {"of": "AUC of the loss", **_differences(runs, "aucs")}
+        facts["leakage"] = {"of": "AUC of the loss", **differences(runs, "aucs")}
     return facts
 
 
-def _differences(runs, key):
+def differences(runs: dict[str, list[dict]], key: str) -> dict:
+    """Return both sides' means of a list of the first runs, and how far they are apart."""
     (own, ours), (other, alternative) = runs.items()
     ours, alternative = ours[0][key], alternative[0][key]
     differences = [a - b for a, b in zip(ours, alternative, strict=True)]

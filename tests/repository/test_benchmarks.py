@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
@@ -17,6 +19,8 @@ import gpu_page  # noqa: E402
 import gpu_work  # noqa: E402
 import measuring  # noqa: E402
 import page  # noqa: E402
+import steps  # noqa: E402
+import tutorial  # noqa: E402
 import workflow  # noqa: E402
 
 HOLD = """
@@ -105,6 +109,14 @@ def test_growth_is_told_in_bytes_for_each_further_example():
     assert row == "| t, within 16 MiB | 80 | 81 | 1049 | 2 s |"  # 2^20 / 1000
 
 
+def test_a_ratio_of_one_round_is_told_as_such():
+    sides = {name: [{"seconds": s, "peak_mib": 1.0}] * 2 for name, s in (("us", 1.0), ("it", 3.0))}
+    twice = measuring.comparison("t", sides, "seconds", {})
+    once = measuring.comparison("t", {n: runs[:1] for n, runs in sides.items()}, "seconds", {})
+    assert "**3.00** (3–3) |" in page._row(twice)
+    assert "**3.00** (one round) |" in page._row(once)
+
+
 def test_bounds_run_and_their_sides_agree(tmp_path):
     (entry,) = run(tmp_path, "bounds")["bounds"]["comparisons"]
     assert entry["agreement"]["largest_difference"] < 1e-6
@@ -138,6 +150,65 @@ def test_private_training_runs_and_its_sides_agree(tmp_path):
         assert facts[entry["ours"]] > 0.15  # of ten classes: it did train
         assert 0 < entry["ratios"]["steps"] < entry["ratios"]["cpu_seconds"]
     assert (tmp_path / "README.md").read_text().count(" Its steps alone take ") == 3
+
+
+@pytest.mark.slow
+def test_whole_studies_run_and_are_compared_with_a_loop(tmp_path):
+    entries = run(tmp_path, "studies")["studies"]["comparisons"]
+    assert len(entries) == 4
+    for entry in entries:
+        assert set(entry["ratios"]) == {"cpu_seconds", "process_seconds", "peak_mib"}
+        own, other = (entry["medians"][entry[side]] for side in ("ours", "alternative"))
+        assert own["cpu_seconds"] > 1  # of all jobs, which import torch twice
+        assert other["cpu_seconds"] > 1
+    text = (tmp_path / "README.md").read_text()
+    assert text.count("From start to end") == 4
+    assert text.count("AUC of LiRA: ") == 4
+
+
+def test_the_loops_attacks_are_their_formulas():
+    rng = np.random.default_rng(0)
+    labels, member = rng.integers(3, size=40), rng.random((8, 40)).argsort(0) < 4
+    logits = rng.normal(size=(8, 40, 3)) + 3 * member[..., None] * np.eye(3)[labels]
+    found = tutorial.attacks(logits, labels, member, 2)
+    for i in range(40):
+        p = [np.exp(row[labels[i]]) / np.exp(row).sum() for row in logits[:, i]]
+        phi = [np.log(q / (1 - q)) for q in p]
+        inside, outside = (
+            [phi[k] for k in range(8) if k != 1 and member[k, i] == of] for of in (True, False)
+        )
+        laws = [stats.norm(np.mean(v), np.std(v)).logpdf(phi[1]) for v in (inside, outside)]
+        assert found["LiRA"][1, i] == pytest.approx(laws[0] - laws[1])
+        assert found["LOSS"][1, i] == pytest.approx(np.log(p[1]))
+    ratios = [p_of(logits, labels, i) for i in range(40)]
+    shares = [np.mean([other <= mine for other in ratios]) for mine in ratios]
+    assert found["RMIA"][1] == pytest.approx(shares)
+
+
+def p_of(logits, labels, i):
+    """LR(x) of the second model: its confidence over the mean of the others'."""
+    p = [np.exp(row[labels[i]]) / np.exp(row).sum() for row in logits[:, i]]
+    return p[1] / np.mean([q for k, q in enumerate(p) if k != 1])
+
+
+@pytest.mark.slow
+def test_steps_are_measured_and_their_parts_make_the_whole(tmp_path):
+    entries = run(tmp_path, "steps")["steps"]["comparisons"]
+    assert len(entries) == 4
+    for entry in entries:
+        assert sum(entry["parts"].values()) == pytest.approx(1)
+        assert 0 < entry["gflops"] < entry["peak_gflops"]
+        assert entry["parts"]["products"] > 0
+    assert "**" in (tmp_path / "README.md").read_text()
+
+
+def test_operations_belong_to_parts_by_their_names():
+    assert steps.part_of("aten::baddbmm") == steps.part_of("aten::mkldnn_convolution") == "products"
+    assert steps.part_of("aten::max_pool2d_with_indices") == "activations and pooling"
+    assert steps.part_of("aten::_fused_sgd_") == "optimiser"
+    assert steps.part_of("aten::max") == steps.part_of("aten::_log_softmax") == "loss"
+    assert steps.part_of("aten::index_select") == "gathering"
+    assert steps.part_of("autograd::engine::evaluate_function: ReluBackward0") == steps.REST
 
 
 @pytest.mark.slow
@@ -236,27 +307,41 @@ def test_without_a_gpu_its_benchmark_says_so():
 
 
 BARE = """
+from functools import partial
 from importlib.machinery import PathFinder
-find = PathFinder.find_spec
-PathFinder.find_spec = lambda name, *more: (
-    None if name.split(".")[0] in {names!r} else find(name, *more)
-)
+def found(find, name, *more):
+    return None if name.split(".")[0] in {names!r} else find(name, *more)
+PathFinder.find_spec = partial(found, PathFinder.find_spec)  # pytest makes it a method of its own
 """
 OTHERS = ("snakemake", "pydantic", "yaml", "tqdm", "pandas", "scipy", "sklearn", "safetensors",
           "torchvision")  # fmt: skip
 
 
+def bare(folder, *command, **environment):
+    """Run Python in an environment without what only the workflow needs."""
+    place = folder / "bare"
+    place.mkdir(exist_ok=True)
+    (place / "sitecustomize.py").write_text(BARE.format(names=OTHERS))
+    given = {**os.environ, "PYTHONPATH": str(place), "OMP_NUM_THREADS": "1", **environment}
+    command = [sys.executable, *command]
+    return subprocess.run(command, env=given, cwd=BENCHMARKS.parent, capture_output=True, text=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("file", "which"),
+    [("test_gradients", "losses_and_hits"), ("test_cuda_paths", "queries_are_answered")],
+)
+def test_the_tests_of_a_gpu_need_torch_numpy_and_pytest_alone(tmp_path, file, which):
+    tests = ("-m", "pytest", "-p", "no:cacheprovider", f"tests/training/{file}.py", "-k", which)
+    said = bare(tmp_path, *tests, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    assert said.returncode == 0, said.stdout + said.stderr
+
+
 def kit(folder, *arguments):
     """Run the kit on the CPU, in an environment without what only the workflow needs."""
-    bare = folder / "bare"
-    bare.mkdir(exist_ok=True)
-    (bare / "sitecustomize.py").write_text(BARE.format(names=OTHERS))
-    script = [sys.executable, str(BENCHMARKS / "gpu.py"), "--quick", "--device", "cpu"]
-    said = subprocess.run(
-        [*script, "--output", str(folder), *arguments],
-        env={**os.environ, "PYTHONPATH": str(bare), "OMP_NUM_THREADS": "1"},
-        capture_output=True, text=True,
-    )  # fmt: skip
+    script = [str(BENCHMARKS / "gpu.py"), "--quick", "--device", "cpu", "--output", str(folder)]
+    said = bare(folder, *script, *arguments)
     file = folder / "results_gpu.json"
     return said, json.loads(file.read_text()) if file.is_file() else None
 
@@ -304,6 +389,7 @@ def test_every_piece_of_the_kit_runs_on_a_cpu(tmp_path, recipe):
     assert set(found["tiny_steps"]) == {"in turn", "one stack", "one by one"}
     assert found["queries"]["one by one, float32"]["largest_error"] == 0
     assert 0 < found["queries"]["one by one, bfloat16"]["largest_error"] < 1
+    assert found["queries_compiled"]["compiled, TF32"]["largest_error"] < 1e-3
     text = (tmp_path / "README.md").read_text()
     assert text.count("| one by one |") == 1
     assert text.count("nearest:") == 3
