@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import test_attacks_compared as compared_tests
+import test_exhibits_ablations as ablations
 import test_exhibits_canaries as canary_tests
 import test_exhibits_carlini2022 as carlini
 import test_exhibits_defences as defence_tests
@@ -117,6 +118,10 @@ def both_cohorts():
 FIGURES = {  # evidence, options, and what of a user they show
     "roc": (curves, {"audit_names": {"mlp": EVIL}}, [EVIL, OTHER]),
     "roc_linear_log": (curves, {"audit_names": {"mlp": EVIL}}, [EVIL, OTHER]),
+    "auxiliary_sizes": (
+        lambda: named(ablations.evidence_of({"small": 0.5, "middle": 1.0}), EVIL),
+        {"panels": {"shadow": ["small", "middle"]}, "level": 0.1}, [EVIL],
+    ),
     "roc_by_references": (lambda: sweep(), {"audit_names": {"a": EVIL, "b": OTHER}}, [EVIL, OTHER]),
     "tpr_by_references": (lambda: sweep(), {"audit_names": {"a": EVIL, "b": OTHER}}, [EVIL, OTHER]),
     "overlap": (lambda: named(overlap.evidence_of(), EVIL, OTHER, "c"), {}, [EVIL, OTHER]),
