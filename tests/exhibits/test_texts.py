@@ -322,9 +322,20 @@ TABLES = {
     "epsilon": (lambda: defence_tests.evidence_of(),
                 {"heading": EVIL, "audit_names": {"dp": OTHER}}, [EVIL, OTHER]),
     "time_split": (lambda: both(time_tests.evidence()), {"audit_names": {"b": EVIL}}, [EVIL]),
+    "auc_by_guess": (ablations.of_guesses, {"trained_as": {"a_shadow": "a", "b_shadow": "b"},
+                     "cohort_names": {"a": EVIL, "b": OTHER}}, [EVIL, OTHER]),
+    "overfitting": (lambda: named_ldc({"small": 1.0, "large": 0.5}), {}, [EVIL]),
+    "vulnerable_models": (lambda: named_ldc({"small": 1.0}), {}, [EVIL]),
+    "dependence": (lambda: Evidence({"p": EVIL}, [{"audit": "a", "label": "p", "attack": "attack_p",
+                   "options": ablations.defaults("attack_p")}]), {}, [EVIL]),
     "ledger": (lambda: ledger_tests.evidence_of([{"row": EVIL, "value": "0.5"}],
                {("mlp", "loss"): 1.0}), {"published": "paper", "rows": [{"audit": "mlp"}]}, [EVIL]),
 }  # fmt: skip
+
+
+def named_ldc(gaps):
+    """Evidence of one attack by a hostile name; the other name keeps the column of attacks."""
+    return replace(ablations.evidence_of(gaps), names={"ldc": EVIL, "loss": OTHER})
 
 
 def both(evidence):
