@@ -15,19 +15,22 @@ def arrays(n=40, models=12, seed=0):
     return phi[0], phi[1:], there
 
 
-@pytest.mark.parametrize("variance", ["per_example", "global"])
-def test_amia_is_lira_of_one_query_about_the_points(variance):
+def moved_and_plain():
+    """The same answers twice: about an audit's points, and about the examples themselves."""
     target, refs, masks = arrays()
     moved = {"target_perturbed": target, "refs_perturbed": refs, **masks}
-    plain = {"target_phi": target, "refs_phi": refs, **masks}
+    return moved, {"target_phi": target, "refs_phi": refs, **masks}
+
+
+@pytest.mark.parametrize("variance", ["per_example", "global"])
+def test_amia_is_lira_of_one_query_about_the_points(variance):
+    moved, plain = moved_and_plain()
     expected = run(lira_online, plain, variance=variance)
     np.testing.assert_allclose(run(amia, moved, variance=variance, pieces=3), expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("refs", ["out", "all"])
 def test_e_amia_is_attack_r_about_the_points(refs):
-    target, answers, masks = arrays()
-    moved = {"target_perturbed": target, "refs_perturbed": answers, **masks}
-    plain = {"target_phi": target, "refs_phi": answers, **masks}
+    moved, plain = moved_and_plain()
     expected = run(attack_r, plain, refs=refs)
     np.testing.assert_array_equal(run(e_amia, moved, refs=refs), expected)
