@@ -13,13 +13,13 @@ from miatlas.running.files import write_csv
 from miatlas.running.logs import logged
 from miatlas.running.store import attributes, read_h5, write_weights
 from miatlas.signals.trained_models import examples
-from miatlas.training import outputs, state_dicts
+from miatlas.training import outputs, programs, state_dicts
 from miatlas.training.accuracy import at_chance, measured, other_order, remark
 from miatlas.training.ensemble import Ensemble
 from miatlas.training.estimator_files import read as read_estimators
 from miatlas.training.estimators import Estimators
 from miatlas.training.inputs import class_count
-from miatlas.training.networks import architecture, builder, is_estimator
+from miatlas.training.networks import architecture, builder, is_estimator, is_program
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -46,12 +46,7 @@ def main(
     x, labels = examples(population, device)
     masks = read_h5(membership, ["member", "evaluated"])
     member, other = masks["member"], masks["evaluated"] & ~masks["member"]
-    facts = attributes(population)
-    if is_estimator(architecture(settings["architecture"])):
-        found = [one for file in released for one in read_estimators(file)]
-        group = Estimators.released(found, class_count(facts, labels), facts)
-    else:
-        group = load_networks(released, x, class_count(facts, labels), settings, device)
+    group = load(released, x, labels, attributes(population), settings, device)
     check_count(group.models, settings)
     answers = all_answers(group, x, released)
     rows = []
@@ -76,9 +71,30 @@ def check_count(models, settings) -> None:
         )
 
 
-def load_networks(files, x, classes, settings, device) -> Ensemble:
+def load(files, x, labels, facts: dict, settings, device):
+    """Return the models of the files; networks and programs are tried on a few examples first."""
+    found, classes = architecture(settings["architecture"]), class_count(facts, labels)
+    if is_estimator(found):
+        return Estimators.released([m for f in files for m in read_estimators(f)], classes, facts)
+    make = builder(settings["architecture"], tuple(x.shape[1:]), classes)
+    if is_program(found):
+        return load_programs(files, x, make(), device)
+    return load_networks(files, x, make(), settings["architecture"]["name"], device)
+
+
+def load_programs(files, x, make, device) -> programs.Programs:
+    """Return the programs of the files, each of them tried: they may be of several networks."""
+    group = programs.Programs.of([programs.read(file) for file in files], make, device)
+    for file, one in zip(files, group.programs, strict=True):
+        try:
+            outputs.check(one, x)
+        except ValueError as error:
+            raise ValueError(f"{file}: the program {error}") from error
+    return group
+
+
+def load_networks(files, x, network, name, device) -> Ensemble:
     """Return the networks of the files, the first of them tried on a few examples."""
-    network = builder(settings["architecture"], tuple(x.shape[1:]), classes)()
     own = isinstance(network, outputs.AsLogits)
     tensors = state_dicts.released(files, network.network if own else network)
     if own:
@@ -88,7 +104,7 @@ def load_networks(files, x, classes, settings, device) -> Ensemble:
     try:
         outputs.check(lambda rows: one.answer(rows)[0], x)
     except ValueError as error:
-        raise ValueError(f"{settings['architecture']['name']}: the network {error}") from error
+        raise ValueError(f"{name}: the network {error}") from error
     return group
 
 
@@ -97,17 +113,19 @@ def all_answers(group, x, released) -> Iterator[np.ndarray]:
     if isinstance(group, Estimators):
         yield from np.log(np.clip(group.probabilities(x.cpu().numpy()), 1e-6, 1 - 1e-6))
         return
+    instead = {"instead": programs.INSTEAD} if isinstance(group, programs.Programs) else {}
     for k in range(group.models):
-        yield answered(group.part(slice(k, k + 1)), x, f"{released[k % len(released)]}: model")
+        one, who = group.part(slice(k, k + 1)), f"{released[k % len(released)]}: model"
+        yield answered(one, x, who, **instead)
 
 
-def answered(one: Ensemble, x, who: str) -> np.ndarray:
+def answered(one, x, who: str, **instead) -> np.ndarray:
     """Return the logits (N, C) of one model, which are to be logits, and finite."""
     logits = torch.cat([one.answer(x[where])[0].float() for where in one.slices(len(x), x)]).cpu()
     if not torch.isfinite(logits).all():
         raise ValueError(f"{who} answers numbers that are not finite")
     try:
-        outputs.check_logits(logits)
+        outputs.check_logits(logits, **instead)
     except ValueError as error:
         raise ValueError(f"{who} {error}") from None
     return logits.numpy()

@@ -14,7 +14,11 @@ from miatlas.training.architectures import fast_resnet
 from miatlas.training.architectures.base import Mean, PooledConvolution
 
 FOLDER = Path(architectures.__file__).parent
-EVERY = sorted(path for path in FOLDER.glob("[!_]*.py") if path.stem not in ("base", "sklearn"))
+EVERY = sorted(
+    path
+    for path in FOLDER.glob("[!_]*.py")
+    if path.stem != "base" and constant(path, "KIND", "network") == "network"
+)
 NAMES = [path.stem for path in EVERY if constant(path, "INPUTS") != "text"]  # those of images
 DEEP = ["densenet121", "mobilenet_v2", "resnet", "vgg16", "vgg16_dense"]
 STACKABLE = [p.stem for p in EVERY if constant(p, "STACKABLE")]  # all but those that draw

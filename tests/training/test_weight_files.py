@@ -299,9 +299,8 @@ def test_other_kinds_of_tensor_are_refused_by_name(tmp_path):
 def test_torchscript_is_refused_by_name_with_the_remedy_and_nothing_of_it_is_run(tmp_path):
     torch.jit.script(nn.Linear(4, 3)).save(tmp_path / "model.pt")
     said = refusal(tmp_path / "model.pt")
-    assert "a program of TorchScript (torch.jit.save), which can run code" in said
-    assert "Save network.state_dict()" in said
-    assert "answers.csv" in said
+    assert "a program of TorchScript (torch.jit.save), and no weights of a network" in said
+    assert "architecture: {name: torchscript}" in said
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -8,20 +8,23 @@ from pathlib import Path
 ROOM = 2**29  # bytes that reading a file may take beside four times its size
 
 
-def check_archive(path: Path, needed: str, maker: str) -> None:
+def check_archive(path: Path, needed: str, maker: str, packed: int = 0) -> None:
     """Refuse an archive that holds more than the file has on the disk, or is not of `maker`.
 
-    `needed`: how the name of one of its members ends. Nothing is unpacked. Raises ValueError,
-    naming the file.
+    `needed`: how the name of one of its members ends; `packed`: how many bytes of it may be
+    compressed. Nothing is unpacked. Raises ValueError, naming the file.
     """
     found = members(path)
     if not any(member.filename.endswith(needed) for member in found):
         raise ValueError(f"{path}: an archive, but not one of {maker}")
-    packed = any(member.compress_type != zipfile.ZIP_STORED for member in found)
-    if packed or sum(member.file_size for member in found) > path.stat().st_size:
+    sizes = {True: 0, False: 0}
+    for member in found:
+        sizes[member.compress_type == zipfile.ZIP_STORED] += max(1, member.file_size)
+    if sizes[False] > packed or sizes[True] > path.stat().st_size:
+        packs = "its code alone" if packed else "nothing, unless it is told to"
         raise ValueError(
             f"{path}: its archive is compressed or claims more than the file has: not read"
-            f" ({maker} compresses nothing, unless it is told to)"
+            f" ({maker} compresses {packs})"
         )
 
 

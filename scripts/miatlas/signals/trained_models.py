@@ -8,7 +8,8 @@ from miatlas.running.store import attributes, read_h5, read_weights
 from miatlas.training.ensemble import Ensemble, stacks
 from miatlas.training.estimators import Estimators
 from miatlas.training.inputs import class_count, standardised
-from miatlas.training.networks import architecture, builder, is_estimator
+from miatlas.training.networks import architecture, builder, is_estimator, is_program
+from miatlas.training.programs import Programs
 
 
 def load(population: str, weights: str, settings: dict):
@@ -20,16 +21,14 @@ def load(population: str, weights: str, settings: dict):
     device = devices.take()
     x, labels = examples(population, device)
     shape, classes = tuple(x.shape[1:]), class_count(attributes(population), labels)
-    if is_estimator(architecture(settings["architecture"])):
-        return Estimators.from_weights(read_weights(weights), classes), x, labels, True
-    network = builder(settings["architecture"], shape, classes)()
-    group = Ensemble.from_weights(network, read_weights(weights), device)
-    return (
-        group,
-        x,
-        labels,
-        stacks(settings["engine"], architecture(settings["architecture"]), shape, device),
-    )
+    found, arrays = architecture(settings["architecture"]), read_weights(weights)
+    if is_estimator(found):
+        return Estimators.from_weights(arrays, classes), x, labels, True
+    make = builder(settings["architecture"], shape, classes)
+    if is_program(found):
+        return Programs.from_weights(arrays, make(), device), x, labels, False
+    group = Ensemble.from_weights(make(), arrays, device)
+    return group, x, labels, stacks(settings["engine"], found, shape, device)
 
 
 def examples(population: str, device) -> tuple[torch.Tensor, np.ndarray]:

@@ -98,7 +98,7 @@ class ReleasedCohort(Section):
     recipe: str = Field(description="The name of a recipe, of which the architecture is theirs.")
     weights: list[str] | str = Field(
         description="The path of their weights, or a list with one for each model: safetensors, a"
-        " state dict of torch.save, estimators of skops."
+        " state dict of torch.save, estimators of skops, programs of TorchScript."
     )
     members: list[str] | str | None = Field(
         None,

@@ -49,8 +49,14 @@ def _check_cohort(study, cohort, where):
         raise ValueError(f"{where}.only{wrong}")
     if design["name"] == "canaries" and population["canaries"] is None:
         raise ValueError(f"{where}.design: the population {cohort['population']} has no canaries")
-    if plugins.is_estimator(study["recipes"][cohort["recipe"]]["architecture"]["name"]):
+    name = study["recipes"][cohort["recipe"]]["architecture"]["name"]
+    if plugins.is_estimator(name):
         _check_estimators(cohort, where)
+    if plugins.is_program(name) and not (cohort["models_of"] or "weights" in cohort):
+        raise ValueError(
+            f"{where}.recipe: programs ({name}) are asked and not trained: name a recipe with the"
+            " architecture and the epochs that its models are trained by"
+        )
     wrong = example_kinds.complaint(
         population, study["recipes"][cohort["recipe"]], cohort["queries"]
     )
@@ -112,14 +118,16 @@ def _check_audit(study, audit, where):
 
 
 def _check_probed(study, cohorts, attack, where):
-    """Networks are asked what probes ask; estimators are not."""
+    """Networks are asked what probes ask; of programs only what they answer, estimators nothing."""
     for side, cohort in cohorts.items():
         probes = demands.probes(attack["attack"], side, attack["options"])
         recipe = study["recipes"].get(cohort.get("recipe"))
-        if probes and recipe and plugins.is_estimator(recipe["architecture"]["name"]):
-            raise ValueError(
-                f"{where} asks networks for {min(probes)}, and {side} models are estimators"
-            )
+        name = recipe["architecture"]["name"] if recipe else ""
+        asks, inside = f"{where} asks networks for", sorted(probes - set(demands.NOISY))
+        if recipe and probes and plugins.is_estimator(name):
+            raise ValueError(f"{asks} {min(probes)}, and {side} models are estimators")
+        if recipe and inside and plugins.is_program(name):
+            raise ValueError(f"{asks} {inside[0]}, and {side} models are programs ({name})")
 
 
 def _check_exhibit(study, exhibit, where):

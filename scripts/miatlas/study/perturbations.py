@@ -23,6 +23,8 @@ def complaint(study: dict, entry: dict, attack: dict) -> str | None:
         name = study["recipes"][cohort["recipe"]]["architecture"]["name"]
         if plugins.is_estimator(name):
             return f" asks networks for gradients, and {side} models are estimators"
+        if plugins.is_program(name):
+            return f" asks networks for gradients, and {side} models are programs ({name})"
         if example_kinds.kind_of(study["populations"][cohort["population"]]) == example_kinds.TEXT:
             return " moves examples a little, which makes no words of words"
     return None

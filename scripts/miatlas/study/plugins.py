@@ -115,6 +115,11 @@ def is_estimator(name: str) -> bool:
     return constant(ARCHITECTURES.source(name), "KIND", "network") == "estimator"
 
 
+def is_program(name: str) -> bool:
+    """Say whether an architecture is of programs, which are asked and nothing else."""
+    return constant(ARCHITECTURES.source(name), "KIND", "network") == "program"
+
+
 @cache
 def implementing(folder: str, function: str) -> list[str]:
     """Return the modules of a folder of the library that define `function`."""

@@ -21,7 +21,8 @@ class Recipe(Section):
     epochs: Count | None = Field(
         None,
         description="How often the training set is passed through (default: the architecture is a"
-        " file whose own train() does all of it, or an estimator, which fits itself).",
+        " file whose own train() does all of it, an estimator, which fits itself, or a program,"
+        " which is asked alone).",
     )
     pretrained: str | None = Field(
         None,
@@ -94,11 +95,13 @@ def _epochs(recipe):
     name, trained = recipe["architecture"]["name"], recipe["epochs"] is not None
     if plugins.is_estimator(name) and trained:
         return f".epochs: an estimator ({name}) fits itself: it takes no epochs"
+    if plugins.is_program(name) and trained:
+        return f".epochs: a program ({name}) is asked and not trained: it takes no epochs"
     if recipe["pretrained"] is not None and not trained:
         return ".pretrained: for networks that are trained by `epochs` only"
     own = plugins.is_file(name)
     trains_itself = own and "train" in functions(plugins.ARCHITECTURES.source(name))
-    if trained or trains_itself or plugins.is_estimator(name):
+    if trained or trains_itself or plugins.is_estimator(name) or plugins.is_program(name):
         return None
     instead = ", or a function train(x, labels, seed, device) in the file" if own else ""
     return f": option 'epochs' is required{instead}"

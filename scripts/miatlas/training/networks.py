@@ -28,6 +28,11 @@ def is_estimator(found) -> bool:
     return getattr(found, "KIND", "network") == "estimator"
 
 
+def is_program(found) -> bool:
+    """Say whether an architecture is of programs, which are asked and nothing else."""
+    return getattr(found, "KIND", "network") == "program"
+
+
 def builder(entry: dict, shape: tuple[int, ...], classes: int):
     """Return what builds one network of an architecture (name and options)."""
     options = {key: value for key, value in entry.items() if key != "name"}

@@ -73,23 +73,30 @@ def check(answer: Callable, x: torch.Tensor) -> None:
     if not torch.equal(first, again):
         raise ValueError(
             "answers differently each time: something is drawn in evaluation mode too"
-            " (dropout: functional.dropout(x, p, self.training))"
+            " (dropout: functional.dropout(x, p, self.training); a program is made of"
+            " network.eval())"
         )
     if (alone - first).abs().max() > TOLERANCE * (1 + first.abs().max()):
         raise ValueError(
             "answers about an example by what else is in the batch: batch norm in evaluation mode"
-            " uses its running statistics (track_running_stats)"
+            " uses its running statistics (track_running_stats; a program is made of"
+            " network.eval())"
         )
 
 
-def check_logits(logits: torch.Tensor) -> None:
-    """Refuse answers about all examples (N, C) that are probabilities: phi is taken of logits."""
+INSTEAD = (
+    "leave the softmax or sigmoid out, or define logits(output), e.g. output.clamp(1e-6).log()"
+)
+
+
+def check_logits(logits: torch.Tensor, instead: str = INSTEAD) -> None:
+    """Refuse answers about all examples (N, C) that are probabilities: phi is taken of logits.
+
+    `instead`: what helps.
+    """
     sums = logits.double().sum(1)
     vectors = (logits >= 0).all() and ((sums - 1).abs() < 1e-3).all()
     single = logits.shape[1] == 2 and (logits[:, 0] == 0).all()
     between = ((logits[:, 1] > 0) & (logits[:, 1] < 1)).all() if single else False
     if len(logits) and (vectors or between):
-        raise ValueError(
-            "answers probabilities, and not logits: leave the softmax or sigmoid out, or define"
-            " logits(output), e.g. output.clamp(1e-6).log()"
-        )
+        raise ValueError(f"answers probabilities, and not logits: {instead}")

@@ -51,15 +51,31 @@ def _read_safetensors(path):
         raise ValueError(f"{path}: not readable safetensors: {one_line(error)}") from None
 
 
-PROGRAMS = {  # archives that hold more than weights: a member of theirs, and what they are
-    "constants.pkl": "TorchScript (torch.jit.save)",
-    "archive_format": "torch.export (.pt2)",
-    "serialized_exported_program.json": "torch.export (.pt2)",
+EXPORTED = (
+    "torch.export (.pt2), which torch reads by unpickling what stands in it: not read. Make"
+    " TorchScript of it where it is trusted (torch.jit.trace(program.module(), x).save(...)), or"
+    " give the network's code and state_dict()"
+)
+TORCHSCRIPT = (
+    "TorchScript (torch.jit.save), and no weights of a network: it is asked by a recipe of its own"
+    " (architecture: {name: torchscript}), or give the network's code and state_dict()"
+)
+PROGRAMS = {  # archives that hold more than weights: a member of theirs, what they are
+    "archive_format": EXPORTED,
+    "serialized_exported_program.json": EXPORTED,
+    "constants.pkl": TORCHSCRIPT,
 }
 
 
+def program_of(path: Path) -> str | None:
+    """Return what program an archive is, and what helps; None if it holds no more than weights."""
+    ends = {member.filename.rsplit("/", 1)[-1] for member in members(path)}
+    return next((what for end, what in PROGRAMS.items() if end in ends), None)
+
+
 def _read_archive(path):
-    _refuse_programs(path)
+    if what := program_of(path):
+        raise ValueError(f"{path}: a program of {what}")
     check_archive(path, "data.pkl", "torch.save")
     try:
         with little_memory(path):
@@ -75,18 +91,6 @@ def _read_archive(path):
         kind = type(content).__name__
         raise ValueError(f"{path}: holds a {kind}, not a state dict: save network.state_dict()")
     return content
-
-
-def _refuse_programs(path):
-    """Refuse an archive that is a program: loading one runs or unpickles what its maker chose."""
-    ends = {member.filename.rsplit("/", 1)[-1] for member in members(path)}
-    for end, kind in PROGRAMS.items():
-        if end in ends:
-            raise ValueError(
-                f"{path}: a program of {kind}, which can run code when it is loaded: not read. Save"
-                " network.state_dict() and give the network's code, or give the model's"
-                " probabilities (cohorts: signals: answers.csv)"
-            )
 
 
 def _asked_for(error):
