@@ -295,7 +295,7 @@ def test_other_kinds_of_tensor_are_refused_by_name(tmp_path):
 # Programs ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore")
 def test_torchscript_is_refused_by_name_with_the_remedy_and_nothing_of_it_is_run(tmp_path):
     torch.jit.script(nn.Linear(4, 3)).save(tmp_path / "model.pt")
     said = refusal(tmp_path / "model.pt")
