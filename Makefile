@@ -15,9 +15,6 @@ else
 GPUS ?= $(shell nvidia-smi -L 2> /dev/null | grep -c ^GPU)
 endif
 $(foreach file,$(STUDY),$(if $(wildcard $(file)),,$(error STUDY: there is no file $(file))))
-# Snakemake reads it before anything here does, and what is not UTF-8 with a traceback.
-$(foreach file,$(STUDY),$(if $(shell LC_ALL=C.UTF-8 grep -lavx '.*' $(file)),\
-	$(error STUDY: $(file) is not UTF-8: save it as such)))
 WHAT = --configfile $(STUDY) $(if $(DATA_ROOT),--config data_root=$(DATA_ROOT))
 SETTINGS = --cores $(CORES) --resources gpu=$(GPUS) $(WHAT)
 
@@ -26,19 +23,23 @@ ifneq ($(shell test -w "$${XDG_CACHE_HOME:-$$HOME}" && echo writable),writable)
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 
-.PHONY: demo report figures attacks new schema ledger slurm plan test test-all test-slurm test-browser docs \
-	lint bench coverage check gpu gpu-alone clean
+.PHONY: demo report figures attacks new schema ledger slurm plan readable test test-all test-slurm \
+	test-browser docs lint bench coverage check gpu gpu-alone clean
 .DEFAULT_GOAL := demo
 
-demo: .venv/installed
+# Snakemake reads the files of a study before anything here does, and fails on some without a reason.
+readable: .venv/installed
+	@.venv/bin/python scripts/check_files.py $(STUDY)
+
+demo: readable
 	.venv/bin/snakemake $(SETTINGS)
 	@$(MAKE) --no-print-directory report
 
-report: .venv/installed
+report: readable
 	.venv/bin/snakemake --report $(REPORT) $(SETTINGS)
 	@.venv/bin/python scripts/name_pages.py $(REPORT) $(STUDY)
 
-figures: .venv/installed
+figures: readable
 	.venv/bin/snakemake figures $(SETTINGS)
 
 # Every attack: whose it is, what it needs, its options.
@@ -61,10 +62,10 @@ ledger: .venv/installed
 	@.venv/bin/python scripts/join_ledgers.py $(RESULTS)
 
 # The same on a Slurm cluster; edit the profile first.
-slurm: .venv-slurm/installed
+slurm: .venv-slurm/installed readable
 	.venv-slurm/bin/python -m snakemake --profile profiles/slurm $(WHAT)
 
-plan: .venv/installed
+plan: readable
 	.venv/bin/python scripts/plan_study.py $(SETTINGS)
 
 # A worker a core, each on one thread; a test that is late goes to whoever has nothing left to do.

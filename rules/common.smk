@@ -24,6 +24,7 @@ from miatlas.study import (
     private_cohorts,
     reading,
     users_files,
+    yaml_faults,
 )
 from miatlas.running.digest import digest as digest_of
 from miatlas.running.digest import READ
@@ -38,7 +39,7 @@ remember(READ, Path(".snakemake/digests.json"))
 remember(KNOWN, Path(".snakemake/file_digests.json"))
 
 try:
-    reading.check_files(workflow.configfiles)
+    yaml_faults.check_files(workflow.configfiles)
     # Files of the user's own may stand beside the study's.
     STUDY = reading.read(config, [Path(path).parent for path in workflow.configfiles])
     if missing := reading.missing(STUDY):

@@ -12,9 +12,8 @@ import sys
 from pathlib import Path
 
 import yaml
-from snakemake.utils import update_config
 
-from miatlas.study import contents, plan, private_cohorts, reading
+from miatlas.study import contents, plan, private_cohorts, reading, study_files
 
 DEMO = Path(__file__).parents[1] / "config/config.yaml"
 NOTES = """
@@ -59,9 +58,7 @@ def configured(arguments: list[str]) -> dict:
     parser.add_argument("--configfile", "--configfiles", nargs="+", default=[DEMO])
     parser.add_argument("--config", nargs="+", default=[])
     known, _ = parser.parse_known_args(arguments)
-    config = {}
-    for file in known.configfile:
-        update_config(config, yaml.safe_load(Path(file).read_text(encoding="utf-8")))
+    config = study_files.together(known.configfile)
     for entry in known.config:
         key, value = entry.split("=", 1)
         config[key] = yaml.safe_load(value)

@@ -1,16 +1,20 @@
-"""What YAML makes of what users write: keys that stand twice, decimal commas, names, paths."""
+"""What YAML makes of what users write: keys that stand twice, aliases, commas, names, paths."""
 
 import json
 import os
+import re
 from pathlib import Path
 
+import check_files as check_files_script
+import plan_study
 import pytest
 import yaml
 from projects import TINY
 
-from miatlas.study import reading
-from miatlas.study.reading import LONGEST, check_files
-from miatlas.study.repeated_keys import repeated_key
+from miatlas.study import reading, study_files
+from miatlas.study.places import exhibits_folder
+from miatlas.study.reading import LONGEST
+from miatlas.study.yaml_faults import check_files, fault
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -52,12 +56,67 @@ def test_a_key_that_stands_twice_is_refused_with_its_lines(tmp_path, text, lines
 @pytest.mark.parametrize("text", ONCE.values(), ids=ONCE)
 def test_what_does_not_stand_twice_is_let_pass(tmp_path, text):
     (tmp_path / "s.yaml").write_text(text)
-    assert repeated_key(tmp_path / "s.yaml") is None
+    assert fault(tmp_path / "s.yaml") is None
 
 
 @pytest.mark.parametrize("path", sorted(CONFIG.glob("*.yaml")), ids=lambda path: path.stem)
 def test_no_study_has_a_key_twice(path):
-    assert repeated_key(path) is None
+    assert fault(path) is None
+
+
+# What contains itself ------------------------------------------------------------------------
+
+ENDLESS = {  # a file, the place of the alias, the line where what it names begins
+    "a section": ("study: s\naudits: &a\n  x: {target: b}\n  y: *a\n", "audits.y", 2),
+    "an entry": ("cohorts:\n  x: &x {models: 8, teacher: *x}\n", "cohorts.x.teacher", 2),
+    "deep inside": ("a: &a {b: [1, {c: {d: [[*a]]}}]}\n", "a.b.c.d", 1),
+    "a list": ("a: {b: &b [1, *b]}\n", "a.b", 1),
+    "the file": ("&a\nstudy: s\nall: *a\n", "all", 1),
+    "a list that is the file": ("&a [*a]", "what begins there", 1),
+    "merged": ("a: &a\n  <<: *a\n", "a", 1),
+    "merged with others": ("z: &z {y: 1}\na: &a\n  <<: [*z, *a]\n", "a", 2),
+    "a key": ("a: 1\n? &b [1, *b]\n: 2\n", "what begins there", 2),
+    "by way of another": ("a: &a {b: &b {c: *a}, d: *b}\n", "a.b.c", 1),
+    "after what does not": ("z: &z {y: 1}\nw: *z\na: &a {b: *z, c: *a}\n", "a.c", 3),
+}
+
+
+@pytest.mark.parametrize(("text", "place", "line"), ENDLESS.values(), ids=ENDLESS)
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "on top of another"])
+def test_what_contains_itself_is_refused_with_its_place(tmp_path, text, place, line, alone):
+    (tmp_path / "s.yaml").write_text(text)
+    (tmp_path / "first.yaml").write_text(TINY)
+    files = [tmp_path / "first.yaml", tmp_path / "s.yaml"][alone:]
+    said = (
+        f"{tmp_path / 's.yaml'}, line {line}: {place} is an alias (*) of what it stands in:"
+        " write out what is meant"
+    )
+    readers = (check_files, study_files.together, exhibits_folder)
+    for read in (*readers, lambda files: plan_study.configured(["--configfile", *map(str, files)])):
+        with pytest.raises(ValueError, match=r"\A.*\Z") as refusal:
+            read(files)
+        assert str(refusal.value) == said
+    assert check_files_script.main(*map(str, files)) == f"miatlas: {said}"
+
+
+@pytest.mark.parametrize("text", [text for text, *_ in ENDLESS.values()], ids=ENDLESS)
+def test_without_that_alias_the_file_is_let_pass(tmp_path, text):
+    (tmp_path / "s.yaml").write_text(re.sub(r"\*(?=[ab]\b|x\b)", "", text))
+    check_files([tmp_path / "s.yaml"])
+
+
+# Letters -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("encoding", "refused"), [
+    ("utf-8", False), ("utf-8-sig", False), ("latin-1", True), ("cp1252", True), ("utf-16", True),
+    ("utf-32", True), ("shift-jis", True),
+])  # fmt: skip
+def test_a_file_in_other_letters_than_utf8_is_named(tmp_path, encoding, refused):
+    letters = "ラベル" if encoding == "shift-jis" else "é"
+    (tmp_path / "s.yaml").write_bytes(f"study: s\r\n# {letters}\n".encode(encoding))
+    said = f"{tmp_path / 's.yaml'} is not UTF-8: save it as such" if refused else None
+    assert fault(tmp_path / "s.yaml") == said
 
 
 # Decimal commas ------------------------------------------------------------------------------

@@ -444,19 +444,26 @@ def test_make_names_the_study_file_that_is_not_there(project):
     )
 
 
-@pytest.mark.parametrize(("encoding", "refused"), [
-    ("utf-8", False), ("utf-8-sig", False), ("latin-1", True), ("cp1252", True), ("utf-16", True),
-    ("utf-32", True), ("shift-jis", True),
-])  # fmt: skip
-def test_make_names_the_study_file_that_is_no_utf8(project, encoding, refused):
+FAULTY = {
+    "study: é".encode("latin-1"): "other.yaml is not UTF-8: save it as such",
+    b"study: s\naudits: &a {b: *a}\n": "other.yaml, line 2: audits.b is an alias (*) of what it",
+    b"seed: 1\nseed: 2\n": "other.yaml, lines 1 and 2: 'seed' stands twice in the file",
+}
+
+
+@pytest.mark.parametrize("target", ["demo", "report", "figures", "plan", "check"])
+@pytest.mark.parametrize("content", FAULTY, ids=["no UTF-8", "endless", "twice"])
+def test_make_names_what_is_wrong_with_a_study_file_before_it_starts(project, content, target):
     shutil.copy(REPOSITORY / "Makefile", project.root)
-    letters = "ラベル" if encoding == "shift-jis" else "é"
-    text = f"study: s\r\n# {letters}\n".encode(encoding)
-    (project.root / "other.yaml").write_bytes(text)
-    command = ["make", "--dry-run", "STUDY=study.yaml other.yaml", "plan"]
+    (project.root / ".venv/bin").mkdir(parents=True)
+    (project.root / ".venv/bin/python").symlink_to(sys.executable)
+    (project.root / ".venv/installed").touch()
+    (project.root / "other.yaml").write_bytes(content)
+    command = ["make", "-o", ".venv/installed", "STUDY=study.yaml other.yaml", target]
     run = subprocess.run(command, capture_output=True, text=True, cwd=project.root, check=False)
-    said = r"Makefile:\d+: \*\*\* STUDY: other.yaml is not UTF-8: save it as such. *Stop.\n"
-    assert bool(re.fullmatch(said, run.stderr)) == refused
+    assert run.stderr.startswith(f"miatlas: {FAULTY[content]}")
+    assert len(run.stderr.splitlines()) == 2  # the other line is of make
+    assert not run.stdout
 
 
 def test_a_missing_data_file_is_named_with_its_origin(project):

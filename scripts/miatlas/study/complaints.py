@@ -7,7 +7,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Literal, Union, get_args, get_origin
 
 from miatlas.options import Range
-from miatlas.study.repeated_keys import DECIMAL_COMMA, of_decimal_comma
+from miatlas.study.yaml_faults import DECIMAL_COMMA, of_decimal_comma
 
 MAPPING = "must be a mapping of keys to values, not"
 

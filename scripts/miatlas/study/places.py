@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-import yaml
-from snakemake.utils import update_config
+from miatlas.study.study_files import together
 
 
 def exhibits_folder(studies: Iterable[Path | str]) -> Path:
@@ -12,8 +11,6 @@ def exhibits_folder(studies: Iterable[Path | str]) -> Path:
 
     As seen from where the run is started, if the study names no absolute path.
     """
-    config = {}
-    for file in studies:
-        update_config(config, yaml.safe_load(Path(file).read_text(encoding="utf-8")))
+    config = together(studies)
     results = (config.get("pathvars") or {}).get("results", "results")
     return Path(results) / "exhibits" / config["study"]

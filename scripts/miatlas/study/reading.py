@@ -6,7 +6,7 @@ fault, before the first job starts.
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 
@@ -16,19 +16,11 @@ from miatlas.study.checking import UnknownKey, checked
 from miatlas.study.complaints import yaml_kind
 from miatlas.study.consistency import CHECKS
 from miatlas.study.plugins import one_of
-from miatlas.study.repeated_keys import repeated_key
 from miatlas.study.usual_exhibits import usual_exhibits
 
 KINDS = ("population", "recipe", "cohort", "attack", "audit", "exhibit")
 PAGES = ("answer", "provenance")  # that the study has of itself, beside its exhibits
 LONGEST = 200  # bytes of a name that leave room for the suffixes of files
-
-
-def check_files(paths: Iterable[Path | str]) -> None:
-    """Refuse, by ValueError, files in which a key stands twice, before what they say is read."""
-    for path in paths:
-        if said := repeated_key(path):
-            raise ValueError(said)
 
 
 def read(config: Mapping, homes: list[Path] = ()) -> dict:

@@ -1,13 +1,25 @@
-"""The studies in config/: which files a study is made of, the later ones read on top."""
+"""Which files a study is made of, and what they say together, the later ones read on top."""
 
 import re
+from collections.abc import Iterable
 from itertools import accumulate
 from pathlib import Path
 
 import yaml
 from snakemake.utils import update_config
 
+from miatlas.study.yaml_faults import check_files
+
 SAID = re.compile(r"^#   make STUDY=(.*)$", re.M)  # how a study says that it is run
+
+
+def together(files: Iterable[Path | str]) -> dict:
+    """Return a study as Snakemake merges its files; ValueError for what `yaml_faults` finds."""
+    files, config = list(files), {}
+    check_files(files)
+    for file in files:
+        update_config(config, yaml.safe_load(Path(file).read_text(encoding="utf-8")))
+    return config
 
 
 def files(folder: Path, name: str) -> list[Path]:
@@ -20,11 +32,8 @@ def files(folder: Path, name: str) -> list[Path]:
 
 
 def merged(folder: Path, name: str) -> dict:
-    """Return a study as Snakemake merges its files."""
-    config = {}
-    for file in files(folder, name):
-        update_config(config, yaml.safe_load(file.read_text(encoding="utf-8")))
-    return config
+    """Return a study of a folder, merged."""
+    return together(files(folder, name))
 
 
 def all_merged(folder: Path) -> dict[str, dict]:
