@@ -262,6 +262,14 @@ def test_the_interval_of_the_mean_covers_where_models_differ(models):
     assert covered.mean() > 0.9  # 93 % of 100, less two deviations
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_interval_of_the_mean_stays_within_what_an_advantage_can_be(sign):
+    achieved = sign * np.array([1.0, 1.0, 1.0, 0.4])
+    low, high = advantage.of_mean(achieved, sign * np.array([1.4, 1.0, 0.5, 0.5]))
+    assert (low if sign == -1 else high) == sign
+    assert -1 <= low <= achieved.mean() <= high <= 1
+
+
 def test_examples_with_few_models_are_left_out_or_unknown():
     logits, labels, member = cohort(12, 20, seed=2)
     member = member.copy()

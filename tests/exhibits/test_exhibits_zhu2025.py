@@ -385,6 +385,27 @@ def test_models_asked_again_are_compared_target_by_target_and_example_by_example
     assert "T = 1" in " ".join(shown.columns)
 
 
+def test_no_limit_of_a_difference_is_beyond_what_is_possible():
+    evidence = evidence_of({"one": 1.0, "two": 0.3}, attacks=("lira_tlc",))
+    for name, achieved in (("one", [-1.0, 1.0, -1.0]), ("two", [1.0, 0.7, 1.0])):
+        evidence.bounds[name] = evidence.bounds[name].head(3).assign(tlc_achieved=achieved)
+        kind = evidence.result(f"{name}_audit", "lira_tlc")
+        areas = {"one": (0.0, 0.6), "two": (1.0, 1.0)}[name]
+        kind["targets"] = [kind["targets"][i] | {"auc": area} for i, area in enumerate(areas)]
+    found = {}
+    for quantity in ("advantage", "auc"):
+        numbers, shown = asked_again.tabulate(evidence, pair=["one", "two"], quantity=quantity)
+        found[quantity] = numbers.iloc[0]
+    assert found["advantage"]["achieved_high"] == 2.0  # from -1 to 1
+    assert found["auc"]["achieved_high"] == 1.0
+    assert found["auc"]["achieved_low"] == -1.0
+    for name in ("one", "two"):  # a single target: no interval, and none is shown
+        del evidence.result(f"{name}_audit", "lira_tlc")["targets"][1:]
+    numbers, shown = asked_again.tabulate(evidence, pair=["one", "two"], quantity="auc")
+    assert np.isnan(numbers["achieved_low"][0])
+    assert shown["difference (AUC)"][0] == "+1.000"
+
+
 def test_models_that_are_not_the_same_are_not_compared():
     evidence = evidence_of({"one": 1.0, "two": 0.3})
     for pair, word in ((["one"], "two cohorts"), (["one", "three"], "no bounds")):

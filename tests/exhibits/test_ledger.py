@@ -257,14 +257,6 @@ def test_below_the_resolution_is_a_reason_where_the_paper_resolved_more():
     assert len(differences(unknown, SAME, 256, flagged)) == 1
 
 
-def test_mean_has_students_interval():
-    accuracies = [0.91, 0.93, 0.95, 0.90]
-    found, se = mean(accuracies), stats.sem(accuracies)
-    low, high = stats.t.interval(0.95, 3, np.mean(accuracies), se)
-    assert (found.low, found.high) == pytest.approx((low, high))
-    assert math.isnan(mean([0.9]).low)
-
-
 def evidence_of(lines, gaps, scale=None, targets=5, examples=400, **extra):
     """Evidence with a result for each {(audit, label): gap} and these published lines."""
     results = []

@@ -111,4 +111,5 @@ def of_mean(achieved: np.ndarray, by_model: np.ndarray) -> tuple[float, float]:
     over_examples = achieved.std(ddof=1) / np.sqrt(n)
     over_models = np.sqrt(models) * by_model.std(ddof=1) / n
     half = stdtrit(models - 1, 0.975) * np.hypot(over_examples, over_models)
-    return float(achieved.mean() - half), float(achieved.mean() + half)
+    mean = float(achieved.mean())
+    return max(mean - half, -1.0), min(mean + half, 1.0)

@@ -7,7 +7,7 @@ KINDS = ("train_accuracy", "test_accuracy", "accuracy_gap")
 
 
 def of_cohort(scale: dict, quantity: str) -> Estimate:
-    """Return the mean over models of one of KINDS, with Student's interval.
+    """Return the mean over models of one of KINDS, with its interval over models.
 
     scale: what `Evidence.scale` has of the cohort. Raises ValueError where none are recorded.
     """
@@ -15,4 +15,5 @@ def of_cohort(scale: dict, quantity: str) -> Estimate:
     if not train or not test:
         raise ValueError("no accuracies are recorded")
     gap = [a - b for a, b in zip(train, test, strict=True)]
-    return mean(dict(zip(KINDS, (train, test, gap), strict=True))[quantity])
+    each = dict(zip(KINDS, (train, test, gap), strict=True))[quantity]
+    return mean(each, least=-1.0 if quantity == "accuracy_gap" else 0.0)

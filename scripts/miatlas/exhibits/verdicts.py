@@ -13,6 +13,8 @@ from scipy.special import stdtrit
 
 from miatlas.exhibits.evidence import CONFIDENCE, Estimate
 from miatlas.exhibits.published import Printed
+from miatlas.leakage.intervals import student
+from miatlas.leakage.targets import limits, skewed
 
 AGREES = "agrees"
 DIFFERS = "differs"
@@ -26,6 +28,7 @@ TWO_SIDED, ONE_SIDED, UNKNOWN = "two-sided", "one-sided", "unknown"
 TIMES = ("minutes", "seconds")
 ALIKE = 0.1  # sizes that differ by less than this share are the same scale
 EPSILON = 1e-9  # of numbers whose decimal digits binary fractions miss
+ROUNDING = 1e-12  # the deviation of ten times 0.1 is not 0
 
 
 class Chance(NamedTuple):
@@ -144,12 +147,21 @@ def _unlike(what, used, wanted):
     return [f"{used:,} {what} instead of {int(wanted):,}"]
 
 
-def mean(values) -> Estimate:
-    """Return the mean of a number per model, such as an accuracy, with Student's t interval."""
+def mean(values, least: float = 0.0) -> Estimate:
+    """Return the mean of a share per model, such as an accuracy, with its interval over models.
+
+    That of Student's t, as far out as it is in the logit (shares near 1 are skewed), cut to what is
+    possible: [0, 1]; of differences of shares (`least` -1) Student's own, in [-1, 1]. By simulation
+    93 % at least are covered, unless a few models are far worse than all others. There is none
+    where models do not differ, which tells nothing of those not seen.
+    """
     values = np.asarray(values, np.float64)
     n, value = len(values), float(values.mean())
-    if n == 1:
-        return Estimate(value, math.nan, math.nan, n=1)
-    std = float(values.std(ddof=1))
-    half = stdtrit(n - 1, (1 + CONFIDENCE) / 2) * std / math.sqrt(n)
-    return Estimate(value, value - half, value + half, std=std, n=n)
+    std = float(values.std(ddof=1)) if n > 1 else math.nan
+    if not std > ROUNDING:
+        return Estimate(value, math.nan, math.nan, std=std, n=n)
+    half = student(std, n, CONFIDENCE)
+    low, high = value - half, value + half
+    if least == 0.0:
+        low, high = skewed(value, low, high)
+    return Estimate(value, **limits(low, high, least), std=std, n=n)

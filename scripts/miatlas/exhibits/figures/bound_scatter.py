@@ -75,7 +75,8 @@ def _panel(axes, own, cells, groups):
     )  # fmt: skip
     look = disclosed.LOOKS[own["disclosure"].iloc[0]]
     x, mean, error = _means(own, groups)
-    axes.errorbar(x, mean, 1.96 * error, linewidth=1.2, zorder=3, **look)
+    reach = np.minimum(1.96 * error, [1.0 + mean, 1.0 - mean])  # an advantage is in [-1, 1]
+    axes.errorbar(x, mean, reach, linewidth=1.2, zorder=3, **look)
     return drawn
 
 

@@ -10,10 +10,10 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 from miatlas.exhibits.evidence import Evidence
 from miatlas.exhibits.figures import disclosed
+from miatlas.leakage.intervals import student
 
 READS = ("metrics", "bounds")
 QUANTITIES = {"advantage": "advantage", "auc": "AUC"}
@@ -51,7 +51,7 @@ def tabulate(
         if None in own:
             continue
         found = {"achieved": _achieved(own, bounds, name, quantity),
-                 "largest": _by_example(bounds, f"{name}_optimum")}  # fmt: skip
+                 "largest": _by_example(bounds, f"{name}_optimum", 1.0)}  # fmt: skip
         columns = ((f"{k}_{key}", x) for k, values in found.items() for key, x in values.items())
         numbers.append({"disclosure": name, **dict(columns)})
         cells = _cells(found["achieved"], QUANTITIES[quantity], titles)
@@ -67,8 +67,9 @@ def _cells(values, what, titles):
     both = {
         f"{what}, {titles[i]}": f"{values[key]:.3f}" for i, key in enumerate(("first", "second"))
     }
-    interval = f"[{values['low']:+.3f}, {values['high']:+.3f}]"
-    return both | {f"difference ({what})": f"{values['difference']:+.3f} {interval}"}
+    known = not np.isnan(values["low"])
+    interval = f" [{values['low']:+.3f}, {values['high']:+.3f}]" if known else ""
+    return both | {f"difference ({what})": f"{values['difference']:+.3f}{interval}"}
 
 
 def _achieved(results, bounds, name, quantity):
@@ -76,8 +77,8 @@ def _achieved(results, bounds, name, quantity):
     if one.keys() != other.keys():
         raise ValueError("pair: the two were not attacked on the same targets")
     if quantity == "advantage":
-        return _by_example(bounds, f"{name}_achieved")
-    return _paired(np.array(list(one.values())), np.array([other[target] for target in one]))
+        return _by_example(bounds, f"{name}_achieved", 2.0)
+    return _paired(np.array(list(one.values())), np.array([other[target] for target in one]), 1.0)
 
 
 def _value(quantity) -> float:
@@ -85,22 +86,25 @@ def _value(quantity) -> float:
     return quantity["value"] if isinstance(quantity, dict) else quantity
 
 
-def _by_example(bounds, column):
+def _by_example(bounds, column, most):
     one, other = (table.set_index("example")[column] for table in bounds)
     if not one.index.equals(other.index):
         raise ValueError("pair: the bounds of the two are not of the same examples")
-    return _paired(one.to_numpy(np.float64), other.to_numpy(np.float64))
+    return _paired(one.to_numpy(np.float64), other.to_numpy(np.float64), most)
 
 
-def _paired(first, second):
-    """Return the means, and the mean of second - first with Student's 95 % limits."""
+def _paired(first, second, most):
+    """Return the means, and the mean of second - first with Student's 95 % limits.
+
+    No difference is larger than `most`, and no limit.
+    """
     first, second = (x[~np.isnan(first) & ~np.isnan(second)] for x in (first, second))
     gaps = second - first
     half = np.nan
     if len(gaps) > 1:
-        half = stdtrit(len(gaps) - 1, 0.975) * gaps.std(ddof=1) / np.sqrt(len(gaps))
+        half = student(gaps.std(ddof=1), len(gaps))
     mean = float(gaps.mean())
     return {
         "first": float(first.mean()), "second": float(second.mean()), "difference": mean,
-        "low": mean - half, "high": mean + half,
+        "low": max(mean - half, -most), "high": min(mean + half, most),
     }  # fmt: skip
