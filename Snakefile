@@ -23,6 +23,7 @@ pathvars:
 include: "rules/mended.smk"
 include: "rules/records.smk"
 include: "rules/common.smk"
+include: "rules/forks.smk"
 include: "rules/data.smk"
 include: "rules/membership.smk"
 include: "rules/models.smk"

@@ -1,0 +1,57 @@
+"""Forks. Jobs of one thread are forks of a process that has imported what their scripts import.
+
+There is one such process for each file of envs, and it starts with the first of its jobs. Jobs with
+a GPU, with more threads or in an environment of their own are started as Snakemake starts them.
+"""
+
+from functools import partial
+from subprocess import CalledProcessError
+from threading import Lock
+
+from snakemake.benchmark import benchmarked
+from snakemake.shell import shell
+
+from miatlas.running.fork_server import ForkServer
+
+LIBRARIES = ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR")
+ONE_THREAD = dict.fromkeys([f"{name}_NUM_THREADS" for name in LIBRARIES], "1")
+SERVERS, STARTING = {}, Lock()
+
+
+def place_of(script):
+    """The path of a script's file."""
+    return os.path.realpath(str(script.path.get_path_or_uri(secret_free=True)))
+
+
+def forks(script):
+    """Say whether a script of ours would run in a process like all others."""
+    elsewhere = script.conda_env or script.container_img or script.env_modules
+    alone = script.shadow_dir or script.threads > 1 or script.resources.get("gpu")
+    ours = os.path.realpath(SCRIPTS) == os.path.dirname(place_of(script))
+    plain = ours and not (elsewhere or alone or shell._process_prefix)
+    return plain and sys.platform == "linux"  # macOS' own libraries do not bear a fork
+
+
+def server(script):
+    """The process that a script's jobs are forks of: that of its environment."""
+    kind = str(workflow.get_rule(script.rulename).conda_env), script.resources.tmpdir
+    places = dict.fromkeys(["TMPDIR", "TMP", "TEMPDIR", "TEMP"], kind[1])
+    with STARTING:
+        if kind not in SERVERS or not SERVERS[kind].alive():
+            SERVERS[kind] = ForkServer(str(SCRIPTS), os.environ | ONE_THREAD | places)
+        return SERVERS[kind]
+
+
+@mended(PythonScript, "execute_script")
+def forked(execute):
+    """Run a script as a fork."""
+
+    def run(script, file, edit=False):
+        if not forks(script):
+            return execute(script, file, edit)
+        watched = partial(benchmarked, benchmark_record=script.bench_record)
+        status = server(script).run(Path(place_of(script)).stem, file, watched)
+        if status:
+            raise CalledProcessError(status, [sys.executable, file])
+
+    return run
