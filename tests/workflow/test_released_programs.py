@@ -20,7 +20,7 @@ STUDY = """
 study: mine
 seed: 3
 populations:
-  digits: {source: digits, subset: 400, standardise: none}
+  digits: {source: npz, path: data.npz, standardise: none}
 recipes:
   mine:
     architecture: {file: network.py}
@@ -48,7 +48,9 @@ def made(folder):
     from sklearn.datasets import load_digits
 
     x, labels = load_digits(return_X_y=True)
-    x, labels = torch.from_numpy(x / 16).float()[:400], torch.from_numpy(labels)[:400]
+    x, labels = (torch.from_numpy(array)[:400] for array in (x, labels))
+    x = (x / 16).float().view(-1, 1, 8, 8)
+    np.savez(folder / "data.npz", x=x.numpy(), labels=labels.numpy())
     members = np.sort(np.random.default_rng(1).permutation(400)[:100])
     torch.manual_seed(2)
     network = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
