@@ -68,7 +68,6 @@ def main(
                 "records": most,
                 "reasons": reasons(results, said["attacks"]),
                 "curves": {said["attacks"][label]: pooled(curves, name, label) for label in drawn},
-                "note": note(found),
             }
         )
     write_json(data, {"study": settings["study"], "audits": [numbers(one) for one in audits]})
@@ -101,6 +100,7 @@ def rendered(template: str, settings: dict, audits: list[dict]) -> str:
             study=settings["study"],
             seed=settings["seed"],
             audits=shown,
+            tolerance=settings["tolerance"],
             vega=bundle(version).replace("</script", "<\\/script"),
         )
     )
@@ -132,18 +132,6 @@ def pooled(curves: list[str], audit: str, label: str) -> pd.DataFrame:
     (path,) = (p for p in curves if Path(p).parts[-2:] == (audit, f"{label}.roc.csv"))
     table = pd.read_csv(path, dtype={"target": str})
     return table[table["target"] == "pooled"][["fpr", "tpr"]]
-
-
-def note(found: dict) -> str:
-    """Say at which level, and by whose threshold, the rates of the table stand."""
-    level = f"{100 * found['level']:g} %"
-    if found["findings"][0]["transferred"]:
-        return (
-            f"Thresholds are those of an FPR of {level} on other models; beside the TPR stands the"
-            " FPR that they have here. Attacks are in the order of TPR - FPR; the balanced accuracy"
-            " is the best in hindsight."
-        )
-    return f"There is one target: thresholds are the best in hindsight at an FPR of {level}."
 
 
 def accuracy(cohort: Signals, targets: list[dict]) -> str | None:

@@ -218,6 +218,17 @@ def test_the_sentence_counts_the_false_accusations_that_are_made(fpr, counts, ho
     assert how in words.how(got)
 
 
+@pytest.mark.parametrize(("low", "said"), [(0.0124, False), (0.0126, True), (None, False)])
+def test_thresholds_that_accuse_far_more_than_they_are_meant_to_are_named(low, said):
+    """Beyond the interval of their FPR; what is as meant, or in hindsight, is not."""
+    good = replace(found()[0], shown="good", fpr=Rate(0.01, 0.008, 0.012))
+    other = replace(good, shown="other", fpr=Rate(0.2, low, 0.3))
+    told = words.note([good, other])
+    assert ("Of other the threshold does not carry over" in told) == said
+    assert "FPR of 1 % on other models" in told
+    assert "carry over" not in words.note([replace(other, transferred=False, fpr=Rate(0.2))])
+
+
 # The verdict ----------------------------------------------------------------------------------
 
 
@@ -301,6 +312,19 @@ def test_the_page_fetches_nothing_and_shows_texts_as_written(tmp_path):
     assert "&lt;/script&gt;&lt;b&gt;&amp;" in page
     assert HOSTILE in [row["attack"] for row in data["audits"][0]["attacks"]]
     assert data["audits"][0]["sentence"] in page
+
+
+def test_the_page_says_how_to_have_a_verdict_where_it_has_none(tmp_path):
+    for tolerance in (None, {"level": 0.1, "tpr": 0.2, "confidence": 0.95}):
+        page, data = write(tmp_path / str(bool(tolerance)), tolerance=tolerance)
+        assert ("Is that too much?" in page) == (tolerance is None)
+        assert (data["audits"][0]["verdict"] is None) == (tolerance is None)
+
+
+def test_one_target_is_no_all_targets(tmp_path):
+    for targets in (1, 4):
+        page, _ = write(tmp_path / str(targets), targets)
+        assert ("all targets under one threshold" in page) == (targets > 1)
 
 
 def test_accuracy_is_that_of_the_targets_on_members_and_others(tmp_path):

@@ -50,6 +50,7 @@ def of_audit(name: str, results: list[dict], shown: dict[str, str], tolerance: d
         "priors": words.priors(best),
         "strongest": best.label,
         "attacks": [row(one, bool(transferred)) for one in found],
+        "note": words.note(found),
         "findings": [asdict(one) for one in found],
         "few": FALSE_POSITIVES / targets[0]["nonmembers"],
         "verdict": asdict(verdict) if verdict else None,

@@ -82,6 +82,30 @@ def _at_most(worth):
     return f"at most {100 * worth.value:.0f} of 100"
 
 
+def note(found: list[Finding]) -> str:
+    """Say at which level, and by whose threshold, the rates of the attacks stand."""
+    level = f"{100 * found[0].level:g} %"
+    if not found[0].transferred:
+        return f"There is one target: thresholds are the best in hindsight at an FPR of {level}."
+    told = (
+        f"Thresholds are those of an FPR of {level} on other models; beside the TPR stands the FPR"
+        " that they have here. Attacks are in the order of TPR - FPR; the balanced accuracy is the"
+        " best in hindsight."
+    )
+    who = [one.shown for one in found if _passes_more(one)]
+    if not who:
+        return told
+    return (
+        f"{told} Of {', '.join(who)} the threshold does not carry over: it accuses more than it is"
+        " meant to, beyond chance. Compare by curve and AUC."
+    )
+
+
+def _passes_more(found):
+    """Say whether the whole interval of the FPR lies above the level, not by a little."""
+    return found.transferred and (found.fpr.low or 0) > (1 + NEAR) * found.level
+
+
 def number(rate: Rate) -> str:
     """Return a share as a number in 1,000, with its interval where there is one."""
     if rate.low is None:
