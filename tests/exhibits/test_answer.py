@@ -224,7 +224,9 @@ def test_thresholds_that_accuse_far_more_than_they_are_meant_to_are_named(low, s
     good = replace(found()[0], shown="good", fpr=Rate(0.01, 0.008, 0.012))
     other = replace(good, shown="other", fpr=Rate(0.2, low, 0.3))
     told = words.note([good, other])
-    assert ("Of other the threshold does not carry over" in told) == said
+    assert (
+        "do not carry over, and accuse more than they are meant to, beyond chance: other." in told
+    ) == said
     assert "FPR of 1 % on other models" in told
     assert "carry over" not in words.note([replace(other, transferred=False, fpr=Rate(0.2))])
 

@@ -3,7 +3,7 @@
 import pytest
 from test_study_relations import given_with
 
-from miatlas.study import contents, reading
+from miatlas.study import contents, exhibit_jobs, reading
 
 ASK = {"merlin": {}, "label_only": {}, "long": {}, "lira_online": {}}  # targets for answers alone
 
@@ -39,6 +39,8 @@ def test_a_program_is_a_target_of_what_it_answers_also_asked_again(given):
     read = reading.read(given)
     assert "target" in contents.released(read)
     assert "target" not in contents.trained(read)
+    assert exhibit_jobs.described(read, "target").startswith("1 model of recipe asked on digits")
+    assert exhibit_jobs.described(read, "beside").startswith("8 models of recipe plain on digits")
     assert read["recipes"]["asked"]["architecture"] == {
         "name": "torchscript", "output": None, "answers": "logits",
     }  # fmt: skip

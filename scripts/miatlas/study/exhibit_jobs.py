@@ -135,8 +135,9 @@ def described(study: dict, cohort: str) -> str:
         made = f", released as {', '.join(Path(file).name for file in entry['weights'][:3])}"
     if owner(study, cohort) not in (cohort, entry["models_of"]):
         made += f", members of their teachers in {owner(study, cohort)}"
+    models = "1 model" if entry["models"] == 1 else f"{entry['models']} models"
     return (
-        f"{entry['models']} models{whose} of recipe {entry['recipe']}{privacy}"
+        f"{models}{whose} of recipe {entry['recipe']}{privacy}"
         f" on {entry['population']}{made}, queries per example: {entry['queries']['count']}"
         + (f", temperature {warm:g}" if warm != 1.0 else "")
     )

@@ -96,8 +96,8 @@ def note(found: list[Finding]) -> str:
     if not who:
         return told
     return (
-        f"{told} Of {', '.join(who)} the threshold does not carry over: it accuses more than it is"
-        " meant to, beyond chance. Compare by curve and AUC."
+        f"{told} These thresholds do not carry over, and accuse more than they are meant to, beyond"
+        f" chance: {'; '.join(who)}. Compare such attacks by curve and AUC."
     )
 
 
