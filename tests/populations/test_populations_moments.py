@@ -118,3 +118,14 @@ def test_a_column_of_large_numbers_does_not_keep_a_network_from_learning(tmp_pat
         except trainer.Diverged:
             accuracy[how] = 0.5
     assert accuracy["numeric"] > 0.8 > 0.65 > accuracy["none"]
+
+
+@pytest.mark.parametrize("scale", [255.0, 1.0])
+def test_moments_of_bytes_are_those_of_their_pixels(scale):
+    x = np.random.default_rng(1).integers(0, 256, (1500, 3, 5, 4)).astype(np.uint8)
+    x[:, 1] //= 3
+    found = moments(population(x, scale=scale), "all")
+    scaled = x.astype(np.float64) / scale
+    np.testing.assert_allclose(found, [scaled.mean((0, 2, 3)), scaled.std((0, 2, 3))], rtol=1e-6)
+    exact = moments(population((x / np.float32(scale)).astype(np.float32), scale=1.0), "all")
+    np.testing.assert_allclose(found, exact, rtol=1e-12)
