@@ -263,6 +263,29 @@ def images(n=300, colours=3, side=16):
     return 3 * rough + rough.mean(1, keepdim=True) + 0.1 * fine
 
 
+def test_one_model_whitens_by_a_product_what_a_stack_does_by_a_convolution():
+    first = build("fast_resnet").body[0]
+    first.weight.normal_()
+    torch.nn.init.normal_(first.bias)
+    x = torch.randn(2, 3, 18, 20)
+    expected = torch.nn.functional.conv2d(x, first.weight, first.bias)
+    torch.testing.assert_close(first(x), expected)
+    stacked = vmap(lambda w, b: functional_call(first, {"weight": w, "bias": b}, (x,)))
+    both = stacked(torch.stack([first.weight] * 2), torch.stack([first.bias] * 2))
+    torch.testing.assert_close(both, torch.stack([expected] * 2))
+
+
+@pytest.mark.parametrize("norm", ["batch", "group"])
+def test_norms_of_fast_train_their_biases_and_not_their_scales(norm):
+    network = fast_resnet.build((3, 32, 32), 10, norm=norm)
+    trained, kept = dict(network.named_parameters()), dict(network.named_buffers())
+    names = [f"body.{stage}.norm{n}" for stage in (2, 3, 4) for n in (1, 2)]
+    for name in names:
+        assert f"{name}.bias" in trained
+        assert f"{name}.weight" not in trained
+        assert (kept[f"{name}.weight"] == 1).all()
+
+
 @pytest.mark.parametrize("colours", [1, 3])
 def test_first_filters_whiten_patches(colours):
     x, size = images(colours=colours), 4 * colours

@@ -80,7 +80,8 @@ class BatchNorm(nn.BatchNorm2d):
         """(B, C, H, W) -> (B, C, H, W)."""
         if not (self.training and x.dtype == torch.bfloat16 and is_batchedtensor(x)):
             return super().forward(x)
-        given = x, self.weight, self.bias, None, None, True, self.momentum, self.eps
+        affine = [p if p is None else p.to(x.dtype) for p in (self.weight, self.bias)]
+        given = x, *affine, None, None, True, self.momentum, self.eps
         x, mean, inverse = torch.native_batch_norm(*given)
         count = x.numel() // x.shape[1]
         variance = (inverse.detach().float() ** -2 - self.eps) * (count / (count - 1))
@@ -150,7 +151,7 @@ class Network(nn.Module):
 
 def autocasting(kind: str) -> bool:
     """Say whether layers on this kind of device are computed in half precision at the moment."""
-    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    return kind in ("cpu", "cuda") and torch.is_autocast_enabled(kind)
 
 
 def channels(name: str, shape: tuple[int, ...], smallest: int) -> int:
