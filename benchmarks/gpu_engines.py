@@ -8,7 +8,8 @@ import torch
 from torch.func import functional_call
 from torch.nn.functional import unfold
 
-from miatlas.training import ensemble, gradients
+from miatlas.training import ensemble, gradients, trainer
+from miatlas.training.compiled_networks import Compiled
 
 
 @contextmanager
@@ -46,11 +47,16 @@ def streams(count: int):
     return lambda: patch.object(gradients, "STREAMS", count)
 
 
-def compiled(where=gradients):
-    """Compile the networks that are captured (on a CPU: only trace them)."""
+def compiled(where=trainer):
+    """Compile the networks that are captured, however few images lie ahead (on a CPU: trace)."""
     backend = "inductor" if torch.cuda.is_available() else "eager"
-    call = torch.compile(functional_call, backend=backend)
-    return patch.object(where, "functional_call", call)
+    call = lambda device, images, size: Compiled(size, backend)  # noqa: E731
+    return patch.object(where, "network_call", call)
+
+
+def plain(where=trainer):
+    """Compile nothing."""
+    return patch.object(where, "network_call", lambda *_: functional_call)
 
 
 def compiled_queries():
@@ -60,7 +66,7 @@ def compiled_queries():
 
 # piece -> its name, the recipe's engine, and what is changed around it; the default first
 ENGINES = {
-    "turn": ("in turn", "in_turn", nullcontext),
+    "turn": ("in turn", "in_turn", plain),
     "turn-search": ("in turn, cuDNN's search", "in_turn", searching),
     "turn-1": ("in turn, 1 stream", "in_turn", streams(1)),
     "turn-32": ("in turn, 32 streams", "in_turn", streams(32)),

@@ -126,6 +126,7 @@ def queried(trial: Trial, ways: dict) -> dict:
 def _asked(group, x, y, stacked):
     """Return phi (K, n) of all models about x."""
     group.network.eval()
+    group = group if stacked else group.compiled(x, len(x), 1)
     parts = [group] if stacked else [group.part(slice(k, k + 1)) for k in range(group.models)]
     phi = [
         torch.cat([phi_of(part._call(x[s], None).double(), y[s]) for part in parts])

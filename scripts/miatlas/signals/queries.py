@@ -39,8 +39,9 @@ def extract(
     specs = augmentation.queries(
         queries["count"], tuple(x.shape[1:]), mirror=queries["mirror"], shift=queries["shift"]
     )
-    everyone = range(group.models)
-    parts = [group] if stacked else [group.part(slice(k, k + 1)) for k in everyone]
+    group = group.compiled(x, SLICE, len(specs))
+    alone = not stacked or group.apart(x.device)
+    parts = [group.part(slice(k, k + 1)) for k in range(group.models)] if alone else [group]
     y = torch.as_tensor(labels, device=x.device)
     for where in slices(len(x), SLICE):
         phi, logits = _answers(parts, x[where], y[where], specs, queries, progress)

@@ -7,6 +7,7 @@ from torch.func import functional_call, vmap
 
 from miatlas.training import stacked_layers
 from miatlas.training.architectures.base import autocasting
+from miatlas.training.compiled_networks import network_call
 
 SMALL = 512  # numbers in an input up to which probing a stack pays on a CPU
 AT_ONCE = {"cpu": 2**18, "cuda": 2**24}  # numbers put in at once: more leave the cache of a CPU
@@ -35,10 +36,14 @@ class Ensemble:
     vectorised over models by `torch.func.vmap`, which turns linear layers into batched products and
     convolutions into grouped ones. One model is called plainly.
     Stacked networks must not draw at random (dropout): the draws would depend on the stack.
+    `call` is what calls one network, as `functional_call` does.
     """
 
-    def __init__(self, network: torch.nn.Module, parameters: dict, buffers: dict):
+    def __init__(
+        self, network: torch.nn.Module, parameters: dict, buffers: dict, call=functional_call
+    ):
         self.network, self.parameters, self.buffers = network, parameters, buffers
+        self.call = call  # of one model
         self.models = len(next(iter(parameters.values())))
         self.layers = stacked_layers.chain(network)
 
@@ -97,7 +102,8 @@ class Ensemble:
         """Cut n of the examples x (N, ...) into slices that the models answer at once."""
         numbers = AT_ONCE.get(x.device.type, AT_ONCE["cuda"])
         models = 1 if self.apart(x.device) else self.models
-        step = max(1, numbers // (models * math.prod(x.shape[1:])))
+        most = max(1, numbers // (models * math.prod(x.shape[1:])))
+        step = -(-n // -(-n // most)) if n else most  # all of about one size
         return [slice(start, start + step) for start in range(0, n, step)]
 
     def weights(self) -> dict:
@@ -107,7 +113,18 @@ class Ensemble:
     def part(self, models: slice) -> "Ensemble":
         """Return some of the models as an ensemble of their own, on the same memory."""
         cut = lambda tensors: {name: tensor[models] for name, tensor in tensors.items()}  # noqa: E731
-        return Ensemble(self.network, cut(self.parameters), cut(self.buffers))
+        return Ensemble(self.network, cut(self.parameters), cut(self.buffers), self.call)
+
+    def compiled(self, x: torch.Tensor, n: int, queries: int) -> "Ensemble":
+        """Return the same models, compiled if that pays for so many queries of all x (N, ...).
+
+        `n` of them are asked at once, in their slices.
+        """
+        if not (self.models == 1 or self.apart(x.device)):
+            return self
+        size = self.slices(min(n, len(x)), x)[0].stop
+        call = network_call(x.device, self.models * len(x) * queries, size)
+        return Ensemble(self.network, self.parameters, self.buffers, call)
 
     def features(self) -> "Ensemble":
         """Return the same models cut off at their features: they answer (K, B, d), not logits.
@@ -135,7 +152,7 @@ class Ensemble:
             stacked = self.parameters | self.buffers
             state = {name: tensor.squeeze(0) for name, tensor in stacked.items()}
             x = x if axis is None else x[0]
-            return functional_call(self.network, state, (_channels_last(x),))[None]
+            return self.call(self.network, state, (_channels_last(x),))[None]
         if self.layers and not autocasting(x.device.type):
             x = x if axis == 0 else x.expand(self.models, *x.shape)
             return stacked_layers.forward(self.layers, self.parameters, x)

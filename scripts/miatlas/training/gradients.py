@@ -49,8 +49,9 @@ class InTurn:
     values.
     """
 
-    def __init__(self, group, precision: str, objective: Objective):
+    def __init__(self, group, precision: str, objective: Objective, call=functional_call):
         self.group, self.half, self.objective = group, precision == "bfloat16", objective
+        self.call = call
         for parameter in group.parameters.values():
             parameter.grad = torch.zeros_like(parameter)
         self.models = [self._model(k) for k in range(group.models)]
@@ -120,7 +121,7 @@ class InTurn:
     def _pass(self, k, leaves, buffers, gradients):
         x, y = self.x[k], self.y[k]
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.half):
-            outputs = functional_call(self.group.network, (leaves, buffers), (x,)).float()[None]
+            outputs = self.call(self.group.network, (leaves, buffers), (x,)).float()[None]
         loss = self.objective.each(outputs, y[None]).mean(1)
         found = torch.autograd.grad(loss.sum(), list(leaves.values()))
         torch._foreach_copy_(gradients, found)

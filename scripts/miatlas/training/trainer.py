@@ -13,6 +13,7 @@ import torch
 
 from miatlas.training import ensemble
 from miatlas.training.batches import Batches, Data, Model
+from miatlas.training.compiled_networks import network_call
 from miatlas.training.gradients import InTurn, Together, in_turn
 from miatlas.training.objectives import Classes, Objective
 from miatlas.training.optimization import OPTIMIZERS, SCHEDULES
@@ -104,16 +105,23 @@ def _train_group(make, recipe, data, models, size, progress, objective):
 def _steps(group, models, recipe, data, size, objective):
     """Return the batches, and what takes a step on one: plain ones, or those of DP-SGD."""
     if not recipe.get("privacy"):
-        named, several = recipe.get("engine", "auto"), len(models) > 1
-        turns = several and in_turn(named, group.network, data.x.device)
-        gradients = (InTurn if turns else Together)(group, recipe["precision"], objective)
-        step = partial(_step, gradients=gradients, limit=recipe["gradient_clip"])
-        return Batches(models, recipe, data, size), step
+        batches = Batches(models, recipe, data, size)
+        gradients = _gradients(group, recipe, batches, objective, data.x.device)
+        return batches, partial(_step, gradients=gradients, limit=recipe["gradient_clip"])
     refuse_batch_norms(group.network)
     batches = PoissonBatches(models, recipe, data, size)
     total = recipe["epochs"] * batches.steps
     private = PrivateSteps(recipe["privacy"], models, batches, total)
     return batches, partial(private, loss=objective.each, precision=recipe["precision"])
+
+
+def _gradients(group, recipe, batches, objective, device):
+    """Return what takes the gradients of all models: in turn, compiled where it pays, or as one."""
+    given = group, recipe["precision"], objective
+    if group.models == 1 or not in_turn(recipe.get("engine", "auto"), group.network, device):
+        return Together(*given)
+    images = group.models * recipe["epochs"] * batches.seen
+    return InTurn(*given, network_call(device, images, batches.size))
 
 
 def _epoch(group, optimizer, rates, batches, step, average):
