@@ -118,6 +118,7 @@ def begun(folder: Path | None, device: torch.device) -> dict:
 
 def write(folder: Path, results: dict) -> None:
     """Write results and page, the former whole or not at all: what is there is not lost."""
+    folder.mkdir(parents=True, exist_ok=True)
     file, others = folder / "results_gpu.json", folder / "results.json"
     whole = file.with_suffix(".part")
     whole.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")

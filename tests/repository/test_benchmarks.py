@@ -298,6 +298,22 @@ def test_the_page_tells_what_bounds_a_step():
     assert row == "| one by one | 4 | 1,000 | 5.00 | 0.1% | 2.0 |"
 
 
+def test_the_gpu_page_shows_a_whole_study():
+    value = {"mean": 0.25, "low": 0.125, "high": 0.5}
+    error = {"mean": 0.001, "q99": 0.01, "largest": 0.5}
+    text = gpu_page._run({
+        "models": 4, "targets": 2, "queries": 18, "examples": 5000, "epochs": 3,
+        "seconds": {"training": 3.0, "queries": 4.5}, "train_accuracy": {"mean": 0.975},
+        "test_accuracy": {"mean": 0.75, "lowest": 0.5}, "phi_error": {"TF32": error},
+        "leakage": {"lira": {"auc": value, "tpr_at_0.001": value, "tpr_at_0.01": value}},
+        "queries_in": "float16",
+    })  # fmt: skip
+    assert "| together | 7.5 |" in text
+    assert "Test accuracy 75.00%, the lowest\n50.00%" in text
+    assert "| lira | 0.2500 (0.1250 to 0.5000) | 25.00% (12.50% to 50.00%) |" in text
+    assert "TF32 0.0010 in the mean, 99 % below 0.0100, 0.500 at most" in text
+
+
 def test_without_a_gpu_its_benchmark_says_so():
     command = [sys.executable, str(BENCHMARKS / "gpu.py")]
     hidden = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
@@ -341,34 +357,35 @@ def test_the_tests_of_a_gpu_need_torch_numpy_and_pytest_alone(tmp_path, file, wh
 def kit(folder, *arguments):
     """Run the kit on the CPU, in an environment without what only the workflow needs."""
     script = [str(BENCHMARKS / "gpu.py"), "--quick", "--device", "cpu", "--output", str(folder)]
-    said = bare(folder, *script, *arguments)
+    said = bare(folder.parent, *script, *arguments)
     file = folder / "results_gpu.json"
     return said, json.loads(file.read_text()) if file.is_file() else None
 
 
 @pytest.mark.slow
 def test_pieces_of_the_kit_add_to_what_is_there_and_lose_nothing(tmp_path):
-    _, first = kit(tmp_path, "--only", "cnn:single")
+    folder = tmp_path / "a folder to be made"
+    _, first = kit(folder, "--only", "cnn:single")
     rate = first["recipes"]["cnn"]["engines"]["one by one"]["images_per_second"]
     assert rate > 0
-    assert "to be measured first" in (tmp_path / "README.md").read_text()
-    said, late = kit(tmp_path, "--only", "cnn:single,cnn:stack", "--seconds", "0.2")
+    assert "to be measured first" in (folder / "README.md").read_text()
+    said, late = kit(folder, "--only", "cnn:single,cnn:stack", "--seconds", "0.2")
     assert "not done within 0 s" in said.stdout
     engines = late["recipes"]["cnn"]["engines"]
     assert engines["one by one"]["images_per_second"] == rate
     assert engines["one stack"] == {"error": "not done within 0 s"}
-    _, both = kit(tmp_path, "--only", "peaks,cnn:counts,cnn:queries")
+    _, both = kit(folder, "--only", "peaks,cnn:counts,cnn:queries")
     assert both["recipes"]["cnn"]["queries"]["one by one, float32"]["largest_error"] == 0
     assert both["recipes"]["cnn"]["engines"] == engines
     assert both["peaks"]["flops"] > 0
-    text = (tmp_path / "README.md").read_text()
+    text = (folder / "README.md").read_text()
     assert "| one by one | 1 |" in text
     assert "| one stack | | failed: not done" in text
-    file = tmp_path / "results_gpu.json"
+    file = folder / "results_gpu.json"
     file.write_text(file.read_text().replace(both["device"], "another card"))
-    said, _ = kit(tmp_path, "--only", "peaks")
+    said, _ = kit(folder, "--only", "peaks")
     assert "is of device another card" in said.stderr
-    said, _ = kit(tmp_path, "--only", "cnn:stacks")
+    said, _ = kit(folder, "--only", "cnn:stacks")
     assert said.stderr.startswith("--only cnn:stacks: there is peaks, fast, ")
 
 
@@ -382,7 +399,7 @@ def test_the_kits_recipes_are_the_studies(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["fast", "wide_resnet", "cnn"])
 def test_every_piece_of_the_kit_runs_on_a_cpu(tmp_path, recipe):
-    _, results = kit(tmp_path, "--only", f"peaks,{recipe}")
+    _, results = kit(tmp_path / "kit", "--only", f"peaks,{recipe}")
     found = results["recipes"][recipe]
     assert len(found["engines"]) == 12
     assert all(run["images_per_second"] > 0 for run in found["engines"].values())
@@ -390,7 +407,7 @@ def test_every_piece_of_the_kit_runs_on_a_cpu(tmp_path, recipe):
     assert found["queries"]["one by one, float32"]["largest_error"] == 0
     assert 0 < found["queries"]["one by one, bfloat16"]["largest_error"] < 1
     assert found["queries_compiled"]["compiled, TF32"]["largest_error"] < 1e-3
-    text = (tmp_path / "README.md").read_text()
+    text = (tmp_path / "kit" / "README.md").read_text()
     assert text.count("| one by one |") == 1
     assert text.count("nearest:") == 3
     assert "failed" not in text
