@@ -1,5 +1,6 @@
 """Exhibits of shi2024 §5 and ye2022 §4.6, §5: sizes, overfitting, guesses, vulnerable models."""
 
+from dataclasses import replace
 from inspect import Parameter, signature
 
 import numpy as np
@@ -117,6 +118,22 @@ def test_a_more_vulnerable_target_is_found_and_named():
     assert row["std"] == pytest.approx(np.std(aucs, ddof=1))
     assert row["p"] < 1e-6
     assert shown.loc[0, "Highest AUC"].endswith("(2)")
+
+
+def test_audits_are_named_where_several_have_run_an_attack():
+    one, both = evidence_of({"small": 1.0}), evidence_of({"small": 1.0, "large": 0.5})
+    _, shown = vulnerable_models.tabulate(one)
+    assert shown.columns[0] == "Attack"
+    numbers, shown = vulnerable_models.tabulate(both, audit_names={"large": "Many"})
+    assert shown[["Audit", "Attack"]].to_numpy().tolist() == [
+        ["small", "LDC-MIA"], ["Many", "LDC-MIA"],
+    ]  # fmt: skip
+    assert numbers["audit"].tolist() == ["small", "large"]
+    apart = replace(both, names={"ldc": "LDC-MIA", "loss": "LOSS"})
+    apart.metrics[1]["label"] = "loss"  # each attack in an audit of its own
+    _, shown = vulnerable_models.tabulate(apart)
+    assert shown["Attack"].tolist() == ["LDC-MIA", "LOSS"]
+    assert "Audit" not in shown
 
 
 def test_homogeneity_against_the_sum_written_out():

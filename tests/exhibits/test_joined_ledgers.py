@@ -107,6 +107,7 @@ def test_the_page_is_made_of_the_files_of_results(tmp_path):
     join_ledgers.main([str(tmp_path / "s"), str(tmp_path / "s_small")], page)
     text = page.read_text()
     assert text == joined_ledgers.page(joined_ledgers.joined(ledgers()))
+    assert text.startswith("---\nhide: [toc]")  # the page is as wide as its tables
     assert "there are 4\ncomparisons of 3 values" in text
     assert "| 2 | 1 | its files; no such data |" in text
     with pytest.raises(ValueError, match="nothing: no ledger among"):
@@ -115,6 +116,7 @@ def test_the_page_is_made_of_the_files_of_results(tmp_path):
 
 def test_the_committed_page_says_what_its_own_rows_say():
     lines = join_ledgers.PAGE.read_text(encoding="utf-8").splitlines()
+    assert "hide: [toc] # wide tables" in lines
     rows = [line for line in lines if " [" in line or "at this scale" in line]
     assert len(rows) > 100
     said = next(line for line in lines if line.startswith("| all |")).split(" | ")

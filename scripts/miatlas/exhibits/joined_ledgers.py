@@ -151,6 +151,10 @@ def _table(data):
 
 
 HEAD = """\
+---
+hide: [toc] # wide tables
+---
+
 # Every published value beside the measured ones
 
 Made by `make ledger` from the ledgers of several studies: what a paper prints, what each study

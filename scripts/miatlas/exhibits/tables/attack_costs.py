@@ -22,13 +22,15 @@ def tabulate(
     *,
     models: dict = {},
     names: dict = {},
+    audit_names: dict = {},
     level: Level = 0.01,
     over: Literal["mean", "pooled"] = "mean",
 ):
     """Return the numbers and the table shown, a row for each attack and audit.
 
     `models`: label -> {shadow: n, reference: n}, the models of either side of its audit that one
-    target takes (default: none). `names`: label -> the name shown, in place of the exhibit's. The
+    target takes (default: none). `names`: label -> the name shown, in place of the exhibit's;
+    `audit_names`: audit -> the name shown, where several have run an attack. The
     seconds of a stage are for all models of a cohort, and are divided among them: models trained in
     one block share its time. Columns of the numbers: audit, label, name, models, TPR and AUC with
     their intervals, training_seconds, inference_seconds.
@@ -46,6 +48,7 @@ def tabulate(
         numbers.append({**place, "models": sum(taken.values()), **measured, **spent})
         shown.append(
             {
+                **common.of_audit(evidence, audit, audit_names),
                 "Attack": name,
                 "Auxiliary models": str(sum(taken.values()) or common.NONE),
                 **common.both_cells(common.heading(level), *tprs, moved),

@@ -27,6 +27,12 @@ def heading(level: float) -> str:
     return f"TPR @ {percent(level)} FPR"
 
 
+def of_audit(evidence: Evidence, audit: str, names: dict) -> dict:
+    """Return the cell that names a row's audit; none where every attack has rows of one audit."""
+    labels = [label for _, label in evidence.pairs()]
+    return {"Audit": names.get(audit, audit)} if len(set(labels)) < len(labels) else {}
+
+
 def rate(estimate: Estimate) -> str:
     """Return a rate in percent with its interval, flagged where it is below the resolution."""
     numbers = [100 * x for x in (estimate.value, estimate.low, estimate.high)]

@@ -17,13 +17,14 @@ NOTES = [
 ]
 
 
-def tabulate(evidence: Evidence):
+def tabulate(evidence: Evidence, *, audit_names: dict = {}):
     """Return the numbers and the table shown, a row for each audit and attack with several targets.
 
-    Columns of the numbers: audit, label, targets, auc (mean), std over the targets, error (the mean
-    standard error of one), lowest and highest with their targets, q and p (`homogeneity`).
+    `audit_names`: audit -> the name shown, where several have run an attack. Columns of the
+    numbers: audit, label, targets, auc (mean), std over the targets, error (the mean standard error
+    of one), lowest and highest with their targets, q and p (`homogeneity`).
     """
-    rows = [_row(evidence, *pair) for pair in evidence.pairs()]
+    rows = [_row(evidence, *pair, audit_names) for pair in evidence.pairs()]
     rows = [row for row in rows if row]
     if not rows:
         raise ValueError("vulnerable_models compares targets, and each audit has one")
@@ -46,7 +47,7 @@ def homogeneity(values: list[float], errors: list[float]) -> tuple[float, float]
     return q, float(chdtrc(len(known) - 1, q))
 
 
-def _row(evidence, audit, label):
+def _row(evidence, audit, label, audit_names):
     targets = evidence.result(audit, label)["targets"]
     if len(targets) < 2:
         return None
@@ -60,7 +61,8 @@ def _row(evidence, audit, label):
     row |= {"std": auc.std(ddof=1), "error": sum(errors) / len(errors)}
     row |= {name: auc[index] for name, index in ends.items()}
     row |= {f"{name}_target": targets[index]["target"] for name, index in ends.items()}
-    cells = {"Attack": evidence.names[label], "Targets": len(targets), "Mean": f"{auc.mean():.3f}"}
+    cells = common.of_audit(evidence, audit, audit_names) | {"Attack": evidence.names[label]}
+    cells |= {"Targets": len(targets), "Mean": f"{auc.mean():.3f}"}
     for name, index in ends.items():
         found = Estimate(**each[index])
         cells[f"{name.capitalize()} AUC"] = f"{common.number(found)} ({targets[index]['target']})"
