@@ -263,7 +263,7 @@ def test_options_of_every_plug_in_are_in_the_schema_and_on_the_page():
 
 DESCRIBED = (plugins.SOURCES, plugins.DESIGNS, plugins.ARCHITECTURES, plugins.OPTIMIZERS,
              plugins.SCHEDULES, plugins.AUGMENTATIONS, plugins.RELEASES, plugins.PROBES,
-             plugins.ATTACKS)  # fmt: skip
+             plugins.ATTACKS, plugins.FIGURES, plugins.TABLES)  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", DESCRIBED, ids=lambda kind: kind.folder.replace("/", "-"))

@@ -36,6 +36,8 @@ def draw(
     that kind; at most `points` are drawn, by lot. `pairs`: default, the first two attacks, the next
     two, ...
     Columns: first, second, target, example, alpha_first, alpha_second, and the four shares.
+
+    `of`: whose alphas are drawn, members' or non-members'.
     """
     found, names = verdicts(evidence), evidence.names
     pairs = _checked(pairs or list(zip(*[iter(names)] * 2, strict=False)), names)

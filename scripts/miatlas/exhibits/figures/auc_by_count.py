@@ -23,9 +23,12 @@ def draw(
     """Return the figure and its numbers: a panel for each quantity, AUC with 95 % intervals.
 
     Attacks that are shown under one name are one line. An attack stands at its option `per_class`,
-    or else at the number of references it was asked to use; `over` as in `exhibits.estimate`.
+    or else at the number of references it was asked to use.
     Columns: quantity, line, audit, label, count, value, low, high (this population, drawn),
     examples_low, examples_high (these examples).
+
+    `over`: the mean over the targets, or one threshold for all of them (pooled). `audit_names`:
+    audit -> the name shown, behind that of the attack where there are several.
     """
     lines = _lines(evidence, audit_names)
     order = sorted(lines, key=lambda place: list(QUANTITIES).index(place[0]))

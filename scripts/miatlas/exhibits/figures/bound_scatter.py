@@ -31,6 +31,10 @@ def draw(
     achieved: TPR - FPR of the likelihood-ratio test at 0, by models that it was not fitted to:
     negative half the time where there is nothing to find. Dots: means of `groups` equal parts of
     the examples by their bound, with 95 % intervals; no mean should be above the diagonal.
+
+    `against`: what is on the x axis: the tightest bound, or the largest advantage between the
+    fitted laws (optimum). `cells`: how many hexagons an axis is cut into. `cohort_names`: cohort ->
+    the name shown.
     """
     names = list(disclosed.NAMES)
     tables = {cohort: _table(evidence, cohort, against) for cohort in evidence.bounds}

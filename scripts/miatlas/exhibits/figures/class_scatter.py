@@ -32,6 +32,8 @@ def draw(
     reference model. Dashed: the threshold on the calibrated score that is best for the class.
     `classes`: names, or numbers as text; default, the first two. At most `points` of a class are
     drawn, by lot. Columns: class, target, example, member, membership, calibrated, threshold.
+
+    `target`: whose examples are drawn, by its number among the audit's targets.
     """
     found = judged(evidence, [membership, calibrated])
     labels, names = evidence.signals["labels"], panels.class_names(evidence.signals)

@@ -32,6 +32,9 @@ def draw(
     95 % intervals, of the mean over models, and for this population. `families`: name -> cohorts
     that are drawn alike (default: those of one architecture). Above: Spearman's rank correlation
     over the cohorts and its p-value by Student's t, which takes these for drawn independently.
+
+    `against`: what is on the x axis: train minus test accuracy, or test accuracy. `cohort_names`:
+    cohort -> the name shown.
     """
     rows = [_row(evidence, pair, against, level, over, families) for pair in evidence.pairs()]
     data = pd.DataFrame(rows)

@@ -31,6 +31,8 @@ def draw(
     for this population, and of the mean accuracy over models; open markers: no member was named,
     which a logarithmic axis shows at its left end. Columns: audit, label, name, fpr, test_accuracy,
     tpr, each with low and high.
+
+    `audit_names`: audit -> the name shown.
     """
     pairs = [pair for pair in evidence.pairs() if pair[1].endswith(CANARIES) == canaries]
     if not pairs:

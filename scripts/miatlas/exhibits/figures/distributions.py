@@ -35,6 +35,9 @@ def draw(
     example, the values standardised by mean and deviation of their own kind, against the standard
     normal; what lies beyond 4 deviations counts in the total but is not shown. Columns: statistic,
     kind, left, right, density, gaussian (at the middle of the bin; nan where none is drawn).
+
+    `examples`: one example's values, or those of all, standardised (pooled). `quantile`: at which
+    privacy score the one example stands. `bins`: of each histogram.
     """
     figure = common.figure(common.PAGE, 2.6)
     panels = figure.subplots(1, 3)

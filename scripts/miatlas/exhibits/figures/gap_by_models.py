@@ -39,6 +39,12 @@ def draw(
     `models` IN and as many OUT shadow models judge `examples` examples, half of them members.
     achieved: TPR - FPR at log-ratio 0, with 95 % limits; optimum: the largest of any test; claimed
     (cv, tlc): the mean optimum between the laws that are fitted to the shadow models.
+
+    `classes`: how many the simulated models tell apart. `aleatoric`: A: one minus the mean
+    confidence in the true label of models that did not train on the example. `calibration`: Δ: by
+    which share models that did are surer of it. `epistemic`: E: how far models differ from each
+    other, from 0 to 1. `threshold`: a label is in the decision set if its confidence is at least
+    this.
     """
     laws = factors.laws(classes, aleatoric, calibration, epistemic)
     best = _optima([np.atleast_2d(alpha) for alpha in laws], threshold)

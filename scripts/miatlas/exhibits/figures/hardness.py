@@ -41,6 +41,9 @@ def draw(
     labels without a bar. Empty bars: the non-members are too few for `level`, the TPR is that at no
     false positive. Columns: cohort, audit, label, name, group, members, nonmembers, tpr, low,
     high, below_resolution.
+
+    `level`: the FPR at which the TPR is read. `cohort_names`: cohort -> the name shown. `columns`:
+    how many panels stand side by side.
     """
     groups = by_target_cohort(evidence)
     unknown = sorted(set(thresholds) - set(groups))

@@ -30,6 +30,11 @@ def draw(
 
     All panels have the same bins (of log loss, or of phi) and count models. Columns: column, row,
     example, kind (IN or OUT), left, right, models.
+
+    `statistic`: what is counted: the loss, or its logit. `share`: how many examples are inliers and
+    outliers: those of the lowest and of the highest mean loss over OUT models. `extreme`: the
+    quantile of the loss over IN models at which the easy example of either stands; the hard one, as
+    far from the other end. `bins`: of each histogram.
     """
     signals = evidence.signals
     chosen = choose(signals, share, extreme)

@@ -32,6 +32,8 @@ def draw(
     target cohort, a column for each shadow cohort, the right guess framed. Right: how much more or
     less the wrong guesses name of the same targets' members, on average, in percentage points.
     `trained_as`: shadow cohorts of their own, by the target cohort whose training they share.
+
+    `cohort_names`: cohort -> the name shown.
     """
     data = guesses.costs(evidence, level, trained_as)
     cells = data[data["kind"] == CELL]

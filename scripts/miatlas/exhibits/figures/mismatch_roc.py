@@ -25,6 +25,8 @@ def draw(
 
     Lines are the pooled curves, the right guess's wider; a shadow cohort has one colour everywhere.
     Axes begin at `floor`, or at the FPR of one false positive where no less is resolved.
+
+    `columns`: how many panels stand side by side. `cohort_names`: cohort -> the name shown.
     """
     results = guesses.by_cohorts(evidence)
     targets, shadows = guesses.sides(results)

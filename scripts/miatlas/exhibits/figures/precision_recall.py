@@ -30,6 +30,8 @@ def draw(
     guessing. Lines begin where an attack calls its first pair a member: at a recall of 1/members,
     precision is 0 or 1 and says little. Columns: cohort, audit, label, name, recall, precision,
     chance.
+
+    `cohort_names`: cohort -> the name shown. `columns`: how many panels stand side by side.
     """
     groups = by_target_cohort(evidence)
     own = [[(cohort, *pair) for pair in pairs] for cohort, pairs in groups.items()]

@@ -26,6 +26,10 @@ def draw(
     positives are allowed. Both axes begin at `floor`, or at the FPR of one false positive where the
     data resolve no less. `auc`: say it in the legend. Where differential privacy is claimed for
     targets, a dotted line is the most that it allows (rows with no label).
+
+    `band`: what is shaded around a line: from the least to the largest TPR of the targets (range),
+    a deviation to either side of their mean, or nothing. `floor`: the least FPR and TPR of
+    logarithmic axes, where the data resolve it. `audit_names`: audit -> the name shown.
     """
     curves = common.series(evidence, audit_names)
     data = [common.curve_data(evidence, one, band, floor) for one in curves]

@@ -20,7 +20,11 @@ def draw(
 ):
     """Return the figure and its numbers: series, references, and the columns of `roc`.
 
-    Darker and wider curves have more shadow models; options as in `roc`.
+    Darker and wider curves have more shadow models.
+
+    `band`: what is shaded around a line: from the least to the largest TPR of the targets (range),
+    a deviation to either side of their mean, or nothing. `floor`: the least FPR and TPR of
+    logarithmic axes, where the data resolve it. `audit_names`: audit -> the name shown.
     """
     panels = sweeps(evidence, audit_names)
     figure = common.figure(common.PAGE / 2 * max(len(panels), 1), 3.5)

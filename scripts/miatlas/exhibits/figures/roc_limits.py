@@ -34,6 +34,9 @@ def draw(
     ten false positives are allowed.
     `disclosures`: cv, tlc, ds -> the label of the attack on it; lira_cv, lira_tlc and lira_ds need
     not be named. `epsilons`: limits of (ε, δ)-privacy.
+
+    `scale`: of both axes. `floor`: the least FPR and TPR of logarithmic axes, where the data
+    resolve it. `delta`: δ of `epsilons`. `audit_names`: audit -> the name shown.
     """
     known = disclosed.disclosures_of(evidence.names, disclosures)
     pairs = [pair for pair in evidence.pairs() if pair[1] in known]

@@ -16,9 +16,13 @@ def draw(
     floor: Annotated[float, between(1e-9, 0.1)] = 1e-5,
     audit_names: dict = {},
 ):
-    """Return the figure and its numbers, the same for both panels; options as in `roc`.
+    """Return the figure and its numbers, the same for both panels.
 
     The linear panel, which has an origin, begins with the TPR at no false positive (fpr 0).
+
+    `band`: what is shaded around a line: from the least to the largest TPR of the targets (range),
+    a deviation to either side of their mean, or nothing. `floor`: the least FPR and TPR of
+    logarithmic axes, where the data resolve it. `audit_names`: audit -> the name shown.
     """
     curves = common.series(evidence, audit_names)
     data = [

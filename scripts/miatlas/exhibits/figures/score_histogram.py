@@ -27,6 +27,8 @@ def draw(
     The exhibit names one attack; `heading` is what its score is called. The axis holds the middle
     `share` of the scores, the outermost bins all that lie beyond. Columns: kind, left, right,
     examples.
+
+    `bins`: of the histogram.
     """
     if len(evidence.names) != 1:
         raise ValueError(f"a histogram shows one attack, not {len(evidence.names)}")

@@ -36,6 +36,8 @@ def draw(
     reference model. `thresholds` of the two part the groups: see `group_of`. At most `points` are
     drawn, by lot; the legend counts all. Columns: target, example, member, membership, calibrated,
     group.
+
+    `target`: whose examples are drawn, by its number among the audit's targets.
     """
     found = judged(evidence, [membership, calibrated])
     own = np.flatnonzero(found.target == target)

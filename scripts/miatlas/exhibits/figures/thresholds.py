@@ -42,6 +42,9 @@ def draw(
     loss on the example: at or below c(alpha) it is called a member. The cohort beside is distilled,
     with that many `students` of each model. Columns: attack, model, example, left,
     right, share (of the reference losses), losses (their number), threshold, loss.
+
+    `alpha`: the false-positive rate that the thresholds are for. `quantiles`: of the mean loss over
+    models that were not trained on them, at which the examples stand. `bins`: of each histogram.
     """
     signals = evidence.signals
     examples = choose(signals, models, quantiles)

@@ -27,10 +27,13 @@ def draw(
     """Return the figure and its numbers: a panel for each measure, a line for each attack with one
     kind of variance, 95 % intervals.
 
-    `measures`: FPRs at which the TPR is shown, of those evaluated, or `auc`. `over`: mean of the
-    targets or one threshold for all, as in `exhibits.estimate`. Attacks that are shown under one
-    name are one line. Open markers: the level is below what the targets resolve. Columns: measure,
-    series, audit, label, references, value, low, high, realised_fpr, below_resolution.
+    `measures`: FPRs at which the TPR is shown, of those evaluated, or `auc`. Attacks that are
+    shown under one name are one line. Open markers: the level is below what the targets resolve.
+    Columns: measure, series, audit, label, references, value, low, high, realised_fpr,
+    below_resolution.
+
+    `over`: the mean over the targets, or one threshold for all of them (pooled). `audit_names`:
+    audit -> the name shown, behind that of the attack where there are several.
     """
     lines, tables = sweeps(evidence, audit_names), []
     if not measures:

@@ -40,6 +40,12 @@ def draw(
     the tightest of `limits.NAMES`. The decision set's are from `draws` vectors of either law; with
     a `coverage`, its threshold is the one with which so many sets of OUT models hold the true
     label, instead of the same all along.
+
+    `classes`: how many the models tell apart. `aleatoric`: A: one minus the mean confidence in the
+    true label of models that did not train on the example. `calibration`: Δ: by which share models
+    that did are surer of it. `epistemic`: E: how far models differ from each other, from 0 to 1.
+    `threshold`: a label is in the decision set if its confidence is at least this. `points`: how
+    many values of a factor are computed.
     """
     point = {"calibration": calibration, "aleatoric": aleatoric, "epistemic": epistemic}
     ranges, cut = _ranges(point, classes), (threshold, coverage)

@@ -32,6 +32,10 @@ def tabulate(
     and `group` where a new group begins, with a row of its name alone; default: all attacks.
     `levels`, `over`, the transferred thresholds and the notes as in `summary`. An audit that did
     not run a row's attack has a dash there.
+
+    `heading`: the title of the first column. `audit_names`: audit -> the name shown. `levels`:
+    FPRs, of those evaluated, at which the TPR is shown. `over`: the mean over the targets, or one
+    threshold for all of them (pooled).
     """
     rows = _checked(rows or [{"attack": label} for label in evidence.names], evidence.names)
     pairs, shared = evidence.pairs(), columns == "level"

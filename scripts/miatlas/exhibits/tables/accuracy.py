@@ -23,6 +23,8 @@ def tabulate(
     Accuracies are those of the released weights, as the training histories end with them.
     `architectures`: say which. Columns of the numbers: cohort, architecture, models,
     training_examples, and each accuracy with its interval.
+
+    `heading`: the title of the first column. `cohort_names`: cohort -> the name shown.
     """
     numbers, shown = [], []
     for cohort in dict.fromkeys(result["target_cohort"] for result in evidence.metrics):

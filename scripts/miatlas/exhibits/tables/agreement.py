@@ -27,6 +27,8 @@ def tabulate(
     An attack guesses "member" where alpha ≤ `level`, the false-positive rate it tolerates. Every
     cell is about the same pairs of target and example: those that all the attacks judged. Columns
     of the numbers: kind, first, second, same (guesses), examples, rate, low, high.
+
+    `heading`: the title of the first column.
     """
     found = verdicts(evidence)
     guesses = {label: alpha <= level for label, alpha in found.alphas.items()}

@@ -35,8 +35,10 @@ def tabulate(
     difference with Student's 95 % interval of paired differences. Largest: the mean over the
     examples of the
     largest advantage between the fitted laws, with the interval of its paired difference.
-    `disclosures` as in the figure `roc_limits`. Raises ValueError if the targets or the
-    examples of the two are not the same.
+    Raises ValueError if the targets or the examples of the two are not the same.
+
+    `cohort_names`: cohort -> the name shown. `disclosures`: cv, tlc, ds -> the label of the attack
+    on it; lira_cv, lira_tlc and lira_ds need not be named.
     """
     if len(pair) != 2:
         raise ValueError(f"pair: needs two cohorts, not {len(pair)}")

@@ -34,6 +34,9 @@ def tabulate(
     seconds of a stage are for all models of a cohort, and are divided among them: models trained in
     one block share its time. Columns of the numbers: audit, label, name, models, TPR and AUC with
     their intervals, training_seconds, inference_seconds.
+
+    `level`: the FPR, of those evaluated, at which the TPR is shown. `over`: the mean over the
+    targets, or one threshold for all of them (pooled).
     """
     numbers, shown, everything = [], [], []
     moved = common.is_transferred(evidence)

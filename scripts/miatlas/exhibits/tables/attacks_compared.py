@@ -30,6 +30,9 @@ def tabulate(
     (and the `auc`), each for every audit, and beside it at the transferred threshold where an audit
     has several targets; a dash where an audit did not run the attack. `levels`, `over` and the
     notes as in `summary`. The numbers have a row for each attack and audit.
+
+    `levels`: FPRs, of those evaluated, at which the TPR is shown. `over`: the mean over the
+    targets, or one threshold for all of them (pooled). `audit_names`: audit -> the name shown.
     """
     pairs, numbers, shown, everything = evidence.pairs(), [], [], []
     several = common.is_transferred(evidence)

@@ -21,11 +21,14 @@ def tabulate(
 ):
     """Return the numbers and the table shown: accuracies, AUC with its interval by attack.
 
-    Audits of one target cohort share a row: attack D's has other shadow models than R's. `over` as
-    in `exhibits.estimate`; an attack that was not run on a cohort has a dash. Accuracies are means
-    over all models of the cohort, with their standard deviation. Columns of the numbers: cohort,
-    audit, label, targets, auc, auc_low, auc_high, auc_deviation (over targets), train_accuracy,
-    test_accuracy and their deviations.
+    Audits of one target cohort share a row: attack D's has other shadow models than R's. An
+    attack that was not run on a cohort has a dash. Accuracies are means over all models of the
+    cohort, with their standard deviation. Columns of the numbers: cohort, audit, label, targets,
+    auc, auc_low, auc_high, auc_deviation (over targets), train_accuracy, test_accuracy and their
+    deviations.
+
+    `heading`: the title of the first column. `over`: the mean over the targets, or one threshold
+    for all of them (pooled). `cohort_names`: cohort -> the name shown.
     """
     rows, numbers = {}, []
     for audit, label in evidence.pairs():

@@ -15,6 +15,8 @@ def tabulate(evidence: Evidence, *, trained_as: dict[str, str] = {}, cohort_name
     AUC is the mean over the targets, with its 95 % interval for this population. `trained_as`:
     shadow cohorts of their own, by the target cohort whose training they share. Columns of the
     numbers: target, shadow, audit, label, auc, auc_low, auc_high.
+
+    `cohort_names`: cohort -> the name shown.
     """
     results = guesses.by_cohorts(evidence, trained_as)
     targets, shadows = guesses.sides(results)

@@ -28,6 +28,9 @@ def tabulate(
     attack -> the name shown. `level`, `over` and the notes as in `summary`. An attack that was not
     run with a number has a dash there. Columns of the numbers: attack, audit, label, models, and
     either measure with its interval.
+
+    `heading`: the title of the first column. `level`: the FPR, of those evaluated, at which the TPR
+    is shown. `over`: the mean over the targets, or one threshold for all of them (pooled).
     """
     labels = [label.removesuffix(CANARIES) for _, label in evidence.pairs()]
     if missing := [label for label in labels if label not in models]:

@@ -25,6 +25,9 @@ def tabulate(
     have its defence, too, unless it names others. `heading`: of the audits' column. Columns of the
     numbers: audit, label, cohort, test_accuracy, tpr_at_<level>, auc, each with its interval, and
     claimed (ε).
+
+    `levels`: FPRs, of those evaluated, at which the TPR is shown. `audit_names`: audit -> the name
+    shown.
     """
     numbers, shown = [], []
     for audit, label in evidence.pairs():

@@ -22,6 +22,8 @@ def tabulate(evidence: Evidence, *, heading: str = "Audit", audit_names: dict = 
     Each δ is the audit's own, at which refuted ε are said; a claim has a δ of its own. A dash where
     something is not told, or nothing is claimed. Columns of the numbers: audit, label, claimed,
     claimed_delta, delta, and of each of WAYS epsilon; `heading`: of the audits' column.
+
+    `audit_names`: audit -> the name shown.
     """
     numbers, shown = [], []
     for audit, label in evidence.pairs():

@@ -31,11 +31,14 @@ NOTES = [
 def tabulate(evidence: Evidence, *, factors: dict, cohort_names: dict = {}):
     """Return the numbers and the table shown, a row for each factor and disclosure.
 
-    `factors` as in the figure `measured_factors`; `cohort_names` is for the note that names them.
-    Columns of the numbers: factor, disclosure, cohorts, lowest and highest (of the factor), below
-    (cohorts whose achieved advantage is below its bound within error); for achieved and bound:
-    <quantity>_tau, _p (one-sided, of the paper's direction) and _verdict; of the linear fit
-    held_slope, held_t, held_p and held_verdict (nan with fewer than six cohorts).
+    `cohort_names` is for the note that names them. Columns of the numbers: factor, disclosure,
+    cohorts, lowest and highest (of the factor), below (cohorts whose achieved advantage is below
+    its bound within error); for achieved and bound: <quantity>_tau, _p (one-sided, of the paper's
+    direction) and _verdict; of the linear fit held_slope, held_t, held_p and held_verdict (nan with
+    fewer than six cohorts).
+
+    `factors`: for each of calibration, aleatoric and epistemic the cohorts of a family that is to
+    move it.
     """
     data = numbers(evidence, factors)
     rows = []

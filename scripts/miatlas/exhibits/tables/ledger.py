@@ -44,7 +44,9 @@ def tabulate(
 
     `tables`: those of its tables (default: all). `rows`: which audit and attack stand for which
     values, as `published.by_reading` has it; the attack's label is the published attack's unless a
-    rule says otherwise. `over` as in `exhibits.estimate`. The numbers are in the paper's unit.
+    rule says otherwise. The numbers are in the paper's unit.
+
+    `over`: the mean over the targets, or one threshold for all of them (pooled).
     """
     lines = values.select(evidence.published, published, tables)
     marks = [line for line in lines if line["quantity"] == MARKS]

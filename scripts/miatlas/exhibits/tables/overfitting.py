@@ -17,6 +17,8 @@ def tabulate(evidence: Evidence, *, levels: list[Level] = [0.01]):
     AUC and the TPR at FPRs are means over the targets, at the best threshold in hindsight. Columns
     of the numbers: audit, label, cohort, training_examples, accuracy_gap, auc, tpr_at_<level>, each
     with its interval.
+
+    `levels`: FPRs, of those evaluated, at which the TPR is shown.
     """
     rows = [_row(evidence, pair, levels) for pair in evidence.pairs()]
     rows = sorted(rows, key=lambda row: row[0]["training_examples"])

@@ -26,10 +26,12 @@ def tabulate(
     What was measured on canaries alone has rows of its own. Where there are several audits, each
     begins with a row that says only its name; `by` target_cohort: those of one target cohort share
     the rows, and `audit_names` names cohorts.
-    `levels`: FPRs, of those evaluated; `overall`: balanced accuracy and AUC as well; `over` as in
-    `exhibits.estimate`. TPR and balanced accuracy stand at the best threshold in hindsight and,
-    where an audit has several targets, beside it at the transferred one. `attrs["notes"]` of the
-    table shown are the lines that belong below it.
+    `levels`: FPRs, of those evaluated; `overall`: balanced accuracy and AUC as well. TPR and
+    balanced accuracy stand at the best threshold in hindsight and, where an audit has several
+    targets, beside it at the transferred one. `attrs["notes"]` of the table shown are the lines
+    that belong below it.
+
+    `over`: the mean over the targets, or one threshold for all of them (pooled).
     """
     numbers, shown, everything, groups = [], [], [], _groups(evidence, by)
     several = common.is_transferred(evidence)

@@ -42,6 +42,9 @@ def tabulate(
     numbers have the largest advantage between the fitted laws (optimum) as well, the lower limit of
     ε (`epsilon`), and the share of examples with a fit that did not converge. A mean bound of which
     more than `disclosed.MISSING` of the examples are not estimated is not estimated either.
+
+    `cohort_names`: cohort -> the name shown. `disclosures`: cv, tlc, ds -> the label of the attack
+    on it; lira_cv, lira_tlc and lira_ds need not be named.
     """
     results = disclosed.results_of(evidence, disclosures)
     if not evidence.bounds:
