@@ -18,6 +18,7 @@ from miatlas.signals.answers import Signals
 from miatlas.training import estimator_training, networks, own_training
 from miatlas.training import trainer as training
 from miatlas.training.batches import Data, Model
+from miatlas.training.divergence import Diverged
 from miatlas.training.initial_weights import maker
 from miatlas.training.inputs import class_count, standardised
 from miatlas.training.stack_sizes import stack_size
@@ -67,8 +68,8 @@ def main(
                 )
             else:
                 trained, rows = training.train(make, recipe, data, models, size, at_once, progress)
-        except training.Diverged as error:
-            raise training.Diverged(f"cohort {settings['cohort']}: {error}") from None
+        except Diverged as error:
+            raise Diverged(f"cohort {settings['cohort']}: {error}") from None
     write_csv(history, pd.DataFrame(rows))
     kept = {n: t.cpu().numpy() if torch.is_tensor(t) else t for n, t in trained.items()}
     write_weights(weights, kept, settings | privacy(rows))

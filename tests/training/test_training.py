@@ -17,6 +17,7 @@ from miatlas.training import augmentation, initial_weights
 from miatlas.training import trainer as training
 from miatlas.training.architectures import cnn, fast_resnet, mlp, wide_resnet
 from miatlas.training.batches import Batches, Data, Model
+from miatlas.training.divergence import Diverged
 from miatlas.training.ensemble import Ensemble
 
 SHAPE, CLASSES, EXAMPLES = (1, 8, 8), 4, 120
@@ -511,7 +512,7 @@ def blocks_of_their_own(numbers):
 def test_a_diverged_model_is_named_with_its_step_and_no_other(stacked, step):
     group = blocks_of_their_own([12, 13, 14])
     on = poisoned(group[1], step)
-    with pytest.raises(training.Diverged, match=f"model 13 diverged.*step {step}$"):
+    with pytest.raises(Diverged, match=f"model 13 diverged.*step {step}$"):
         training.train(
             MAKERS["mlp"],
             PLAIN | {"epochs": 3},
@@ -529,13 +530,13 @@ def test_the_first_to_diverge_is_named():
     on.x[group[0].examples[0]] = float("nan")
     first = np.flatnonzero(np.random.default_rng(212).permutation(group[0].examples) == 0)[0] // 16
     assert first > 0
-    with pytest.raises(training.Diverged, match=r"model 14 diverged.*step 0"):
+    with pytest.raises(Diverged, match=r"model 14 diverged.*step 0"):
         training.train(MAKERS["mlp"], PLAIN, on, group, 40, len(group), silent)
 
 
 def test_a_divergence_in_the_last_step_is_seen():
     huge = {"name": "sgd", "lr": 1e38, "momentum": 0.0}
-    with pytest.raises(training.Diverged, match="model 5 diverged: its weights are not finite"):
+    with pytest.raises(Diverged, match="model 5 diverged: its weights are not finite"):
         train({"optimizer": huge, "batch_size": 40}, [5], on=Data(data().x * 1e3, *vars_of(data())))
 
 

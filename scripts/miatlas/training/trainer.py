@@ -14,15 +14,12 @@ import torch
 from miatlas.training import ensemble
 from miatlas.training.batches import Batches, Data, Model
 from miatlas.training.compiled_networks import network_call
+from miatlas.training.divergence import check_losses, check_weights
 from miatlas.training.gradients import InTurn, Together, in_turn
 from miatlas.training.objectives import Classes, Objective
 from miatlas.training.optimization import OPTIMIZERS, SCHEDULES
 from miatlas.training.private_steps import PoissonBatches, PrivateSteps, refuse_batch_norms
 from miatlas.training.released_weights import Average, Best
-
-
-class Diverged(ValueError):
-    """A model's loss is no longer finite."""
 
 
 class Progress(Protocol):
@@ -84,7 +81,7 @@ def _train_group(make, recipe, data, models, size, progress, objective):
     running, history = torch.ones(len(models), dtype=bool), []
     for epoch in range(recipe["epochs"]):
         losses, accuracy = _epoch(group, optimizer, rates, batches, step, average)
-        _check_losses(losses, running, models, epoch * batches.steps)
+        check_losses(losses, running, models, epoch * batches.steps)
         history += _rows(models, running, epoch, losses.mean(1), accuracy)
         shown = losses[running].mean().item(), accuracy[running].mean().item()
         progress([model.number for model in models], epoch, *shown)
@@ -94,7 +91,7 @@ def _train_group(make, recipe, data, models, size, progress, objective):
         if not running.any():
             break
     final = best.group if best else average.group if average else group
-    _check_weights(final, models)
+    check_weights(final, models)
     if objective.classifies:
         _final_accuracy(final, data, models, history)
     if recipe.get("privacy"):
@@ -211,22 +208,3 @@ def _correct(group, data, index):
     parts = [index[where] for where in group.slices(len(index), data.x)]
     right = [group.answer(data.x[part]).argmax(-1) == data.labels[part] for part in parts]
     return torch.cat(right, 1).cpu().numpy()
-
-
-def _check_losses(losses, running, models, first_step):
-    """Refuse losses (K, steps) that are not finite, in the models that are still running."""
-    bad = torch.nonzero(~torch.isfinite(losses) & running[:, None])
-    if len(bad):
-        step, k = min((int(step), int(k)) for k, step in bad)
-        raise Diverged(
-            f"model {models[k].number} diverged: its loss is not finite at step {first_step + step}"
-        )
-
-
-def _check_weights(group, models):
-    """Refuse released weights that are not finite: the last step has no loss after it."""
-    for tensor in group.weights().values():
-        finite = torch.isfinite(tensor.reshape(len(models), -1)).all(1)
-        if not finite.all():
-            number = models[int(finite.int().argmin())].number
-            raise Diverged(f"model {number} diverged: its weights are not finite after training")
