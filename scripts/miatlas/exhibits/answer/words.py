@@ -97,7 +97,8 @@ def note(found: list[Finding]) -> str:
         return told
     return (
         f"{told} These thresholds do not carry over, and accuse more than they are meant to, beyond"
-        f" chance: {'; '.join(who)}. Compare such attacks by curve and AUC."
+        f" chance: {'; '.join(who)}. Compare such attacks by curve and AUC; of shadow models, look"
+        " whether they were trained as the target was, and as long."
     )
 
 
