@@ -32,8 +32,8 @@ readable: .venv/installed
 	@.venv/bin/python scripts/check_files.py $(STUDY)
 
 demo: readable
-	.venv/bin/snakemake $(SETTINGS)
-	@$(MAKE) --no-print-directory report
+	.venv/bin/snakemake --report $(REPORT) --report-after-run $(SETTINGS)
+	@.venv/bin/python scripts/name_pages.py $(REPORT) $(STUDY)
 
 report: readable
 	.venv/bin/snakemake --report $(REPORT) $(SETTINGS)

@@ -35,7 +35,10 @@ from miatlas.running.kept import remember
 # not look at it again (a fifth of a start).
 gc.freeze()
 
-remember(READ, Path(".snakemake/digests.json"))
+# Beside what Python compiles of the same files, where that can be.
+WRITTEN = SCRIPTS / "__pycache__" if os.access(SCRIPTS, os.W_OK) else Path(".snakemake")
+
+remember(READ, WRITTEN / "digests.json")
 remember(KNOWN, Path(".snakemake/file_digests.json"))
 
 try:

@@ -73,6 +73,31 @@ def without_pandas(serialize):
     return written
 
 
+@mended(_IOFile, "checksum")
+def once(checksum):
+    """Read a file once for its checksum, as long as nothing happens to it: every job asks that reads it."""
+    known = {}
+
+    async def taken(file, threshold=None, force=False, algorithm=None):
+        try:
+            facts = os.stat(file)
+        except OSError:
+            return await checksum(file, threshold, force, algorithm)
+        marks = (
+            facts.st_size,
+            facts.st_mtime_ns,
+            facts.st_ctime_ns,
+            facts.st_ino,
+            algorithm,
+        )
+        key = os.path.abspath(file), threshold, force
+        if known.get(key, [None])[0] != marks:
+            known[key] = marks, await checksum(file, threshold, force, algorithm)
+        return known[key][1]
+
+    return taken
+
+
 @mended(GroupJob, "log_error")
 def with_reason(log_error):
     """Say why a group of jobs failed, or what a cluster answered to it: Snakemake drops that."""

@@ -1,18 +1,16 @@
 """Write the page that answers: how much the models of a study give away, and whom."""
 
 import json
-import resource
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import altair as alt
 import numpy as np
 import pandas as pd
-import vl_convert
 from jinja2 import Environment
 
 from miatlas.exhibits import named
-from miatlas.exhibits.answer import charts, examples
+from miatlas.exhibits.answer import charts, examples, vega
 from miatlas.exhibits.answer.answer import MOST_RECORDS, exposed, of_audit
 from miatlas.exhibits.answer.usable import ranked, reasons, thresholds
 from miatlas.exhibits.remarks import remarks
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 CURVES = 8  # of the strongest attacks, that can be told apart
-ADDRESSES = 66 * 2**30  # bytes of them, not of memory, that vl_convert's engine takes, or it aborts
 
 
 def main(
@@ -101,20 +98,9 @@ def rendered(template: str, settings: dict, audits: list[dict]) -> str:
             seed=settings["seed"],
             audits=shown,
             tolerance=settings["tolerance"],
-            vega=bundle(version).replace("</script", "<\\/script"),
+            vega=vega.bundle(version).replace("</script", "<\\/script"),
         )
     )
-
-
-def bundle(version: str) -> str:
-    """Return the JavaScript that draws charts; ValueError where the process has no room for it."""
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if resource.RLIM_INFINITY != limit < ADDRESSES:
-        raise ValueError(
-            f"the page needs {ADDRESSES // 2**30} GiB of addresses (not of memory), but"
-            f" the limit is {limit / 2**30:.3g} GiB: ulimit -v unlimited"
-        )
-    return vl_convert.javascript_bundle(vl_version=version)
 
 
 def script(spec: dict) -> str:

@@ -17,7 +17,7 @@ import write_answer
 import yaml
 from answers import alone, filed, result, simulated
 
-from miatlas.exhibits.answer import charts, words
+from miatlas.exhibits.answer import charts, vega, words
 from miatlas.exhibits.answer.answer import exposed, of_audit
 from miatlas.exhibits.answer.findings import Rate, finding, level_for, strongest
 from miatlas.exhibits.answer.tolerance import BEYOND, UNDECIDED, WITHIN, judge
@@ -445,7 +445,10 @@ def test_the_page_that_answers_is_named_first(tmp_path, monkeypatch, capsys, mad
 @pytest.mark.parametrize("gib", [2, 64])
 def test_few_addresses_are_told_in_a_line_before_the_engine_aborts(gib):
     """A cluster may limit them (ulimit -v), whatever memory a job has."""
-    code = "import sys; sys.path.insert(0, 'scripts'); import write_answer; write_answer.bundle('')"
+    code = (
+        "import sys; sys.path.insert(0, 'scripts')\n"
+        "from miatlas.exhibits.answer import vega; vega.made('')"
+    )
     command = f'ulimit -v {gib * 2**20}; exec "$0" -c "$1"'
     run = subprocess.run(
         ["bash", "-c", command, sys.executable, code],
@@ -459,6 +462,27 @@ def test_few_addresses_are_told_in_a_line_before_the_engine_aborts(gib):
 
 @pytest.mark.parametrize("limit", [resource.RLIM_INFINITY, 2**40])
 def test_enough_addresses_are_enough(limit, monkeypatch):
-    monkeypatch.setattr(write_answer.resource, "getrlimit", lambda _: (limit, limit))
-    monkeypatch.setattr(write_answer.vl_convert, "javascript_bundle", lambda **_: "code")
-    assert write_answer.bundle("") == "code"
+    monkeypatch.setattr(vega.resource, "getrlimit", lambda _: (limit, limit))
+    monkeypatch.setattr(vega.vl_convert, "javascript_bundle", lambda **_: "code")
+    assert vega.made("") == "code"
+
+
+def test_the_code_of_charts_is_made_once_and_anew_where_its_file_is_damaged(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    asked = []
+    make = lambda vl_version: asked.append(vl_version) or f"code\nof {vl_version}"  # noqa: E731
+    monkeypatch.setattr(vega.vl_convert, "javascript_bundle", make)
+    assert [vega.bundle(v) for v in ("6", "6", "7")] == ["code\nof 6", "code\nof 6", "code\nof 7"]
+    assert asked == ["6", "7"]
+    file = next((tmp_path / "miatlas").glob("vega-lite-6-*.js"))
+    for damage in (file.read_text()[:-1], "", "code\nof 6"):
+        file.write_text(damage)
+        assert vega.bundle("6") == "code\nof 6"
+    assert len(asked) == 5
+
+
+def test_a_page_is_made_where_no_cache_can_be(tmp_path, monkeypatch):
+    (tmp_path / "cache").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(vega.vl_convert, "javascript_bundle", lambda **_: "code")
+    assert vega.bundle("6") == "code"

@@ -29,6 +29,28 @@ rule all:
     shell: "touch {output}"
 """
 
+READ_TWICE = """
+include: "rules/mended.smk"
+import hashlib
+read, digest = [], hashlib.file_digest
+def counted(file, *more):
+    read.append(getattr(file, "name", ""))
+    return digest(file, *more)
+hashlib.file_digest = counted
+onsuccess: print("read:", *read)
+rule all:
+    default_target: True
+    input: "second"
+rule first:
+    input: "read"
+    output: "first"
+    shell: "touch {output}"
+rule second:
+    input: "read", "first"
+    output: "second"
+    shell: "CHANGE; touch {output}"
+"""
+
 
 def test_a_start_reads_no_slow_library(finished):
     command = [sys.executable, "-c", MODULES_AFTER, *finished.command()[3:]]
@@ -46,6 +68,15 @@ def test_tables_of_pandas_count_among_the_params_of_a_workflow_that_includes_thi
     project.run("--config", "value=1")
     assert "Nothing to be done" in project.run("--dry-run", "--config", "value=1").text
     assert "Params have changed" in project.run("--dry-run", "--config", "value=2").text
+
+
+@pytest.mark.parametrize(("change", "times"), [("true", 1), ("echo more >> read", 2)])
+def test_a_file_is_read_once_for_its_checksum_until_it_changes(tmp_path, change, times):
+    project = new_project(tmp_path / "twice", {})
+    (project.root / "Snakefile").write_text(READ_TWICE.replace("CHANGE", change))
+    (project.root / "read").write_text("something")
+    said = project.run().text.split("read:")[1].splitlines()[0]
+    assert said.split().count("read") == times
 
 
 def start(folder, program=("-m", "snakemake")) -> float:
