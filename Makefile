@@ -14,9 +14,11 @@ GPUS ?= $(words $(filter-out -1,$(subst $(comma), ,$(CUDA_VISIBLE_DEVICES))))
 else
 GPUS ?= $(shell nvidia-smi -L 2> /dev/null | grep -c ^GPU)
 endif
+# How much memory (MB) jobs may ask for at once: nine tenths of this machine's.
+MEMORY ?= $(shell awk '/^MemTotal/ {print int(0.9 * $$2 / 1024)}' /proc/meminfo 2> /dev/null)
 $(foreach file,$(STUDY),$(if $(wildcard $(file)),,$(error STUDY: there is no file $(file))))
 WHAT = --configfile $(STUDY) $(if $(DATA_ROOT),--config data_root=$(DATA_ROOT))
-SETTINGS = --cores $(CORES) --resources gpu=$(GPUS) $(WHAT)
+SETTINGS = --cores $(CORES) --resources gpu=$(GPUS) $(if $(MEMORY),mem_mb=$(MEMORY)) $(WHAT)
 
 # Snakemake keeps copies of sources in the home folder, and does not start where it cannot.
 ifneq ($(shell test -w "$${XDG_CACHE_HOME:-$$HOME}" && echo writable),writable)

@@ -20,6 +20,7 @@ from miatlas.study import (
     contents,
     exhibit_jobs,
     jobs,
+    needs,
     plugins,
     private_cohorts,
     reading,
@@ -56,6 +57,11 @@ if workflow.is_main_process:
 
 # Jobs ask for a GPU only where the machine or the profile has any: --resources gpu=4.
 GPU = min(1, workflow.global_resources.get("gpu").value or 0)
+
+# Where jobs leave what they took, and jobs like them look it up.
+BENCHMARKS = Path(
+    workflow.modifier.modify_path(workflow.pathvars.apply("<benchmarks>"))
+)
 
 
 def declared(function):
@@ -102,6 +108,27 @@ def named_file(module, named):
 def growing(amount):
     """A resource of which a job gets more with every attempt."""
     return declared(lambda wildcards, attempt: amount * attempt)
+
+
+def memory_by(records):
+    """MB of a job of models: by `records`, the folder of benchmarks of jobs like it, else by rule."""
+
+    @declared
+    def asked(wildcards, attempt):
+        folder = BENCHMARKS / records.format(**wildcards)
+        return attempt * needs.memory_mb(STUDY, wildcards.cohort, folder, GPU)
+
+    return asked
+
+
+def minutes_by(records, stated):
+    """Minutes of a job: by `records`, the folder of benchmarks of jobs like it, else as stated."""
+
+    @declared
+    def asked(wildcards, attempt):
+        return attempt * needs.minutes(BENCHMARKS / records.format(**wildcards), stated)
+
+    return asked
 
 
 def asked(*kinds):

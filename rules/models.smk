@@ -25,8 +25,8 @@ rule train_models:
         "../envs/training.yaml"
     threads: at_once
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(720),
+        mem_mb=memory_by("train_models/{cohort}"),
+        runtime=minutes_by("train_models/{cohort}", 720),
         gpu=GPU,
     params:
         settings=settings(jobs.training_settings),

@@ -16,8 +16,8 @@ rule query_models:
     conda:
         "../envs/training.yaml"
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(240),
+        mem_mb=memory_by("query_models/{cohort}"),
+        runtime=minutes_by("query_models/{cohort}", 240),
         gpu=GPU,
     params:
         settings=settings(jobs.signal_settings),
@@ -46,8 +46,8 @@ rule probe_models:
     conda:
         "../envs/training.yaml"
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(240),
+        mem_mb=memory_by("probe_models/{cohort}/{probe}"),
+        runtime=minutes_by("probe_models/{cohort}/{probe}", 240),
         gpu=GPU,
     params:
         settings=settings(jobs.probe_settings),

@@ -21,7 +21,8 @@ core-hours: of jobs without a GPU; GPU-hours: of jobs that ask for one (--resour
 An earlier run: of the very same job, though its settings, code or data may have changed since.
 Neighbours: the mean over other blocks of a cohort, other attacks of an audit. Nothing: these jobs
 are in no sum. Records do not say on which machine or device they were made: they hold for one like
-it. GB: new files, measured on those of earlier runs and of neighbours."""
+it. GB: new files, measured on those of earlier runs and of neighbours. GB of memory: what the
+largest of the jobs took, by the same records; training and queries ask for half more."""
 
 
 def main(arguments: list[str]) -> int:

@@ -91,6 +91,26 @@ def test_a_jobs_own_record_comes_first_then_the_mean_of_its_neighbours(job, tmp_
     assert not row.unknown
 
 
+def test_the_memory_of_the_largest_job_is_shown(job, tmp_path):
+    jobs = [job(0, 60), job(1, 60), job(2)]
+    for name, megabytes in (("0", "700.5"), ("1", "2600"), ("2", None)):
+        path = tmp_path / jobs[int(name)].benchmark
+        path.unlink(missing_ok=True)
+        if megabytes:
+            path.write_text(TSV + f"60\t0:01:00\t{megabytes}\n1\t0:00:01\t90\n")
+    for own, expected in ((jobs, 2.6), (jobs[:1], 0.7005), (jobs[2:], (0.7005 + 2.6) / 2)):
+        (row,) = plan.estimate(own, tmp_path).values()
+        assert row.memory == pytest.approx(expected)  # of its own record, or its neighbours' mean
+    lines = plan.table(plan.estimate(jobs, tmp_path)).splitlines()
+    assert "GB of memory" in lines[0]
+    assert all(" 2.6  " in line for line in lines[1:])
+    alone = job(0, 60, cohort="two")
+    (tmp_path / alone.benchmark).write_text(TSV + "60\t0:01:00\tnan\n")
+    (row,) = plan.estimate([alone], tmp_path).values()
+    assert row.memory == 0
+    assert " ?  " in plan.table({"train_models": row})
+
+
 def test_records_of_other_cohorts_say_nothing(job, tmp_path):
     job(0, 3600, size=100, cohort="two")
     rows = plan.estimate([job(0)], tmp_path)

@@ -60,6 +60,7 @@ class Row:
     core_hours: Sum = field(default_factory=Sum)  # of jobs without a GPU
     gpu_hours: Sum = field(default_factory=Sum)  # of jobs with one or more
     gigabytes: Sum = field(default_factory=Sum)  # of their files
+    memory: float = 0.0  # GB of the largest job by the records, 0 without any
     basis: Counter = field(default_factory=Counter)  # jobs, by what their time rests on
     unknown: list[Job] = field(default_factory=list)
 
@@ -69,6 +70,7 @@ class Row:
             self.core_hours + other.core_hours,
             self.gpu_hours + other.gpu_hours,
             self.gigabytes + other.gigabytes,
+            max(self.memory, other.memory),
             self.basis + other.basis,
             self.unknown + other.unknown,
         )
@@ -90,12 +92,22 @@ def announced(text: str) -> list[Job]:
 
 def seconds(path: Path) -> float | None:
     """Return the wall time that a benchmark file records; None where there is none to read."""
+    return recorded(path, "s")
+
+
+def memory(path: Path) -> float | None:
+    """Return the largest memory (MB) that a benchmark file records; None where there is none."""
+    return recorded(path, "max_rss", max)
+
+
+def recorded(path: Path, column: str, of=mean) -> float | None:
+    """Return `of` the numbers in a column of a benchmark file; None where there is none to read."""
     if not path.is_file():
         return None
     with open(path, newline="", encoding="utf-8") as file:
-        rows = [row.get("s") for row in csv.DictReader(file, delimiter="\t")]
-    times = [float(value) for value in rows if re.fullmatch(r"[\d.]+(e[+-]?\d+)?", value or "")]
-    return mean(times) if times else None
+        rows = [row.get(column) for row in csv.DictReader(file, delimiter="\t")]
+    found = [float(value) for value in rows if re.fullmatch(r"[\d.]+(e[+-]?\d+)?", value or "")]
+    return of(found) if found else None
 
 
 def expected(path: Path, measure) -> tuple[float, str]:
@@ -129,6 +141,7 @@ def estimate(jobs: list[Job], root: Path) -> dict[str, Row]:
         time, basis = 0.0, NOTHING
         if job.benchmark:
             time, basis = expected(root / job.benchmark, seconds)
+            row.memory = max(row.memory, expected(root / job.benchmark, memory)[0] / 1e3)
         row.basis[basis] += 1
         if basis == NOTHING:
             row.unknown.append(job)
@@ -142,12 +155,14 @@ def estimate(jobs: list[Job], root: Path) -> dict[str, Row]:
 
 def table(rows: dict[str, Row]) -> str:
     """Return the estimate as text, a rule a line, and a line for all of them."""
-    lines = [["rule", "jobs", "core-hours", "GPU-hours", "GB", "hours rest on"]]
+    heads = ["rule", "jobs", "core-hours", "GPU-hours", "GB", "GB of memory", "hours rest on"]
+    lines = [heads]
     for name, row in [*rows.items(), ("all", sum(rows.values(), Row()))]:
         basis = [f"{kind}: {row.basis[kind]}" for kind in (OWN, NEIGHBOURS, NOTHING)
                  if row.basis[kind]]  # fmt: skip
         sums = (row.jobs, row.core_hours, row.gpu_hours, row.gigabytes)
-        lines.append([name, *map(str, sums), ", ".join(basis)])
+        memory = f"{row.memory:.1f}" if row.memory else "?"
+        lines.append([name, *map(str, sums), memory, ", ".join(basis)])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join([name.ljust(widths[0]), *map(str.rjust, numbers, widths[1:]), basis])
