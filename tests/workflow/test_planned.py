@@ -28,7 +28,7 @@ def run(project: Project, *arguments: str) -> subprocess.CompletedProcess:
 
 
 def lines(said: str) -> dict[str, list[str]]:
-    """The table's lines, by rule: jobs, core-hours, GPU-hours, GB, what hours rest on."""
+    """The table's lines, by rule: jobs, core-hours, GPU-hours, GB, GB of memory, what hours rest on."""
     rows = re.findall(r"^(\w+) +(\d+) +(\S.*)$", said, flags=re.M)
     return {rule: [jobs, *re.split(r" {2,}", rest)] for rule, jobs, rest in rows}
 
@@ -39,8 +39,8 @@ def test_a_study_that_never_ran_is_counted_and_nothing_else_claimed(project):
     assert "one: 8 models of recipe plain on digits, 8 to be trained (4 to a job)" in said
     assert "two: 4 models of recipe faster on digits, 4 to be trained (4 to a job)" in said
     table = lines(said)
-    assert table["train_models"] == ["3", "?", "-", "?", "nothing: 3"]
-    assert table["score_attack"] == ["4", "?", "-", "?", "nothing: 4"]
+    assert table["train_models"] == ["3", "?", "-", "?", "?", "nothing: 3"]
+    assert table["score_attack"] == ["4", "?", "-", "?", "?", "nothing: 4"]
     assert {row[1] for row in table.values()} == {"?"}
     advised = {f"results/cohorts/{cohort}/signals/0.h5" for cohort in ("one", "two")}
     assert set(said.splitlines()[-1].split()) == advised
