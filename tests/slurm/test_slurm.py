@@ -68,7 +68,7 @@ def test_a_failing_job_is_tried_again_with_more_and_its_logs_are_named(over):
     assert run.status != 0, run.text
     first, second = project.jobs()  # as many as the profile says, and no more
     assert (first["State"], second["State"]) == ("FAILED", "FAILED")
-    assert (first["ReqMem"], second["ReqMem"]) == ("4000M", "8000M")
+    assert (first["ReqMem"], second["ReqMem"]) == ("1580M", "3160M")  # of an mlp, 4 to a block
     assert (first["Timelimit"], second["Timelimit"]) == ("12:00:00", "1-00:00:00")
     assert f"SLURM-job '{second['JobID']}' failed" in run.text
     assert logs_named(run, first["JobID"]), run.text

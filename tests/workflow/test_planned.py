@@ -28,7 +28,7 @@ def run(project: Project, *arguments: str) -> subprocess.CompletedProcess:
 
 
 def lines(said: str) -> dict[str, list[str]]:
-    """The table's lines, by rule: jobs, core-hours, GPU-hours, GB, GB of memory, what hours rest on."""
+    """The table, by rule: jobs, core-hours, GPU-hours, GB, GB of memory, what hours rest on."""
     rows = re.findall(r"^(\w+) +(\d+) +(\S.*)$", said, flags=re.M)
     return {rule: [jobs, *re.split(r" {2,}", rest)] for rule, jobs, rest in rows}
 
