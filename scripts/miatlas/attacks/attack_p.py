@@ -48,13 +48,8 @@ def score(
     of each class are kept, the first ones (default: all). `statistic`: what is ranked: the loss,
     or the loss of a vote over the queries, of which the `label` alone is looked at.
     """
-    if statistic == "label":
-        target, held_out = (
-            votes.phi(target_logits, labels),
-            votes.phi(target_held_out_logits, held_out_labels),
-        )
-    else:
-        target, held_out = target_phi[:, 0], target_held_out_phi[:, 0]
+    target = votes.phi_of(statistic, target_phi, target_logits, labels)
+    held_out = votes.phi_of(statistic, target_held_out_phi, target_held_out_logits, held_out_labels)
     chosen = slice(None) if per_class is None else first_of_each(held_out_labels, per_class)
     population = ye2022.Shared(held_out[chosen])
     return -ye2022.alpha(smoothing, ye2022.observed(target), population)

@@ -48,10 +48,8 @@ def score(
     of a vote over the queries, of which the `label` alone is looked at.
     """
     models = refs_out if refs == "out" else refs_out | refs_in
-    if statistic == "label":
-        target, others = votes.phi(target_logits, labels), votes.phi(refs_logits, labels, True)
-    else:
-        target, others = target_phi[:, 0], refs_phi[..., 0]
+    target = votes.phi_of(statistic, target_phi, target_logits, labels)
+    others = votes.phi_of(statistic, refs_phi, refs_logits, labels, models=True)
     references = ye2022.observed(among(others, models), statistic)
     observed = ye2022.observed(target, statistic)
     return -ye2022.alpha(smoothing, observed, np.sort(references, axis=0))

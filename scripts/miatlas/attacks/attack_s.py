@@ -48,7 +48,7 @@ def score(
     two take the smaller or the mean of both thresholds. `statistic`: what is ranked: the loss, or
     the loss of a vote over the queries, of which the `label` alone is looked at.
     """
-    phi = target_phi[:, 0] if statistic == "loss" else votes.phi(target_logits, labels)
+    phi = votes.phi_of(statistic, target_phi, target_logits, labels)
     losses, alpha = ye2022.observed(phi), np.empty(len(labels))
     for label in np.unique(labels):
         own = labels == label

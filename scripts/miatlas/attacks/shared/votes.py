@@ -13,6 +13,14 @@ def right(logits: np.ndarray, labels, models: bool = False) -> np.ndarray:
     return asked.argmax(axis=-1) == np.asarray(labels)[:, None]
 
 
+def phi_of(statistic: str, answered, logits, labels, models: bool = False) -> np.ndarray:
+    """Return phi of the untouched example, or that of a vote for the statistic `label`: (..., N).
+
+    answered (..., N, Q) is phi as models answered it, with None for what a statistic does not read.
+    """
+    return phi(logits, labels, models) if statistic == "label" else answered[..., 0]
+
+
 def phi(logits: np.ndarray, labels, models: bool = False) -> np.ndarray:
     """Return the logit of the share of queries whose label is right, float32 (N,) or (R, N).
 
