@@ -24,9 +24,12 @@ from miatlas.leakage.overlap import jaccard, share
 from miatlas.leakage.thresholds import precision, precision_limits
 
 LEVELS = (0.001, 0.01)
-TRIALS = {300: 1000, 1000: 600, 5000: 300, 20_000: 100}  # examples, and audits drawn
+# Examples, and audits drawn. Of 1,900, a level of 0.1 % allows nearly one false positive.
+TRIALS = {300: 1000, 1000: 600, 1900: 400, 5000: 300, 20_000: 100}
 TARGETS = (3, 10)
 LAWS = [Normals(0.0, spread=0.0), Normals(1.0), Normals(2.0), Normals(3.0), Lira()]
+LAWS += [Normals(3.0, members=0.05), Normals(1.0, members=0.95)]
+MORE = {(LAWS[5], 20_000): 400}  # the one with some quantities printed, for these examples
 KEPT = 10  # sets of examples, each kept for that share of the trials
 ONE, MEAN, POOLED, EXAMPLES = "one target", "mean of targets", "pooled targets", "these examples"
 ALIKE = "two attacks"
@@ -37,7 +40,8 @@ def measure(laws=LAWS, trials=TRIALS, targets=TARGETS) -> list[dict]:
     """Return a row for each law, size, number of targets, quantity and interval."""
     rows = []
     for law in laws:
-        for size, draws in trials.items():
+        for size, least in trials.items():
+            draws = max(least, MORE.get((law, size), 0))
             start, rng = time.perf_counter(), np.random.default_rng([LAWS.index(law), size])
             found = examples_drawn(law, size, draws, targets, rng)
             found |= examples_kept(law, size, draws, targets, rng)
@@ -262,7 +266,7 @@ def main():
 
 def write(result, data: Path, page: Path):
     """Write the data, a row a line, and the page."""
-    rows = ",\n".join(json.dumps(row, ensure_ascii=False) for row in result["rows"])
+    rows = ",\n".join(json.dumps(row, separators=(",", ":")) for row in result["rows"])
     head = json.dumps({**result, "rows": []}, ensure_ascii=False)
     (data / "coverage.json").write_text(head.removesuffix("[]}") + f"[\n{rows}\n]}}\n")
     (page / "coverage.md").write_text(render(result))

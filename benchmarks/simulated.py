@@ -19,16 +19,18 @@ class Normals:
     """Scores N(0, 1) of non-members and N(shift, 1) of members.
 
     `shared` of the variance is the example's own, the same under every target; a target's shift
-    deviates from the mean one by `spread`.
+    deviates from the mean one by `spread`; `members` of the examples are members.
     """
 
     shift: float
     shared: float = 0.5
     spread: float = 0.1
+    members: float = 0.5
 
     @property
     def name(self) -> str:
-        return f"normal, {self.shift:g} apart"
+        share = "" if self.members == 0.5 else f", {self.members:.0%} members".replace("%", " %")
+        return f"normal, {self.shift:g} apart{share}"
 
     def examples(self, n: int, rng) -> np.ndarray:
         """Return what is the examples' own (n,)."""
@@ -37,7 +39,7 @@ class Normals:
     def audit(self, own, targets: int, rng):
         """Return scores, member (T, N) and the targets' shifts (T,) for these examples."""
         shape = targets, len(own)
-        member = rng.random(shape) < 0.5
+        member = rng.random(shape) < self.members
         shifts = self.shift + self.spread * rng.normal(size=targets)
         noise = rng.normal(scale=np.sqrt(1.0 - self.shared), size=shape)
         return own + noise + member * shifts[:, None], member, shifts
