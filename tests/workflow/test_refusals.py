@@ -459,7 +459,8 @@ def test_make_names_what_is_wrong_with_a_study_file_before_it_starts(project, co
     (project.root / ".venv/bin/python").symlink_to(sys.executable)
     (project.root / ".venv/installed").touch()
     (project.root / "other.yaml").write_bytes(content)
-    command = ["make", "-o", ".venv/installed", "STUDY=study.yaml other.yaml", target]
+    command = ["make", "--no-print-directory", "-o", ".venv/installed"]
+    command += ["STUDY=study.yaml other.yaml", target]
     run = subprocess.run(command, capture_output=True, text=True, cwd=project.root, check=False)
     assert run.stderr.startswith(f"miatlas: {FAULTY[content]}")
     assert len(run.stderr.splitlines()) == 2  # the other line is of make
