@@ -14,7 +14,7 @@ from scipy.special import stdtrit
 from miatlas.exhibits.evidence import CONFIDENCE, Estimate
 from miatlas.exhibits.published import Printed
 from miatlas.leakage.intervals import student
-from miatlas.leakage.targets import limits, skewed
+from miatlas.leakage.targets import ROUNDING, limits, skewed
 
 AGREES = "agrees"
 DIFFERS = "differs"
@@ -28,7 +28,6 @@ TWO_SIDED, ONE_SIDED, UNKNOWN = "two-sided", "one-sided", "unknown"
 TIMES = ("minutes", "seconds")
 ALIKE = 0.1  # sizes that differ by less than this share are the same scale
 EPSILON = 1e-9  # of numbers whose decimal digits binary fractions miss
-ROUNDING = 1e-12  # the deviation of ten times 0.1 is not 0
 
 
 class Chance(NamedTuple):

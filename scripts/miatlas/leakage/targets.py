@@ -13,6 +13,7 @@ from scipy.special import expit, logit, ndtri
 from miatlas.leakage.intervals import student
 
 Limits = tuple[float, float]
+ROUNDING = 1e-12  # the deviation of ten times 0.1 is not 0
 
 
 def over_targets(
@@ -47,7 +48,7 @@ def over_targets(
     if n == 1:
         return result
     result["std"] = deviation = float(values.std(ddof=1))
-    if deviation <= 1e-12:  # rounding: that of ten times 0.1 is not 0
+    if deviation <= ROUNDING:
         own = limits(min(low for low, _ in alone), max(high for _, high in alone), least)
         return {**result, "these_examples": own, "this_population": own}
     summed = summed or (mean, mean)

@@ -100,11 +100,7 @@ class Ensemble:
 
     def slices(self, n: int, x: torch.Tensor) -> list[slice]:
         """Cut n of the examples x (N, ...) into slices that the models answer at once."""
-        numbers = AT_ONCE.get(x.device.type, AT_ONCE["cuda"])
-        models = 1 if self.apart(x.device) else self.models
-        most = max(1, numbers // (models * math.prod(x.shape[1:])))
-        step = -(-n // -(-n // most)) if n else most  # all of about one size
-        return [slice(start, start + step) for start in range(0, n, step)]
+        return slices(n, x, 1 if self.apart(x.device) else self.models)
 
     def weights(self) -> dict:
         """Return all stacked parameters and buffers, detached."""
@@ -162,6 +158,14 @@ class Ensemble:
 
         x = _channels_last(x) if x.device.type == "cpu" else x
         return vmap(one, in_dims=(0, 0, axis))(self.parameters, self.buffers, x)
+
+
+def slices(n: int, x: torch.Tensor, models: int = 1) -> list[slice]:
+    """Cut n of the examples x (N, ...) into slices of about one size, put to models at once."""
+    numbers = AT_ONCE.get(x.device.type, AT_ONCE["cuda"])
+    most = max(1, numbers // (models * math.prod(x.shape[1:])))
+    step = -(-n // -(-n // most)) if n else most
+    return [slice(start, start + step) for start in range(0, n, step)]
 
 
 class _Asked(torch.nn.Module):

@@ -5,7 +5,6 @@ of Python's. What a program does when it is asked, its maker chose.
 """
 
 import io
-import math
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ import torch
 from torch import nn
 
 from miatlas.running.foreign_files import check_archive, little_memory, one_line
-from miatlas.training.ensemble import AT_ONCE
+from miatlas.training.ensemble import slices
 from miatlas.training.outputs import logits_of
 from miatlas.training.weight_files import EXPORTED, program_of
 
@@ -125,8 +124,7 @@ class Programs:
 
     def slices(self, n: int, x: torch.Tensor) -> list[slice]:
         """Cut n of the examples x (N, ...) into slices that a program answers at once."""
-        step = max(1, AT_ONCE.get(x.device.type, AT_ONCE["cuda"]) // math.prod(x.shape[1:]))
-        return [slice(start, start + step) for start in range(0, n, step)]
+        return slices(n, x)
 
     def part(self, models: slice) -> "Programs":
         """Return some of the programs, on the same memory."""
