@@ -266,8 +266,10 @@ def main():
 
 def write(result, data: Path, page: Path):
     """Write the data, a row a line, and the page."""
-    rows = ",\n".join(json.dumps(row, separators=(",", ":")) for row in result["rows"])
-    head = json.dumps({**result, "rows": []}, ensure_ascii=False)
+    columns = list(dict.fromkeys(key for row in result["rows"] for key in row))
+    lists = [[row.get(key) for key in columns] for row in result["rows"]]
+    rows = ",\n".join(json.dumps(each, separators=(",", ":")) for each in lists)
+    head = json.dumps({"columns": columns, **result, "rows": []}, ensure_ascii=False)
     (data / "coverage.json").write_text(head.removesuffix("[]}") + f"[\n{rows}\n]}}\n")
     (page / "coverage.md").write_text(render(result))
 

@@ -1,5 +1,6 @@
 """The page that shows the coverage: docs/coverage.md, rendered from coverage.json."""
 
+import json
 from itertools import groupby
 
 from scipy.special import betaincinv
@@ -57,6 +58,14 @@ def highest(row: dict) -> float:
     trials = row["printed"] / 10 if row["targets"] == 1 else row["printed"]
     hits = trials * row["covered"] / row["printed"]
     return float(betaincinv(hits + 1, trials - hits, 0.999)) if hits < trials else 1.0
+
+
+def read(file) -> dict:
+    """Return the data of coverage.json, its rows as dicts of what they have."""
+    result = json.loads(file.read_text())
+    columns = result.pop("columns")
+    pairs = [zip(columns, row, strict=True) for row in result["rows"]]
+    return {**result, "rows": [{k: v for k, v in row if v is not None} for row in pairs]}
 
 
 def lines(rows: list[dict]):
