@@ -47,9 +47,9 @@ def test_engines_that_are_named_are_taken():
 def test_small_networks_are_stacked_on_a_cpu_and_large_ones_are_not():
     assert size(mlp) > 30
     assert size(mlp, models=5) == 5
-    assert 4 <= size(mlp, (446,), batch_size=64) <= 16  # Location30: one by one before
+    assert 9 <= size(mlp, (446,), batch_size=64) <= 32  # Location30
     assert size(cnn, options={"filters": 16, "stages": 2}) >= 30
-    assert size(mlp, (3, 32, 32), batch_size=128) == 1
+    assert size(mlp, (3, 32, 32), batch_size=128) <= 2
     assert size(cnn, (3, 32, 32)) == 1
 
 

@@ -57,6 +57,23 @@ def test_a_product_knows_the_gradient_of_everything():
     assert torch.autograd.gradcheck(stacked_layers.Product.apply, inputs)
 
 
+def test_a_product_does_not_pass_for_something_that_is_differentiated_twice():
+    weight = torch.randn(2, 5, 4, requires_grad=True)
+    outputs = stacked_layers.Product.apply(torch.randn(2, 3, 4), weight, torch.randn(2, 5))
+    (once,) = torch.autograd.grad(outputs.square().sum(), weight, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        once.sum().backward()
+
+
+def test_a_single_model_is_called_as_a_stack_is(monkeypatch):
+    stack = group(MAKERS["deep"], 1)
+    x = torch.randn(6, *SHAPE)
+    state = {name: tensor[0] for name, tensor in stack.parameters.items()}
+    torch.testing.assert_close(stack.answer(x)[0], functional_call(stack.network, state, (x,)))
+    monkeypatch.setattr(stacked_layers, "forward", lambda *_: "a chain")
+    assert stack.answer(x) == "a chain"
+
+
 def test_a_stack_is_asked_one_question_as_single_networks_are():
     stack = group(MAKERS["deep"])
     x = torch.randn(6, *SHAPE)

@@ -32,9 +32,9 @@ def stacks(engine: str, architecture, shape: tuple[int, ...], device: torch.devi
 class Ensemble:
     """K models whose parameters and buffers are stacked on a leading axis: (K, ...) each.
 
-    With K > 1 a chain of simple layers is called as `stacked_layers` are, and any other network is
-    vectorised over models by `torch.func.vmap`, which turns linear layers into batched products and
-    convolutions into grouped ones. One model is called plainly.
+    A chain of simple layers is called as `stacked_layers` are. Of other networks one model is
+    called plainly; K > 1 are vectorised by `torch.func.vmap`, which turns linear layers into
+    batched products and convolutions into grouped ones.
     Stacked networks must not draw at random (dropout): the draws would depend on the stack.
     `call` is what calls one network, as `functional_call` does.
     """
@@ -144,14 +144,14 @@ class Ensemble:
         return Ensemble(network, inside(self.parameters), inside(self.buffers))
 
     def _call(self, x, axis):
+        if self.layers and not autocasting(x.device.type) and (self.models > 1 or x.is_cpu):
+            x = x if axis == 0 else x.expand(self.models, *x.shape)
+            return stacked_layers.forward(self.layers, self.parameters, x)
         if self.models == 1:
             stacked = self.parameters | self.buffers
             state = {name: tensor.squeeze(0) for name, tensor in stacked.items()}
             x = x if axis is None else x[0]
             return self.call(self.network, state, (_channels_last(x),))[None]
-        if self.layers and not autocasting(x.device.type):
-            x = x if axis == 0 else x.expand(self.models, *x.shape)
-            return stacked_layers.forward(self.layers, self.parameters, x)
 
         def one(parameters, buffers, x):
             return functional_call(self.network, (parameters, buffers), (x,))

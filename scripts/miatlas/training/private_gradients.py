@@ -16,6 +16,7 @@ import torch
 from torch.func import functional_call, grad_and_value, vmap
 
 from miatlas.training import recorded_layers, stacked_layers
+from miatlas.training.products import product
 from miatlas.training.recorded_layers import full
 
 PIECE = 2**25  # numbers of examples' gradients that are held at once (float32: 128 MiB)
@@ -57,7 +58,7 @@ def _of_chains(group, x, y, there, clip, loss):
     sums = {}
     for (name, x, _), delta in zip(linear, deltas, strict=True):
         delta = delta * scale
-        sums |= {f"{name}.weight": torch.bmm(delta.mT, x), f"{name}.bias": delta.sum(1)}
+        sums |= {f"{name}.weight": product(delta.mT, x.mT), f"{name}.bias": delta.sum(1)}
     return sums, losses.detach(), logits.detach()
 
 

@@ -7,7 +7,7 @@ from miatlas.training.gradients import STREAMS, in_turn
 from miatlas.training.objectives import cross_entropy
 
 # On a CPU, bytes of a stack's weights, and of what it keeps of a batch for the way back.
-WEIGHTS, KEPT = 2**21, 2**24
+WEIGHTS, KEPT = 2**22, 2**24
 SHARE = 0.8  # of a GPU's free memory that a stack may take
 BATCHES = 6  # how often a batch is held while its examples are fetched and moved
 
@@ -18,8 +18,8 @@ def stack_size(architecture, make, recipe: dict, x: torch.Tensor, models: int) -
     `engine: stacked` takes all of them, `one_by_one` one. `auto` takes as many as fit into the
     memory of a GPU, or as pay on a CPU: a stack spares the overhead of calls, and loses once its
     weights leave the cache, through which they pass in every step. In stacks of 1, 8 and 32 a CPU
-    takes 0.26, 0.05 and 0.03 ms for a step of an MLP on 1x8x8 (batches of 32; 54 are taken); 0.44,
-    0.25 and 0.42 on 446 features (64; 8); 0.92, 1.2 and 1.3 on 1x28x28 (128; 5, or in pairs 0.76);
+    takes 0.29, 0.05 and 0.03 ms for a step of an MLP on 1x8x8 (batches of 32; 64 are taken); 0.41,
+    0.19 and 0.18 on 446 features (64; 17); 0.69, 0.50 and 0.47 on 1x28x28 (128; 10);
     for CNN-16 on 1x8x8 1.2, 0.77 and 0.50 (32; 45), on 1x28x28 7.4, 7.4 and 7.5 (64; 1). By its
     stack a model differs in rounding only.
 

@@ -1,15 +1,17 @@
 """Layers of K models at once without `vmap`, for networks that are a chain of simple ones.
 
 With it, a stack of small perceptrons spends as much time in Python as in its products. Here a
-linear layer is one batched product, with a gradient that lies in memory as the weights do.
+linear layer is one `product` of all models, with a gradient that lies in memory as the weights do.
 """
 
 from collections.abc import Iterator
 
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 
 from miatlas.training.architectures.base import Network
+from miatlas.training.products import product
 
 
 class Product(torch.autograd.Function):
@@ -17,16 +19,21 @@ class Product(torch.autograd.Function):
 
     @staticmethod
     def forward(context, x, weight, bias):
-        """Multiply and add the biases in one call."""
+        """Multiply and add the biases."""
         context.save_for_backward(x, weight)
-        return torch.baddbmm(bias[:, None], x, weight.mT)
+        return product(x, weight, bias)
 
     @staticmethod
+    @once_differentiable
     def backward(context, gradient):
-        """Return the gradients (K, B, I), if it is asked for, (K, O, I) and (K, O)."""
+        """Return the gradients (K, B, I), (K, O, I) and (K, O): those that are asked for."""
         x, weight = context.saved_tensors
-        of_x = torch.bmm(gradient, weight) if context.needs_input_grad[0] else None
-        return of_x, torch.bmm(gradient.mT, x), gradient.sum(1)
+        of_x, of_weight, of_bias = context.needs_input_grad
+        return (
+            product(gradient, weight.mT) if of_x else None,
+            product(gradient.mT, x.mT) if of_weight else None,
+            gradient.sum(1) if of_bias else None,
+        )
 
 
 ELEMENTWISE = (nn.ReLU, nn.LeakyReLU, nn.Tanh, nn.GELU, nn.Identity)
@@ -66,7 +73,7 @@ def recorded(layers: list, stacked: dict, x: torch.Tensor):
             x = x.flatten(2)
         elif isinstance(layer, nn.Linear):
             weight, bias = (stacked[f"{name}.{part}"].detach() for part in ("weight", "bias"))
-            output = torch.baddbmm(bias[:, None], x, weight.mT)
+            output = Product.apply(x, weight, bias)
             output = output if output.requires_grad else output.requires_grad_()
             linear.append((name, x.detach(), output))
             x = output
