@@ -625,6 +625,14 @@ def test_audits_and_labels_that_are_not_there_are_refused():
     assert numbers["reason"][0] == "there is no result of cifar10/loss_256"
 
 
+def test_a_rule_can_take_back_the_audit_of_one_before():
+    evidence = evidence_of([{}], {("mlp", "loss"): 1.5})
+    rules = [{"audit": "mlp"}, {"audit": "", "reason": "no such models"}]
+    numbers, _ = ledger.tabulate(evidence, published="paper", rows=rules)
+    assert list(numbers["verdict"]) == ["not measured"]
+    assert list(numbers["reason"]) == ["no such models"]
+
+
 def test_both_readings_of_a_paper_are_shown_and_counted_apart():
     evidence = evidence_of([{}], {("mlp", "loss"): 0.74, ("cnn", "loss"): 1.5})
     rules = [{"audit": "mlp"}, {"audit": "cnn", "reading": "the released code"}]

@@ -29,6 +29,7 @@ import test_ledger as ledger_tests
 import test_named_members as overlap
 import test_tables as table_tests
 import test_time_split as time_tests
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from miatlas.exhibits import pages, texts
@@ -208,6 +209,41 @@ def test_every_figure_shows_texts_as_written(name):
     own = [each for each in found if EVIL not in each and OTHER not in each]
     assert not [each for each in own if "$" in each or "\\" in each]
     assert texts.NOTHING not in numbers.to_csv()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_what_a_figure_itself_says_of_its_axes_is_whole(name):
+    """Long names of a user's may be cut."""
+    evidence, options, users = FIGURES[name]
+    figure, _ = import_module(f"miatlas.exhibits.figures.{name}").draw(evidence(), **options)
+    whole(figure, [texts.in_figure(text) for text in users])
+
+
+@pytest.mark.parametrize("shown", ["SP", "SPRD", "abcdefghijkl"])
+def test_few_attacks_leave_room_for_what_the_overlap_says_of_its_axes(shown):
+    evidence = overlap.evidence_of(
+        {f"a{number}": 1.0 for number in range(len(shown))}, examples=100
+    )
+    figure, _ = import_module("miatlas.exhibits.figures.overlap").draw(named(evidence, *shown))
+    whole(figure)
+
+
+def whole(figure, but=()):
+    """Assert that no label of axes leaves the figure."""
+    FigureCanvasAgg(figure).draw()
+    for text in [text for axes in figure.axes if axes.get_visible() for text in at(axes)]:
+        if any(user.strip(texts.NOTHING) in text.get_text() for user in but):
+            continue
+        box = text.get_window_extent()
+        for low, high, end in [(box.x0, box.x1, figure.bbox.x1), (box.y0, box.y1, figure.bbox.y1)]:
+            assert low >= -1, text
+            assert high <= end + 1, text
+
+
+def at(axes):
+    """Return the labels and the title of a figure's axes, as far as they are written."""
+    texts = [axes.title, axes.xaxis.label, axes.yaxis.label]
+    return [text for text in texts if text.get_visible() and text.get_text()]
 
 
 def test_a_legend_of_long_names_is_whole():

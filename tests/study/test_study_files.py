@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from miatlas.exhibits import published
+from miatlas.exhibits.evidence import Evidence
+from miatlas.exhibits.tables import ledger
 from miatlas.study import attack_list as registry
 from miatlas.study import contents, exhibit_jobs, private_cohorts, reading, study_files
 from miatlas.study.attack_modules import said
@@ -288,3 +290,14 @@ def test_resnets_go_by_the_depth_that_papers_name():
     for name, entry in read["cohorts"].items():
         architecture = exhibit_jobs.scale(read, name)["architecture"]
         assert architecture == {"convnet": "cnn"}.get(entry["recipe"], entry["recipe"])
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_ledgers_name_audits_and_attacks_that_they_show(name):
+    read = reading.read(merged(name))
+    for exhibit, entry in read["exhibits"].items():
+        if entry.get("table") == "ledger":
+            pairs = contents.shown(read, exhibit)
+            names = {label: shown for label, shown in entry["attacks"]}
+            evidence = Evidence(names, [{"audit": a, "label": label} for a, label in pairs])
+            ledger.checked(entry["options"]["rows"], evidence)

@@ -9,7 +9,8 @@ from miatlas.exhibits.texts import in_figure
 from miatlas.leakage.levels import Level
 
 READS = ("metrics", "scores")
-ROW, BARS, NAMES = 0.26, 1.7, 1.7  # inches: of an attack, of the bars, of the longest name
+# Inches: of an attack, of the bars, of the longest name, and of what is written below the matrix.
+ROW, BARS, NAMES, BELOW = 0.26, 1.7, 1.7, 1.5
 SHARED, ALONE = "#56B4E9", "#D55E00"
 
 
@@ -23,8 +24,9 @@ def draw(evidence: Evidence, *, level: Level = 0.01):
     """
     data, names = overlaps(evidence, level), evidence.names
     side = ROW * len(names)
-    figure = common.figure(side + BARS + NAMES + 0.3, side + 0.9)
-    widths = {"width_ratios": [side, BARS]}
+    wide = max(side, BELOW)
+    figure = common.figure(wide + BARS + NAMES + 0.3, side + 0.9)
+    widths = {"width_ratios": [wide, BARS]}
     matrix, bars = figure.subplots(1, 2, sharey=True, gridspec_kw=widths)
     _matrix(matrix, data[data["kind"] == "jaccard"], list(names))
     _bars(bars, data, list(names), level)
@@ -47,7 +49,7 @@ def _matrix(axes, pairs, labels):
         axes.text(column, row, f"{100 * value:.0f}", **words)
     for number in range(len(labels)):
         axes.text(number, number, str(number + 1), ha="center", va="center", fontsize=5.5)
-    axes.set(xlabel="named by both, % of those named by either")
+    axes.set(xlabel="named by both,\n% of those named by either")
     axes.grid(visible=False)
 
 

@@ -51,7 +51,7 @@ def tabulate(
     lines = values.select(evidence.published, published, tables)
     marks = [line for line in lines if line["quantity"] == MARKS]
     lines = [line for line in lines if line["quantity"] != MARKS]
-    places = values.by_reading(lines, _checked(rows, evidence), evidence.audits())
+    places = values.by_reading(lines, checked(rows, evidence), evidence.audits())
     entries = [_entry(evidence, line, {"over": over, **place}) for line, place in places]
     shown = pd.DataFrame([cells for _, cells in entries])
     if len(shown) and not shown["Reading"].any():
@@ -62,9 +62,16 @@ def tabulate(
     return numbers, shown
 
 
-def _checked(rules, evidence):
-    """Refuse audits and labels that the exhibit does not have, unless a value names them."""
-    there = {"audit": evidence.audits(), "label": list(evidence.names), "over": ["mean", "pooled"]}
+def checked(rules, evidence):
+    """Refuse audits and labels that the exhibit does not have, unless a value names them.
+
+    The audit "" is none: what a rule before has named does not stand for these values.
+    """
+    there = {
+        "audit": [*evidence.audits(), ""],
+        "label": list(evidence.names),
+        "over": ["mean", "pooled"],
+    }
     there["chosen"] = [True, False]
     for rule in rules:
         for key, known in there.items():
