@@ -21,6 +21,8 @@ HERE = Path(__file__).parent
 REPOSITORY = HERE.parent
 PACKAGES = ("snakemake", "torch", "numpy", "scipy", "h5py")
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS")}
+# What would hold OpenBLAS to kernels of other CPUs than this one; all libraries choose their own.
+NOT_PASSED_ON = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 KIB = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in KiB on Linux, in bytes on macOS
 
 
@@ -40,11 +42,12 @@ def process(command: list[str], directory: Path | None = None) -> dict:
     Peak memory is the largest resident set of the process or of one that it waited for. Raises
     RuntimeError, with all that was said, if the command fails.
     """
+    passed_on = {name: text for name, text in os.environ.items() if name not in NOT_PASSED_ON}
     with tempfile.TemporaryFile("w+") as said:
         start = time.perf_counter()
         started = subprocess.Popen(
             command, stdout=said, stderr=subprocess.STDOUT, cwd=directory,
-            env={**os.environ, **ONE_THREAD},
+            env=passed_on | ONE_THREAD,
         )  # fmt: skip
         _, status, usage = os.wait4(started.pid, 0)
         seconds = time.perf_counter() - start

@@ -27,7 +27,6 @@ from miatlas.study import (
     users_files,
     yaml_faults,
 )
-from miatlas.running import blas
 from miatlas.running.digest import digest as digest_of
 from miatlas.running.digest import READ
 from miatlas.running.file_digests import KNOWN, of_files
@@ -36,8 +35,6 @@ from miatlas.running.kept import remember
 # What is imported by now stays: the collector, which looks at all there is every few jobs, need
 # not look at it again (a fifth of a start).
 gc.freeze()
-
-os.environ |= blas.told(os.environ)  # jobs inherit it
 
 # Beside what Python compiles of the same files, where that can be.
 WRITTEN = SCRIPTS / "__pycache__" if os.access(SCRIPTS, os.W_OK) else Path(".snakemake")
