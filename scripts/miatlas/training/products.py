@@ -1,7 +1,7 @@
 """Products of K models' matrices.
 
-On a CPU they are NumPy's, by OpenBLAS: torch's are MKL's, which leaves the wide vectors (AVX-512) of
-other makers' CPUs than its own unused. On one of AMD's they take half of the time, and with
+On a CPU they are NumPy's, by OpenBLAS: torch's are MKL's, which leaves the wide vectors (AVX-512)
+of other makers' CPUs than its own unused. On one of AMD's they take half of the time, and with
 OpenBLAS held to narrow vectors (OPENBLAS_CORETYPE=Haswell) nine tenths.
 """
 
