@@ -1,12 +1,14 @@
 """A target that has learned nothing is told by its own members, and by nothing else."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from miatlas.audits.audit import audit
 from miatlas.audits.competence import at_chance
-from miatlas.running.store import write_h5
-from miatlas.signals.answers import Signals
+from miatlas.running.store import SLICE, write_h5
+from miatlas.signals.answers import Signals, slices
 from miatlas.signals.statistics import logit_scaled_confidence
 
 MODELS, EXAMPLES = 4, 3000
@@ -64,3 +66,29 @@ def test_an_example_counts_once_however_few_there_are(tmp_path, spread):
     said[few] = 1 - said[few]
     expected = [0] if spread == 1 else []
     assert found(tmp_path, labels, member[None], said[None]) == expected
+
+
+@pytest.mark.parametrize("examples", [100, SLICE + 1, 5 * SLICE, 40 * SLICE + 7])
+def test_no_chunk_of_logits_is_unpacked_twice(examples):
+    """Answers come in chunks of SLICE examples, and a part of one costs as much as all of it."""
+    read = []
+
+    class Target:
+        shape = 2, examples
+
+        def slices(self, step):
+            return slices(examples, step)
+
+        def dimensions(self, name):
+            return (*self.shape, 2)
+
+        def read(self, name, where, last=None):
+            if name == "logits":
+                read.append(where)
+            n = len(range(examples)[where])
+            of = {"labels": np.arange(n) % 2, "member": np.ones((2, n), bool)}
+            return of.get(name, np.zeros((2, n, 2)))
+
+    assert at_chance(SimpleNamespace(target=Target(), targets=np.arange(2))) == [0, 1]
+    chunks = [n for where in read for n in range(where.start // SLICE, -(-where.stop // SLICE))]
+    assert len(set(chunks)) == len(chunks) >= min(len(range(0, examples, SLICE)), 14)

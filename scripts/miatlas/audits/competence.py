@@ -4,8 +4,11 @@ import numpy as np
 from scipy.special import bdtrc
 
 from miatlas.audits.audit import Audit
+from miatlas.running.store import SLICE
 
-STRETCHES, LENGTH = 16, 256  # of examples, spread over all, that targets are judged by
+# The most stretches of examples, spread over all, that targets are judged by: each at the start of
+# a chunk of the files, since a chunk is unpacked whole.
+STRETCHES, LENGTH = 16, 1024
 LEVEL = 0.05
 
 
@@ -16,9 +19,9 @@ def at_chance(audit: Audit) -> list[int]:
     its members come of chance with a probability above LEVEL. Members, as a model may know nothing
     else. None is returned where nobody can tell: of one class, and of more than two without logits.
     """
-    step = max(1, audit.target.shape[1] // STRETCHES)
+    step = SLICE * -(-audit.target.shape[1] // (STRETCHES * SLICE))
     starts = [where.start for where in audit.target.slices(step)]
-    parts = [_answers(audit, slice(start, start + min(step, LENGTH))) for start in starts]
+    parts = [_answers(audit, slice(start, start + LENGTH)) for start in starts]
     right, member, labels = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
     classes = np.bincount(labels)
     if np.count_nonzero(classes) < 2 or (len(classes) > 2 and not _has_logits(audit)):
