@@ -204,6 +204,7 @@ def test_steps_are_measured_and_their_parts_make_the_whole(tmp_path):
 
 def test_operations_belong_to_parts_by_their_names():
     assert steps.part_of("aten::baddbmm") == steps.part_of("aten::mkldnn_convolution") == "products"
+    assert steps.part_of("Product") == steps.part_of("ProductBackward") == "products"
     assert steps.part_of("aten::max_pool2d_with_indices") == "activations and pooling"
     assert steps.part_of("aten::_fused_sgd_") == "optimiser"
     assert steps.part_of("aten::max") == steps.part_of("aten::_log_softmax") == "loss"
