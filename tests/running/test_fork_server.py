@@ -50,7 +50,9 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def server(folder):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's "&" ignores it
     server = ForkServer(str(folder), dict(os.environ))
+    signal.signal(signal.SIGINT, before)
     yield server
     server.close()
 
@@ -141,9 +143,15 @@ def test_a_job_can_be_interrupted_and_the_server_goes_on(folder, server):
     assert server.alive()
 
 
-def test_a_job_whose_attendant_is_killed_counts_as_killed(folder, server):
+@pytest.mark.parametrize("patience", [0, 0.3])  # in seconds: told to go on alive, and dead
+def test_a_job_whose_attendant_is_killed_counts_as_killed(folder, server, patience):
+    @contextmanager
+    def watch(pid):
+        time.sleep(patience)
+        yield
+
     work = "os.kill(os.getppid(), signal.SIGKILL); time.sleep(0.2)"
-    assert server.run("job", script(folder, work), unwatched) == -signal.SIGKILL
+    assert server.run("job", script(folder, work), watch) == -signal.SIGKILL
 
 
 def spent():

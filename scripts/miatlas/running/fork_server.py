@@ -42,9 +42,10 @@ class ForkServer:
             started = answers.readline()
             if not started:
                 return LOST
-            with watched(int(started)):
+            with watched(int(started)), suppress(ConnectionError):
                 ours.send(b".")  # until then there is such a process, even if it has ended
                 return int(answers.readline() or LOST)
+            return LOST
 
     def alive(self) -> bool:
         """Say whether it can be asked."""
