@@ -8,7 +8,6 @@ from torch.func import functional_call
 
 from miatlas.training.products import product
 
-
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
