@@ -136,13 +136,14 @@ which torch has for single layers only, take 45 and 50 with a call for every mod
 within a training. Stacks of 17 perceptrons of Location30 take 2.6 s of CPU time to train 17 of them
 where stacks of eight take 2.9 and, with torch's products, 3.7; one by one takes twice that.
 
-Half of a loop's CPU time for the whole study on Location30 took this: with torch's products
-training was 2.2 s longer; before jobs were forks of a process with their imports, the study was 10
-s longer; that each score asked whether its target is at chance in sixteen places of the answers,
-and unpacked each of their chunks up to eight times for that, cost 0.6 s, and a table's job that
-imported scikit-learn without need 0.8 s. SACRO-ML 2.0.1 was measured beside it once: LiRA alone, on
-one target, by 33 shadow models that the loop's own function trains, with its report, took 19.8 s of
-CPU time where this workflow took 13.0 with three attacks and two targets.
+Towards half of a loop's CPU time for the whole study on Location30, this was gained: with torch's
+products training was 2.2 s longer; before jobs were forks of a process with their imports, the
+study was 10 s longer; that each score asked whether its target is at chance in sixteen places of
+the answers, and unpacked each of their chunks up to eight times for that, cost 0.6 s, and a table's
+job that imported scikit-learn without need 0.8 s. SACRO-ML 2.0.1 was measured beside it once: LiRA
+alone, on one target, by 33 shadow models that the loop's own function trains, with its report, took
+19.8 s of CPU time where this workflow, with three attacks and two targets, takes what the table
+says.
 """
 READING = """
 ## How to read the tables
