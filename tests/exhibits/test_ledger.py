@@ -243,6 +243,25 @@ def test_only_what_is_known_on_both_sides_is_compared():
     assert differences(few, SAME, 1, plain) == ["1 auxiliary model instead of 30"]
 
 
+@pytest.mark.parametrize(
+    ("column", "what"),
+    [("models", "auxiliary models"), ("training_examples", "training examples"),
+     ("population", "examples in the population")],
+)  # fmt: skip
+def test_any_size_within_a_printed_range_is_the_papers(column, what):
+    """A tenth around each end is alike, as it is around a single number."""
+    plain, below = Estimate(0.7, 0.6, 0.8), Estimate(0.0, 0.0, 0.1, 0.0, below_resolution=True)
+    for used, alike in {899: 0, 900: 1, 1000: 1, 1400: 1, 2000: 1, 2200: 1, 2201: 0}.items():
+        models, scale = (used, SAME) if column == "models" else (256, SAME | {column: used})
+        found = differences(LINE | {column: "1000–2000"}, scale, models, plain)
+        assert found == ([] if alike else [f"{used:,} {what} instead of 1,000–2,000"])
+        if column == "training_examples":  # where these are alike, the paper's FPR is as coarse
+            found = differences(LINE | {column: "1000–2000"}, scale, models, below)
+            assert len(found) == (0 if alike else 2)
+    single = LINE | {"models": "1–2"}
+    assert [bool(differences(single, SAME, n, plain)) for n in (1, 2, 3)] == [False, False, True]
+
+
 def test_times_are_never_comparable():
     line = LINE | {"quantity": "training_minutes", "unit": "minutes"}
     assert differences(line, SAME, 256, Estimate(0.7, NAN, NAN)) == ["another machine"]
@@ -650,6 +669,27 @@ def test_both_readings_of_a_paper_are_shown_and_counted_apart():
         numbers, shown = ledger.tabulate(evidence, published="paper", rows=rows)
         assert len(numbers) == 1
         assert "Reading" not in shown
+
+
+def test_every_reading_of_a_number_of_models_is_the_papers():
+    """One line, an attack with two models and with one: both are compared, each for itself."""
+    evidence = evidence_of([{"models": "1–2"}], {("mlp", "loss"): 0.74, ("mlp", "alone"): 1.5})
+    counts = {"loss": 2, "alone": 1}
+    results = [x | {"attack": "loss", "references": counts[x["label"]]} for x in evidence.metrics]
+    evidence = replace(evidence, metrics=results)
+    rules = [{"audit": "mlp"}, {"attack": "loss", "label": "alone", "reading": "one model"}]
+    numbers, _ = ledger.tabulate(evidence, published="paper", rows=rules)
+    assert numbers["reading"].tolist() == ["", "one model"]
+    assert numbers["auxiliary_models"].tolist() == [2, 1]
+    assert numbers["verdict"].tolist() == [AGREES, DIFFERS]
+    for published_models, reasons in (("2", ["", "1 auxiliary model instead of 2"]),
+                                      ("3–4", ["2 auxiliary models instead of 3–4",
+                                               "1 auxiliary model instead of 3–4"])):  # fmt: skip
+        table = evidence.published.assign(models=published_models)
+        numbers, _ = ledger.tabulate(
+            replace(evidence, published=table), published="paper", rows=rules
+        )
+        assert numbers["reason"].tolist() == reasons
 
 
 def test_options_are_declared():

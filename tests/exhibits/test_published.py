@@ -73,7 +73,7 @@ def test_cells_are_of_the_known_kinds():
         "targets",
     ):
         cells = EVERY.loc[EVERY[column] != "", column]
-        assert (cells.astype(float) >= 0).all()
+        assert all(0 <= low <= high for low, high in cells.map(published.ends))
     at_an_fpr = ["tpr", "agreement_train", "agreement_test"]
     assert ((EVERY["fpr"] != "") == EVERY["quantity"].isin(at_an_fpr)).all()
     assert ((EVERY["precision"] != "") == (EVERY["quantity"] == "recall")).all()
@@ -153,10 +153,29 @@ def test_tables_of_one_paper_repeat_each_other():
         others = shi[(shi["table"] == table) & (shi["quantity"].isin(["tpr", "auc"]))]
         others = others[others["column"].str.contains(column) | (table == "6")]
         for line in others.to_dict("records"):
-            if line["attack"] == "lira_online" or "N=10" in line["row"] or line["note"]:
+            if line["attack"] == "lira_online" or "N=10" in line["row"]:
                 continue
             key = (*(line[name] for name in kept), line["architecture"])
-            assert float(main[key]) == float(line["value"]), line
+            noted = f"Table 4 prints {main[key]}." in line["note"]
+            assert float(main[key]) == float(line["value"]) or noted, line
+
+
+def test_the_paper_names_two_numbers_of_models_for_the_values_it_prints_twice():
+    """shi2024 prints the same values of two attacks beside N = 1 (Table 6), and speaks of two."""
+    shi = VALUES["shi2024"]
+    twice = shi[shi["attack"].isin(["salem", "watson"])]
+    one = twice[(twice["table"] == "6") & (twice["models"] == "1")].set_index(
+        ["attack", "quantity"]
+    )
+    assert len(one) == 8
+    several = twice[twice["table"].isin(["3", "4", "7"])]
+    assert set(several["models"]) == {"1–2"}
+    assert several["note"].str.contains("beside N = 1").all()
+    main = several[(several["architecture"] == "wide_resnet") & several["fpr"].isin(["0.01", ""])]
+    main = main[main["quantity"].isin(["tpr", "auc"])].set_index(["attack", "quantity"])["value"]
+    assert len(main) == 4
+    assert (one.loc[main.index, "value"] == main).all()
+    assert (shi[shi["models"].str.contains("–")]["attack"].isin(["salem", "watson"])).all()
 
 
 def test_training_sizes_are_those_of_the_first_table():
@@ -282,6 +301,16 @@ def test_a_value_has_a_place_for_every_reading_that_the_study_has_models_of():
     assert others[1][1] == {"audit": "cifar100_tanh", "reading": "tanh", "reason": "tried"}
     lines = [line for line, _ in found]
     assert [line for k, line in enumerate(lines) if k == 0 or line != lines[k - 1]] == LINES
+
+
+def test_a_range_has_two_ends_and_is_met_as_it_is_written():
+    assert published.ends("1–2") == (1.0, 2.0)
+    assert published.ends("0.5") == (0.5, 0.5)
+    lines = [LINES[0] | {"models": models} for models in ("1", "1–2", "2")]
+    places = published.assign(
+        lines, [{"models": "1", "audit": "x"}, {"models": "1–2", "audit": "y"}]
+    )
+    assert [place.get("audit") for place in places] == ["x", "y", None]
 
 
 def test_rules_that_mean_nothing_are_refused():

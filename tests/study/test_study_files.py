@@ -152,7 +152,36 @@ def test_shi2024_is_trained_as_its_text_and_as_its_released_code_says():
     table = pd.read_csv(CONFIG / "published" / "shi2024.csv", dtype=str, keep_default_na=False)
     lines = published.select(table, "shi2024", [])
     places = published.by_reading(lines, ledger["options"]["rows"], ledger["audits"])
-    assert {place["audit"] for _, place in places if place.get("reading")} == audits
+    readings = {"released code", "released code, one reference model"}
+    assert {place["audit"] for _, place in places if place.get("reading") in readings} == audits
+
+
+@pytest.mark.parametrize("name", [name for name in STUDIES if name.startswith("shi2024")])
+def test_watson_et_al_stand_for_each_number_of_models_that_shi2024_names(name):
+    """Each value of theirs that has a place has one beside it, with one reference model."""
+    read = reading.read(merged(name))
+    table = pd.read_csv(CONFIG / "published" / "shi2024.csv", dtype=str, keep_default_na=False)
+    checked = 0
+    for entry in read["exhibits"].values():
+        if entry["table"] != "ledger":
+            continue
+        options, labels = entry["options"], {label for label, _ in entry["attacks"]}
+        lines = published.select(table, "shi2024", options["tables"])
+        places = published.by_reading(lines, options["rows"], entry["audits"])
+        own = [p for line, p in places if line["attack"] == "watson" and "–" in line["models"]]
+        own = [place for place in own if place.get("audit") in entry["audits"]]
+        two = [(p["audit"], p.get("reading", "")) for p in own if "one" not in p.get("reading", "")]
+        one = [p for p in own if "one reference model" in p.get("reading", "")]
+        beside = [p["reading"].removesuffix("one reference model").rstrip(", ") for p in one]
+        assert sorted(zip((p["audit"] for p in one), beside, strict=True)) == sorted(two)
+        for place in one:
+            assert place["label"] == "watson_1"
+            assert {"watson", "watson_1"} <= set(read["audits"][place["audit"]]["attacks"])
+            assert {"watson", "watson_1"} <= labels
+        checked += len(one)
+    assert checked
+    counts = {label: read["attacks"][label]["references"] for label in ("watson", "watson_1")}
+    assert counts == {"watson": 2, "watson_1": 1}
 
 
 def test_ye2022_is_trained_as_its_text_says_and_cifar10_in_all_ways_it_can_be_read():

@@ -5,8 +5,8 @@ prints: where (paper, table, "text" or "abstract", row, column), the value as pr
 both ends) with its unit ("%", or "1" for a plain number), the spread printed beside it, and what it
 is (quantity, FPR of a TPR or of an agreement, precision of a recall, attack, data set and how many
 examples that has, architecture, training examples, auxiliary models, targets: the runs that a mean
-is of); empty where the paper does not say. Everything is kept as the text that was printed: 0.0 and
-0.00 are not equally precise.
+is of); empty where the paper does not say, a range (1–2) where it says several. Everything is kept
+as the text that was printed: 0.0 and 0.00 are not equally precise.
 """
 
 from dataclasses import dataclass
@@ -49,12 +49,19 @@ class Printed:
 def printed(line: dict) -> Printed:
     """Return the value of a line of a published table."""
     factor = UNITS[line["unit"]]
-    low, _, high = line["value"].partition(RANGE)
-    half = (float(high) - float(low)) / 2.0 if high else 0.0
-    value, rounding = float(low) + half, 0.5 * 10.0 ** -len(low.partition(".")[2]) + half
+    low, high = ends(line["value"])
+    half = (high - low) / 2.0 if high > low else 0.0  # a single value may be infinite
+    digits = len(line["value"].partition(RANGE)[0].partition(".")[2])
+    value, rounding = low + half, 0.5 * 10.0**-digits + half
     spread = float(line["spread"] or "nan") * UNITS[line["spread_unit"] or "1"]
     runs = int(line["targets"] or 0)
     return Printed(value * factor, rounding * factor, spread, runs)
+
+
+def ends(text: str) -> tuple[float, float]:
+    """Return both ends of a printed range; a single number is both."""
+    low, _, high = text.partition(RANGE)
+    return float(low), float(high or low)
 
 
 def select(values: pd.DataFrame, paper: str, tables: list[str]) -> list[dict]:
@@ -80,9 +87,9 @@ def assign(lines: list[dict], rules: list[dict]) -> list[dict]:
 
     A rule holds conditions on a line's columns and what it assigns to the lines that meet them all;
     later rules overrule earlier ones, but reasons add up. A condition is a value, a pattern with *
-    and ?, or a list of either. In `audit` and `label`, {column} stands for the line's own. `chosen`
-    (true or false): hyperparameters of the study were chosen so that the value is met. Raises
-    ValueError for an unknown key and for a rule that no line meets.
+    and ?, or a list of either; a range is met as it is written. In `audit` and `label`, {column}
+    stands for the line's own. `chosen` (true or false): hyperparameters of the study were chosen so
+    that the value is met. Raises ValueError for an unknown key and for a rule that no line meets.
     """
     result = [{} for _ in lines]
     for number, rule in enumerate(rules):

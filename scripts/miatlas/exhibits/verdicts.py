@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from miatlas.exhibits.evidence import CONFIDENCE, Estimate
-from miatlas.exhibits.published import Printed
+from miatlas.exhibits.published import RANGE, Printed, ends
 from miatlas.leakage.intervals import student
 from miatlas.leakage.targets import ROUNDING, limits, skewed
 
@@ -135,15 +135,17 @@ def differences(line: dict, scale: dict, models: int, measured: Estimate) -> lis
 
 
 def alike(used: int, wanted: str) -> bool:
-    """Return whether two sizes are the same scale."""
-    return abs(used - float(wanted)) <= ALIKE * float(wanted)
+    """Return whether two sizes are the same scale: of a range, any size within is the paper's."""
+    low, high = ends(wanted)
+    return low - ALIKE * low <= used <= high + ALIKE * high
 
 
 def _unlike(what, used, wanted):
     if not wanted or used is None or alike(used, wanted):
         return []
     what = what.removesuffix("s") if used == 1 else what
-    return [f"{used:,} {what} instead of {int(wanted):,}"]
+    wanted = RANGE.join(f"{int(end):,}" for end in wanted.split(RANGE))
+    return [f"{used:,} {what} instead of {wanted}"]
 
 
 def mean(values, least: float = 0.0) -> Estimate:
