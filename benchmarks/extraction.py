@@ -128,7 +128,8 @@ def _job(folder, cohort, models, queries, data_root):
     from miatlas.study import jobs
 
     study = trainers.read(folder, cohort, models, data_root)
-    settings = {**jobs.signal_settings(study, cohort, 0), "models": [0, models]}
+    every = {"models": [0, models], "every_query": True}  # of test examples, too, as a loop does
+    settings = jobs.signal_settings(study, cohort, 0) | every
     settings["queries"] = {**settings["queries"], **queries}
     files = trainers.names(folder, cohort, models, 0)
     return {**files, "weights": f"{folder}/auto.safetensors"}, settings

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from miatlas.designs.roles import TEST
 from miatlas.running.allocator import keep_freed_memory
 from miatlas.running.logs import logged
 from miatlas.running.progress import Progress
@@ -39,6 +40,9 @@ def main(
     """Write member, evaluated (K, N), labels, role, canary (N,), phi (K, N, Q), logits (K, N, C).
 
     `canary`: which examples were inserted into the population. Of texts also zlib_bytes (N,).
+    Examples of role test, which no attack is asked about, are asked the untouched query only: its
+    answer stands for those to all queries (phi[:, i, q] = phi[:, i, 0], logits likewise). Settings
+    with `every_query` have them asked all.
     """
     keep_freed_memory()
     torch.set_num_threads(threads)
@@ -57,7 +61,10 @@ def main(
         if isinstance(group, Estimators):
             answers = probabilities.extract(group, x, labels, progress.advance)
         else:
-            answers = extract(group, x, labels, settings["queries"], stacked, progress.advance)
+            once = None if settings.get("every_query") else arrays["role"] == TEST
+            answers = extract(
+                group, x, labels, settings["queries"], stacked, progress.advance, once
+            )
         models = range(*settings["models"])
         fill_by_slices(file, len(x), finite(answers, settings["cohort"], models))
         shapes = [f"{name} {file[name].shape}" for name in ("phi", "logits")]

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
+import h5py
 import measure_leakage
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from miatlas.audits import scoring
 from miatlas.audits.attack import Attack, reads
 from miatlas.designs import disjoint, half, paired
 from miatlas.designs.base import Draws
+from miatlas.designs.roles import HELD_OUT, POOL, TEST
 from miatlas.running.store import by_example, new_h5, read_h5, write_h5
 from miatlas.signals import answers as answered
 from miatlas.signals.answers import Signals
@@ -265,6 +267,21 @@ def test_only_evaluated_examples_are_scored(tmp_path):
     write(tmp_path / "s.h5", halves(), signal=1.0, evaluated=evaluated)
     scores = run("lira_online", {"variance": "global"}, [tmp_path / "s.h5"], memory_mb=0.05)
     assert (np.isfinite(scores) == evaluated[:3]).all()
+
+
+@every_attack
+def test_what_test_examples_answer_to_any_query_scores_nobody(tmp_path, name, given):
+    role = np.array([POOL, TEST, POOL, HELD_OUT, POOL])[np.arange(300) % 5].astype(np.uint8)
+    scores = []
+    for file in (tmp_path / "asked.h5", tmp_path / "not.h5"):
+        write(file, halves() & (role == POOL), signal=1.0, role=role)
+        if scores:
+            with h5py.File(file, "r+") as of:
+                for answers in (of["phi"], of["logits"]):
+                    answers[:, role == TEST] = 1e6 * np.ones_like(answers[:, role == TEST])
+        scores.append(run(name, given, [file], memory_mb=0.08))
+    assert (np.isfinite(scores[0]) == (role == POOL)).all()
+    np.testing.assert_array_equal(*scores)
 
 
 def test_what_an_example_is_compared_with_does_not_depend_on_who_else_is_evaluated(tmp_path):

@@ -321,6 +321,11 @@ def test_more_models_change_no_block_that_was_there():
         ("exhibits", {}, {("exhibit", "curves")}),
         ("attacks__hinge", {}, set()),
         ("audits__more", {"target": "two", "attacks": ["loss"]}, set()),
+        # Signals of other software may count what is of role test here.
+        ("audits__more", {"target": "mine", "shadow": "two", "attacks": ["loss"]},
+         {("signals", "two")}),
+        ("audits__both__reference", "mine",
+         {("scores", "both"), ("signals", "one"), ("signals", "two")}),
     ],
 )  # fmt: skip
 def test_a_change_changes_the_settings_of_what_depends_on_it(path, value, expected):

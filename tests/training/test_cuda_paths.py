@@ -231,20 +231,23 @@ def test_students_train(stacked, both):
 # Questions -------------------------------------------------------------------------------------
 
 
-def asked(queries, stacked, device):
-    """Return phi and logits of a cohort's models."""
+def asked(queries, stacked, once, device):
+    """Return phi and logits of a cohort's models; `once`: of which examples but the first."""
     on = examples()
     group = ensemble.build(MAKERS["cnn"], range(2), device)
     labels = on.labels.numpy()
-    parts = list(signals.extract(group, on.x.to(device), labels, queries, stacked))
+    once = np.arange(len(labels)) >= once
+    arguments = queries, stacked, lambda _: None, once
+    parts = list(signals.extract(group, on.x.to(device), labels, *arguments))
     return parts[0][1]()
 
 
+@pytest.mark.parametrize("once", [0, 9, 1000])
 @pytest.mark.parametrize("stacked", [True, False])
 @pytest.mark.parametrize("logits", ["first", "all"])
-def test_queries_are_answered(logits, stacked, both):
+def test_queries_are_answered(logits, stacked, once, both):
     queries = {"count": 18, "mirror": True, "shift": 1, "logits": logits, "temperature": 2.0}
-    agree(*both(partial(asked, queries, stacked)))
+    agree(*both(partial(asked, queries, stacked, once)))
 
 
 PROBES = {

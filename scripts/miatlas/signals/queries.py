@@ -24,14 +24,18 @@ def together(engine: str, stacked: bool, device: torch.device) -> bool:
 
 
 def extract(
-    group, x, labels, queries: dict, stacked: bool, progress: Callable[[int], None] = lambda _: None
-) -> Iterator[tuple[slice, Callable[[], dict]]]:
+    group, x, labels, queries: dict, stacked: bool,
+    progress: Callable[[int], None] = lambda _: None, once: np.ndarray | None = None,
+) -> Iterator[tuple[slice, Callable[[], dict]]]:  # fmt: skip
     """Yield slices of N examples, and what returns the K models' answers about those s examples.
 
     x: (N, ...) float32 on the models' device; labels: (N,) int64 array. `queries`: count, mirror,
     shift, logits, temperature. The answers are phi (K, s, Q) float32 and logits (K, s, C) float32
     of the untouched query (or (K, s, Q, C) of all). Models answer in evaluation mode (methods §1),
     all as one if `stacked`. `progress` is told of every few examples that are done.
+
+    Of the examples `once` (N,) bool, those of role test, the answers to the untouched query stand
+    for those to all others, which are not asked where nobody else is in a slice.
 
     A GPU may still be at work on a slice when it is yielded: the next can be queued before the
     answers are waited for, and meanwhile those of the last be written (`store.fill_by_slices`).
@@ -42,10 +46,16 @@ def extract(
     group = group.compiled(x, SLICE, len(specs))
     alone = not stacked or group.apart(x.device)
     parts = [group.part(slice(k, k + 1)) for k in range(group.models)] if alone else [group]
-    y = torch.as_tensor(labels, device=x.device)
+    once = np.zeros(len(x), bool) if once is None else once
+    y, alike = (torch.as_tensor(array, device=x.device) for array in (labels, once))
     for where in slices(len(x), SLICE):
-        phi, logits = _answers(parts, x[where], y[where], specs, queries, progress)
-        yield where, _fetched({"phi": phi, "logits": logits})
+        of_slice = (x[where], y[where], once[where])
+        answers = _answers(parts, *of_slice, specs, queries, progress)
+        if once[where].any():
+            answers = {name: _repeated(array, alike[where]) for name, array in answers.items()}
+        if queries["logits"] != "all":
+            answers["logits"] = answers["logits"][:, :, 0]
+        yield where, _fetched(answers)
 
 
 def finite(answers: Iterable, cohort: str, models: range) -> Iterator[tuple[slice, Callable]]:
@@ -69,14 +79,18 @@ def _finite(arrays, cohort, models):
     return found
 
 
-def _answers(parts, x, y, specs, queries, progress):
-    """Return phi (K, s, Q) and logits (K, s, C) or (K, s, Q, C), on the device."""
+def _answers(parts, x, y, once, specs, queries, progress):
+    """Return phi (K, s, Q) and logits (K, s, 1, C) or (K, s, Q, C), on the device.
+
+    Where all are to be asked `once`, what stands behind the first query means nothing. Batches keep
+    their size in a slice with others in it: networks are compiled for it.
+    """
     kept = len(specs) if queries["logits"] == "all" else 1
     models, classes = sum(part.models for part in parts), parts[0].answer(x[:1]).shape[-1]
     phi = x.new_empty(models, len(x), len(specs))
     logits = x.new_empty(models, len(x), kept, classes)
     for where in parts[0].slices(len(x), x):
-        for q, spec in enumerate(specs):
+        for q, spec in enumerate(specs[:1] if once[where].all() else specs):
             moved = augmentation.query(x[where], spec)
             answer = torch.cat([part.answer(moved) for part in parts]).float()
             answer /= queries["temperature"]
@@ -84,7 +98,13 @@ def _answers(parts, x, y, specs, queries, progress):
             if q < kept:
                 logits[:, where, q] = answer
         progress(len(x[where]))
-    return phi, logits if queries["logits"] == "all" else logits[:, :, 0]
+    return {"phi": phi, "logits": logits}
+
+
+def _repeated(answers, once):
+    """Return answers (K, s, Q, ...) in which some examples' first (s,) stands for the others."""
+    chosen = once.view(-1, *[1] * (answers.dim() - 2))
+    return torch.where(chosen, answers[:, :, :1], answers)
 
 
 def _fetched(tensors: dict) -> Callable[[], dict]:

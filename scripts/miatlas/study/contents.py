@@ -76,6 +76,18 @@ def external(study: dict) -> list[str]:
     return [name for name, entry in study["cohorts"].items() if "signals" in entry]
 
 
+def beside_external(study: dict, cohort: str) -> bool:
+    """Say whether a cohort is audited beside one of other software.
+
+    Such a one may count examples that are of role test here.
+    """
+    sides = [
+        {audit[side] for side in ("target", "shadow", "reference")}
+        for audit in study["audits"].values()
+    ]
+    return any(cohort in names and names & set(external(study)) for names in sides)
+
+
 def exhibits(study: dict, kind: str) -> list[str]:
     """Return the exhibits of a kind: `figure` or `table`."""
     return [name for name, entry in study["exhibits"].items() if entry[kind]]

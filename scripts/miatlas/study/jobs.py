@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from miatlas.designs.relations import groups_until
 from miatlas.running.plugins import is_file
-from miatlas.study.contents import owner
+from miatlas.study.contents import beside_external, owner
 
 
 def models(study: dict, cohort: str, block: str) -> list[int]:
@@ -117,6 +117,7 @@ def signal_settings(study: dict, cohort: str, block: str) -> dict:
         "architecture": recipe["architecture"],
         "engine": recipe["engine"],
         "queries": entry["queries"],
+        **({"every_query": True} if beside_external(study, cohort) else {}),
     }
 
 
