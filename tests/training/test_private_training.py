@@ -13,6 +13,7 @@ from torch.nn import functional
 from miatlas.training import accounting, ensemble, objectives, private_gradients, private_steps
 from miatlas.training import trainer as training
 from miatlas.training.architectures import cnn, fast_resnet, resnet, wide_resnet
+from miatlas.training.batches import Data
 from miatlas.training.private_gradients import clipped_sums
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -260,6 +261,35 @@ def test_the_noise_has_its_deviation_and_is_white():
     steps_apart = torch.corrcoef(flat[:, 0])
     for matrix, count in ((pairs, n), (steps_apart, flat.shape[2])):
         assert (matrix - torch.eye(len(matrix))).abs().max() < 5 / math.sqrt(count)
+
+
+DEVICES = [
+    "cpu",
+    pytest.param(
+        "cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+    ),
+]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("make", MAKERS)
+def test_the_noise_is_drawn_on_the_device_and_is_the_same_in_any_stack(make, device):
+    on = Data(**{n: t if t is None else t.to(device) for n, t in vars(data()).items()})
+
+    def drawn(numbers):
+        own = models(numbers)
+        batches = private_steps.PoissonBatches(own, RECIPE, on, 40)
+        steps = private_steps.PrivateSteps(PRIVATE, own, batches, 10)
+        assert {generator.device.type for generator in steps.generators} == {device}
+        group = ensemble.build(MAKERS[make], numbers, torch.device(device))
+        return [steps._noise(group) for _ in range(3)]
+
+    whole = drawn([0, 1, 2, 3, 4])
+    for numbers in ([2], [3, 4], [4, 2]):
+        for step, parts in zip(whole, drawn(numbers), strict=True):
+            for name, noise in parts.items():
+                assert noise.device.type == device
+                assert torch.equal(noise, step[name][numbers])
 
 
 def test_a_step_is_the_noisy_mean_by_the_nominal_batch():

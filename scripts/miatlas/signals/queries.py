@@ -108,7 +108,11 @@ def _repeated(answers, once):
 
 
 def _fetched(tensors: dict) -> Callable[[], dict]:
-    """Begin to copy tensors to the CPU; return what waits for that and returns them as arrays."""
+    """Begin to copy tensors to the CPU; return what waits for that and returns them as arrays.
+
+    torch copies those of a GPU to pinned memory, for which nobody waits, as long as their type
+    stays.
+    """
     copies = {name: tensor.to("cpu", non_blocking=True) for name, tensor in tensors.items()}
     copied = None
     if any(tensor.is_cuda for tensor in tensors.values()):

@@ -4,6 +4,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from miatlas.training.transfers import sent
+
 
 class Mixup:
     """Mixes every model's own batches with themselves in another order.
@@ -27,6 +29,6 @@ class Mixup:
 
 def mixed(values: torch.Tensor, weight: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
     """Return w v + (1 - w) v[order] of each model: values (K, B, ...), w (K,), order (K, B)."""
-    weight, order = weight.to(values), order.to(values.device)
+    weight, order = (sent(t, values.device) for t in (weight.to(values.dtype), order))
     others = torch.stack([own[places] for own, places in zip(values, order, strict=True)])
     return torch.lerp(others, values, weight.view(-1, *[1] * (values.dim() - 1)))

@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from miatlas.training import accounting, augmentation
 from miatlas.training.batches import Batches, Data, Model
 from miatlas.training.private_gradients import clipped_sums
+from miatlas.training.transfers import sent
 
 
 class PoissonBatches(Batches):
@@ -41,11 +42,12 @@ class PoissonBatches(Batches):
 
     def _batch(self, drawn, counts):
         device = self.data.x.device
-        index = pad_sequence(drawn, batch_first=True).to(device)  # (K, B)
+        index = sent(pad_sequence(drawn, batch_first=True), device)  # (K, B)
         if not index.shape[1]:
             index = index.new_zeros(len(drawn), 1)
-        there = (torch.arange(index.shape[1]) < counts[:, None]).to(device)
-        moved = augmentation.apply(self.data.x.index_select(0, index.flatten()), self._moves(drawn))
+        there = sent(torch.arange(index.shape[1]) < counts[:, None], device)
+        moves = {name: sent(drawn, device) for name, drawn in self._moves(drawn).items()}
+        moved = augmentation.apply(self.data.x.index_select(0, index.flatten()), moves)
         return moved.unflatten(0, index.shape), self._y(index), there
 
     def _moves(self, drawn):

@@ -32,15 +32,16 @@ def measure(
     """
     check(deviations)
     y = torch.as_tensor(labels, device=x.device)
-    shares = np.empty((group.models, len(x), len(deviations)), np.float32)
+    # They stay on a GPU until the end: while it answers, the next noise is drawn.
+    shares = x.new_empty(group.models, len(x), len(deviations), dtype=torch.float32)
     for rows, here, drawn in batches(x, copies):
         before = answers(group, here, y[rows])[..., None]  # (K, n, 1)
         for s, sigma in enumerate(deviations):
             noisy = (here[:, None] + sigma * drawn).flatten(0, 1)  # (n T, ...)
             after = answers(group, noisy, y[rows].repeat_interleave(copies))
             exceeds = after.view(group.models, len(here), copies) < before  # phi falls: loss rises
-            shares[:, rows, s] = exceeds.float().mean(-1).cpu()
-    return shares
+            shares[:, rows, s] = exceeds.float().mean(-1)
+    return shares.cpu().numpy()
 
 
 def check(deviations: list[float]) -> None:

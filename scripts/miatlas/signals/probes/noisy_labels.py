@@ -24,14 +24,15 @@ def measure(
     """
     noise.check(deviations)
     y = torch.as_tensor(labels, device=x.device)
-    shares = np.empty((group.models, len(x), len(deviations)), np.float32)
+    # They stay on a GPU until the end: while it answers, the next noise is drawn.
+    shares = x.new_empty(group.models, len(x), len(deviations), dtype=torch.float32)
     for rows, here, drawn in noise.batches(x, copies):
         for s, sigma in enumerate(deviations):
             noisy = (here[:, None] + sigma * drawn).flatten(0, 1)  # (n T, ...)
             right = answers(group, noisy) == y[rows].repeat_interleave(copies)
             right = right.view(group.models, len(here), copies)
-            shares[:, rows, s] = right.float().mean(-1).cpu()
-    return shares
+            shares[:, rows, s] = right.float().mean(-1)
+    return shares.cpu().numpy()
 
 
 def answers(group, x) -> torch.Tensor:
