@@ -1,7 +1,8 @@
 """Forks. Jobs of one thread are forks of a process that has imported what their scripts import.
 
-There is one such process for each file of envs, and it starts with the first of its jobs. Jobs with
-a GPU, with more threads or in an environment of their own are started as Snakemake starts them.
+There is one such process for each file of envs, and it starts with the first of its jobs; that of
+training with the first of all, so that torch is imported meanwhile. Jobs with a GPU, with more
+threads or in an environment of their own are started as Snakemake starts them.
 """
 
 from functools import partial
@@ -32,14 +33,24 @@ def forks(script):
     return plain and sys.platform == "linux"  # macOS' own libraries do not bear a fork
 
 
-def server(script):
-    """The process that a script's jobs are forks of: that of its environment."""
-    kind = str(workflow.get_rule(script.rulename).conda_env), script.resources.tmpdir
-    places = dict.fromkeys(["TMPDIR", "TMP", "TEMPDIR", "TEMP"], kind[1])
+def server(rule, tmpdir):
+    """The process that the jobs of a rule are forks of: that of its environment."""
+    kind = str(workflow.get_rule(rule).conda_env), tmpdir
+    places = dict.fromkeys(["TMPDIR", "TMP", "TEMPDIR", "TEMP"], tmpdir)
     with STARTING:
         if kind not in SERVERS or not SERVERS[kind].alive():
             SERVERS[kind] = ForkServer(str(SCRIPTS), os.environ | ONE_THREAD | places)
         return SERVERS[kind]
+
+
+@cache
+def torch_begun():
+    """Have what training imports imported, once, if there will be forks that train."""
+    for job in workflow.dag.needrun_jobs():
+        script = Path(str(job.rule.script)).stem  # a module may call its rule as it likes
+        if script == "train_models" and job.threads == 1 and not job.resources.get("gpu"):
+            server(job.rule.name, job.resources.tmpdir).read("train_models")
+            return
 
 
 @mended(PythonScript, "execute_script")
@@ -49,8 +60,10 @@ def forked(execute):
     def run(script, file, edit=False):
         if not forks(script):
             return execute(script, file, edit)
+        torch_begun()
         watched = partial(benchmarked, benchmark_record=script.bench_record)
-        status = server(script).run(Path(place_of(script)).stem, file, watched)
+        mother = server(script.rulename, script.resources.tmpdir)
+        status = mother.run(Path(place_of(script)).stem, file, watched)
         if status:
             raise CalledProcessError(status, [sys.executable, file])
 

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import torch
 
 from miatlas.running import devices
 from miatlas.running.allocator import keep_freed_memory
-from miatlas.running.files import write_csv
+from miatlas.running.files import write_rows
 from miatlas.running.logs import logged
 from miatlas.running.store import attributes, read_h5, write_weights
 from miatlas.signals.trained_models import examples
@@ -57,7 +56,7 @@ def main(
             check_accuracy(logits.argmax(1)[member[k]], labels[member[k]], settings, k)
         loss, accuracy = found["train_loss"], found["train_accuracy"]
         rows.append({"model": k, "epoch": 0, "loss": loss, "accuracy": accuracy, **found})
-    write_csv(history, pd.DataFrame(rows))
+    write_rows(history, rows)
     arrays = {n: t.cpu().numpy() if torch.is_tensor(t) else t for n, t in group.weights().items()}
     write_weights(weights, arrays, settings)
 

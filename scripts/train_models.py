@@ -3,13 +3,12 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import torch
 
 from miatlas.designs.roles import HELD_OUT, TEST
 from miatlas.running import devices
 from miatlas.running.allocator import keep_freed_memory
-from miatlas.running.files import write_csv
+from miatlas.running.files import write_rows
 from miatlas.running.logs import logged
 from miatlas.running.progress import Progress
 from miatlas.running.seeds import torch_seed
@@ -70,7 +69,7 @@ def main(
                 trained, rows = training.train(make, recipe, data, models, size, at_once, progress)
         except Diverged as error:
             raise Diverged(f"cohort {settings['cohort']}: {error}") from None
-    write_csv(history, pd.DataFrame(rows))
+    write_rows(history, rows)
     kept = {n: t.cpu().numpy() if torch.is_tensor(t) else t for n, t in trained.items()}
     write_weights(weights, kept, settings | privacy(rows))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import draw_figure
 import make_table
 import pytest
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from test_tables import evidence_of
 
 from miatlas.exhibits.remarks import remarks
@@ -42,6 +43,16 @@ def test_a_table_and_a_page_carry_the_remark(tmp_path, monkeypatch):
     make_table.main(**paths, settings=settings, metrics=[metrics(tmp_path, "one", [0, 3])])
     assert SAID in paths["html"].read_text()
     assert SAID in paths["md"].read_text()
+
+
+def test_a_figure_is_laid_out_once_for_all_its_formats(tmp_path, monkeypatch):
+    done, execute = [], ConstrainedLayoutEngine.execute
+    count = lambda engine, figure: done.append(figure) or execute(engine, figure)  # noqa: E731
+    monkeypatch.setattr(ConstrainedLayoutEngine, "execute", count)
+    paths = {kind: tmp_path / f"f.{kind}" for kind in ("svg", "pdf", "png", "csv")}
+    settings = {"figure": "uncertainty_theory", "attacks": [], "options": {}}
+    draw_figure.main(**paths, style=str(STYLE), settings=settings, metrics=[])
+    assert len(done) == 1
 
 
 @pytest.mark.parametrize("targets", [[], [0, 3]])

@@ -101,6 +101,14 @@ def test_what_two_scripts_import_is_imported_once_and_none_sees_what_another_did
     assert set(paths) == {str(folder)}
 
 
+def test_a_script_is_imported_before_there_is_a_job_of_it(folder, server):
+    script(folder)
+    (folder / "other.py").write_text("")
+    server.read("job")
+    assert server.run("other", str(folder / "other.py"), unwatched) == 0  # one after the other
+    assert (folder / "imported.txt").read_text() == "slow\n"
+
+
 def test_the_process_that_is_watched_is_the_jobs_even_if_it_has_ended(folder, server):
     watched = []
 

@@ -221,6 +221,17 @@ def test_tables_come_back_exactly(tmp_path):
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "t.csv"), table, check_exact=True)
 
 
+def test_rows_are_written_as_pandas_would_write_them(tmp_path):
+    rows = [
+        {"model": 3, "loss": 0.1 + 0.2, "name": 'a "b", c', "right": True},
+        {"model": 4, "loss": float("nan"), "later": np.float32(0.1)},
+        {"model": 5, "loss": float("inf"), "name": None, "later": -1e-300},
+    ]
+    files.write_rows(tmp_path / "rows.csv", rows)
+    files.write_csv(tmp_path / "table.csv", pd.DataFrame(rows, dtype=object))
+    assert (tmp_path / "rows.csv").read_bytes() == (tmp_path / "table.csv").read_bytes()
+
+
 def test_json_refuses_nan_and_keeps_the_old_file(tmp_path):
     files.write_json(tmp_path / "m.json", {"a": 1})
     with pytest.raises(ValueError, match="not JSON compliant"):

@@ -48,12 +48,22 @@ def test_chains_answer_and_learn_as_under_vmap(name, layout):
     theirs = gradients(lambda p: under(p, x), stack.parameters, y)
     for mine, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(mine, other)
-        assert mine.is_contiguous()  # or the optimiser would have to copy it
+    for mine, parameter in zip(ours[1:], stack.parameters.values(), strict=True):
+        assert mine.stride() == parameter.stride()  # or the optimiser would have to copy it
 
 
-def test_a_product_knows_the_gradient_of_everything():
-    given = torch.randn(2, 3, 4), torch.randn(2, 5, 4), torch.randn(2, 5)
-    inputs = [tensor.double().requires_grad_() for tensor in given]
+def test_the_first_weights_lie_as_their_product_reads_them_and_no_others():
+    stack = group(MAKERS["deep"])
+    first, *others = [tensor for tensor in stack.parameters.values() if tensor.dim() == 3]
+    assert first.mT.is_contiguous()
+    assert [tensor.is_contiguous() for tensor in [first, *others]] == [False, True, True, True]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_product_knows_the_gradient_of_everything(turned):
+    x, weight, bias = torch.randn(2, 3, 4), torch.randn(2, 5, 4), torch.randn(2, 5)
+    weight = weight.mT.contiguous().mT if turned else weight
+    inputs = [tensor.double().requires_grad_() for tensor in (x, weight, bias)]
     assert torch.autograd.gradcheck(stacked_layers.Product.apply, inputs)
 
 

@@ -14,6 +14,13 @@ SAID = """
     threads = sorted(name for name in os.environ if name.endswith("_NUM_THREADS"))
     print(os.environ["OMP_NUM_THREADS"], tempfile.gettempdir(), threads)
     role = assign"""
+WAITS = """
+    import time
+    from pathlib import Path
+    for _ in range(600):
+        time.sleep(0.0 if Path("begun.txt").exists() else 0.1)
+    assert Path("begun.txt").exists(), "nobody trains until the roles are there"
+    role = assign"""
 ROLES = ["results/cohorts/one/roles.h5", "results/cohorts/two/roles.h5"]
 
 
@@ -27,6 +34,16 @@ def imports(project, *arguments):
 
 def test_two_jobs_import_a_script_once(project):
     assert imports(project) == (1, 2)
+
+
+def test_training_imports_torch_while_other_jobs_run(project):
+    project.edit(
+        "train_models.py",
+        "import numpy as np",
+        'open("begun.txt", "w").close()\nimport numpy as np',
+    )
+    project.edit("assign_roles.py", "\n    role = assign", WAITS)
+    project.run(ROLES[0].replace("roles.h5", "models/0.safetensors"))
 
 
 @pytest.mark.slow

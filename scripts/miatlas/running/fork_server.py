@@ -47,6 +47,10 @@ class ForkServer:
                 return int(answers.readline() or LOST)
             return LOST
 
+    def read(self, script: str) -> None:
+        """Have a script of that name imported; its jobs, and others, wait for it from now on."""
+        self.asked.send(os.fsencode(script))
+
     def alive(self) -> bool:
         """Say whether it can be asked."""
         return self.process.poll() is None
@@ -65,8 +69,10 @@ def serve(folder: str, number: int) -> None:
     interrupted = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the jobs' own to tell
     asked, attendants = socket.socket(fileno=number), []
     while (request := socket.recv_fds(asked, 2**16, 1))[0]:
-        script, file = os.fsdecode(request[0]).split("\0")
+        script, _, file = os.fsdecode(request[0]).partition("\0")
         read(script)
+        if not file:
+            continue
         attendants = [pid for pid in attendants if not os.waitpid(pid, os.WNOHANG)[0]]
         attendant = os.fork()
         if not attendant:

@@ -84,7 +84,7 @@ def _split(logits, labels):  # (..., C), (...) -> (...), (..., C)
     classes = logits.shape[-1]
     if classes < 2:
         raise ValueError(f"logits have {classes} class; a wrong class is needed to compare with")
-    is_true = np.arange(classes) == np.asarray(labels)[..., None]
-    wrong = np.where(is_true, -np.inf, logits.astype(np.float64))
-    index = np.broadcast_to(labels, logits.shape[:-1])[..., None]
-    return np.take_along_axis(logits, index, axis=-1)[..., 0].astype(np.float64), wrong
+    wrong, index = logits.astype(np.float64), np.broadcast_to(labels, logits.shape[:-1])[..., None]
+    true = np.take_along_axis(wrong, index, axis=-1)[..., 0]
+    np.put_along_axis(wrong, index, -np.inf, axis=-1)
+    return true, wrong

@@ -1,7 +1,9 @@
-"""How right a model is on those that it was trained on and on the others, and whether by chance."""
+"""How right a model is on those that it was trained on and on the others, and whether by chance.
+
+SciPy is imported where it is used: jobs that train networks do not wait for it.
+"""
 
 import numpy as np
-from scipy.special import bdtrc, logsumexp
 
 ERROR = 1e-3  # how often an answer that knows nothing may pass as one that does
 
@@ -12,6 +14,8 @@ def measured(logits: np.ndarray, labels: np.ndarray, member: np.ndarray, other: 
     logits (N, C), labels (N,), member and other (N,) bool. Keys: train_accuracy, test_accuracy,
     train_loss, test_loss; NaN where there is no example.
     """
+    from scipy.special import logsumexp
+
     right = logits.argmax(1) == labels
     logits = logits.astype(np.float64)
     loss = logsumexp(logits, axis=1) - np.take_along_axis(logits, labels[:, None], 1)[:, 0]
@@ -29,6 +33,8 @@ def at_chance(answers: np.ndarray, labels: np.ndarray) -> float | None:
     the sum over classes of their shares in both; more is said to be known where so many right
     answers come of that in one of 1,000 cases only (binomial law).
     """
+    from scipy.special import bdtrc
+
     classes = int(max(answers.max(), labels.max())) + 1
     shares = [np.bincount(each, minlength=classes) / len(labels) for each in (answers, labels)]
     chance, right = float(shares[0] @ shares[1]), int((answers == labels).sum())
@@ -40,7 +46,7 @@ def other_order(answers: np.ndarray, labels: np.ndarray) -> dict[int, int] | Non
 
     That is the permutation with the most right answers; None unless it makes most of them right.
     """
-    from scipy.optimize import linear_sum_assignment  # which takes a second, and few jobs need
+    from scipy.optimize import linear_sum_assignment
 
     classes = int(max(answers.max(), labels.max())) + 1
     counts = np.zeros((classes, classes), int)

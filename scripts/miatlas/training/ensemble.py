@@ -51,6 +51,8 @@ class Ensemble:
     def from_networks(cls, networks: list[torch.nn.Module], device) -> "Ensemble":
         """Stack freshly built networks; their parameters become leaves that can be trained."""
         parameters = _stack([dict(n.named_parameters()) for n in networks], device)
+        layers = stacked_layers.chain(networks[0])
+        parameters = stacked_layers.laid_out(layers, parameters) if layers else parameters
         buffers = _stack([dict(n.named_buffers()) for n in networks], device)
         leaves = {name: tensor.requires_grad_() for name, tensor in parameters.items()}
         return cls(networks[0].to(device), leaves, buffers)

@@ -35,7 +35,8 @@ class Optimizer:
     @torch.no_grad()
     def step(self) -> None:
         """Move the parameters by the gradients that they have, which are used up."""
-        self.move(self.parameters, [_laid_out_alike(p.grad, p) for p in self.parameters], self.lr)
+        gradients = [_laid_out_alike(p.grad, p) for p in self.parameters]
+        self.move(_as_they_lie(self.parameters), _as_they_lie(gradients), self.lr)
 
 
 def _laid_out_alike(gradient, weight):
@@ -46,6 +47,12 @@ def _laid_out_alike(gradient, weight):
     if gradient.stride() == weight.stride():
         return gradient
     return torch.empty_like(weight).copy_(gradient)
+
+
+def _as_they_lie(tensors):
+    """Return views of the tensors with their axes in the order of memory: others are copied."""
+    axes = [sorted(range(t.dim()), key=t.stride, reverse=True) for t in tensors]
+    return [t.permute(order) for t, order in zip(tensors, axes, strict=True)]
 
 
 def sgd(

@@ -31,9 +31,16 @@ class Product(torch.autograd.Function):
         of_x, of_weight, of_bias = context.needs_input_grad
         return (
             product(gradient, weight.mT) if of_x else None,
-            product(gradient.mT, x.mT) if of_weight else None,
+            _of_weight(x, gradient, weight) if of_weight else None,
             gradient.sum(1) if of_bias else None,
         )
+
+
+def _of_weight(x, gradient, weight):
+    """Return the gradient (K, O, I) of the weights, in memory as they are."""
+    if weight.is_contiguous():
+        return product(gradient.mT, x.mT)
+    return product(x.mT, gradient.mT).mT
 
 
 ELEMENTWISE = (nn.ReLU, nn.LeakyReLU, nn.Tanh, nn.GELU, nn.Identity)
@@ -48,6 +55,17 @@ def chain(network: nn.Module) -> list[tuple[str, nn.Module]] | None:
     linear = [layer for _, layer in layers if isinstance(layer, nn.Linear)]
     shared = len(set(linear)) < len(linear)  # whose weights have one name, and two places
     return None if shared or not all(_known(layer) for _, layer in layers) else layers
+
+
+def laid_out(layers: list, parameters: dict) -> dict:
+    """Return the parameters, the first linear layer's weights (K, O, I) in memory as (K, I, O).
+
+    A product x W^T goes through them as they lie then, a quarter faster where an input has hundreds
+    of numbers. The product for the gradient of x is slower for it; nobody asks for the first's.
+    """
+    first = next((f"{name}.weight" for name, layer in layers if type(layer) is nn.Linear), None)
+    turned = lambda weight: weight.mT.contiguous().mT  # noqa: E731
+    return {n: turned(tensor) if n == first else tensor for n, tensor in parameters.items()}
 
 
 def forward(layers: list, stacked: dict, x: torch.Tensor) -> torch.Tensor:

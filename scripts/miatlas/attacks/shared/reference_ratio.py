@@ -31,18 +31,22 @@ def confidences(target, refs, labels, refs_in, refs_out, options) -> tuple:
     """
     p_target = of_queries(target, labels, options)
     masks = [mask for mask in (refs_in, refs_out) if mask is not None]
-    p_refs = of_queries(refs, labels, options, models=True)
+    p_refs = of_models(refs, labels, options)
     means = [trimmed_mean(among(p_refs, mask), options["trim"]) for mask in masks]
     return p_target, np.mean(means, axis=0)
 
 
-def of_queries(signals, labels, options, models=False) -> np.ndarray:
-    """Return p_y, (N, Q), or (R, N, Q) with `models`, at the first `queries` queries."""
+def of_models(signals, labels, options) -> np.ndarray:
+    """Return p_y (R, N, Q) of R models, one after the other: the CPU's cache has room for one."""
+    return np.stack([of_queries(each, labels, options) for each in signals])
+
+
+def of_queries(signals, labels, options) -> np.ndarray:
+    """Return p_y of one model, (N, Q), at the first `queries` queries."""
     if not reads_logits(options):
         return of_true_label(first_queries(signals, options["queries"]), None, options)
-    several = signals.ndim == 3 + models
-    asked = signals if several else signals[..., None, :]
-    asked = np.moveaxis(first_queries(np.moveaxis(asked, -2, -1), options["queries"]), -1, -2)
+    asked = signals if signals.ndim == 3 else signals[:, None]
+    asked = np.moveaxis(first_queries(np.moveaxis(asked, 1, 2), options["queries"]), 2, 1)
     return of_true_label(asked, np.asarray(labels)[:, None], options)
 
 
@@ -84,7 +88,7 @@ class Slope:
             return
         refs = getattr(piece, "refs_logits" if reads_logits(self.options) else "refs_phi")
         labels = getattr(piece, "labels", None)
-        p = of_queries(refs, labels, self.options, models=True)[..., 0]
+        p = of_models(refs, labels, self.options)[..., 0]
         rank = classifiers.ranks(piece.examples, p[..., None])
         means, known = means_of_others(p, piece.refs_out, rank)
         for kind, mask in (("in", piece.refs_in), ("out", piece.refs_out)):
