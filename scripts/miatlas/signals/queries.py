@@ -51,7 +51,7 @@ def extract(
     for where in slices(len(x), SLICE):
         of_slice = (x[where], y[where], once[where])
         answers = _answers(parts, *of_slice, specs, queries, progress)
-        if once[where].any():
+        if len(specs) > 1 and once[where].any():
             answers = {name: _repeated(array, alike[where]) for name, array in answers.items()}
         if queries["logits"] != "all":
             answers["logits"] = answers["logits"][:, :, 0]

@@ -9,6 +9,8 @@ from miatlas.study import plugins
 from miatlas.study.checking import Section
 from miatlas.study.sections import Count, Share
 
+ASKED = "What models are asked of every example; of one of role test, the first query alone."
+
 
 class Queries(Section):
     """The deterministic queries of every example."""
@@ -71,7 +73,7 @@ class Cohort(Section):
     test: Share = Field(
         0.0, description="The share of examples outside the official test set that joins it."
     )
-    queries: Queries = Field(Queries(), description="What models are asked of every example.")
+    queries: Queries = Field(Queries(), description=ASKED)
     probes: dict = Field(
         {}, description="Options of scripts/miatlas/signals/probes, by name; asked if needed."
     )
@@ -86,7 +88,7 @@ class AskedAgain(Section):
     """The models of another cohort, asked otherwise; what is not given is as it is there."""
 
     models_of: str = Field(description="The cohort whose models these are.")
-    queries: Queries | None = Field(None, description="What they are asked of every example.")
+    queries: Queries | None = Field(None, description=ASKED)
     probes: dict | None = Field(None, description="Options of probes, by name.")
     bounds: Bounds | None = Field(None, description="How bounds are computed.")
 
@@ -120,7 +122,7 @@ class ReleasedCohort(Section):
     test: Share = Field(
         0.0, description="The share of examples outside the official test set that joins it."
     )
-    queries: Queries = Field(Queries(), description="What models are asked of every example.")
+    queries: Queries = Field(Queries(), description=ASKED)
     probes: dict = Field(
         {}, description="Options of scripts/miatlas/signals/probes, by name; asked if needed."
     )
