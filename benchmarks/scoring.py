@@ -86,7 +86,7 @@ def prepare(folder: str, models: int, examples: int, queries: int) -> dict:
         member = file.create_dataset("member", (models, examples), bool)
         chunk = (models, min(SLICE, examples), queries)  # as the workflow writes them
         shape = (models, examples, queries)
-        phi = file.create_dataset("phi", shape, np.float32, chunks=chunk, compression="lzf")
+        phi = file.create_dataset("phi", shape, np.float32, chunks=chunk)
         for where in slices(examples, SLICE):
             n = where.stop - where.start
             half = np.tile(np.arange(models) < models // 2, (n, 1))

@@ -4,6 +4,8 @@ from textwrap import fill
 from typing import TYPE_CHECKING
 
 import matplotlib.style
+import scipy.special  # noqa: F401  with the next line: once, before jobs are forks
+from matplotlib.backends import backend_agg, backend_pdf, backend_svg  # noqa: F401
 
 from miatlas.exhibits.gathering import gather
 from miatlas.exhibits.remarks import remarks

@@ -146,6 +146,15 @@ def test_a_file_filled_by_slices_is_that_of_whole_arrays(tmp_path, n):
             assert sizes[0] == sizes[1]
 
 
+def test_answers_are_stored_as_they_are_and_everything_else_compressed(tmp_path):
+    arrays = {"member": np.ones((3, 3000), bool), "phi": np.ones((3, 3000, 2), np.float32)}
+    path = tmp_path / "s.h5"
+    store.write_h5(path, arrays | {"x": np.ones((3000, 4))}, {}, store.by_slices(arrays))
+    with h5py.File(path) as file:
+        found = {name: array.compression for name, array in file.items()}
+    assert found == {"member": "lzf", "phi": None, "x": "lzf"}
+
+
 def test_a_slice_is_written_while_the_next_is_made_and_only_one_waits(tmp_path):
     heard, n = [], 5 * store.SLICE
     second = threading.Event()
