@@ -33,9 +33,9 @@ def forks(script):
     return plain and sys.platform == "linux"  # macOS' own libraries do not bear a fork
 
 
-def server(rule, tmpdir):
-    """The process that the jobs of a rule are forks of: that of its environment."""
-    kind = str(workflow.get_rule(rule).conda_env), tmpdir
+def server(name, tmpdir):
+    """The process of which the jobs of that name are forks: that of their environment."""
+    kind = str(workflow.get_rule(name).conda_env), tmpdir
     places = dict.fromkeys(["TMPDIR", "TMP", "TEMPDIR", "TEMP"], tmpdir)
     with STARTING:
         if kind not in SERVERS or not SERVERS[kind].alive():

@@ -85,6 +85,20 @@ def test_a_job_ends_as_it_would_in_a_process_of_its_own(folder, server, work, st
     assert plain.returncode == status
 
 
+LATE = {
+    "what it has registered": "import atexit; atexit.register(lambda: open('late.txt', 'w'))",
+    "a thread": "import threading as t; t.Timer(0.3, lambda: open('late.txt', 'w')).start()",
+    "what it prints": "os.dup2(os.open('late.txt', os.O_CREAT | os.O_WRONLY), 1); print('late')",
+}
+
+
+@pytest.mark.parametrize("work", LATE.values(), ids=LATE)
+def test_a_job_that_ends_has_done_what_it_was_to_do_at_its_end(folder, server, work):
+    assert server.run("job", script(folder, work), unwatched) == 0
+    assert (folder / "late.txt").exists()
+    assert "print" not in work or (folder / "late.txt").read_text() == "late\n"
+
+
 def test_what_two_scripts_import_is_imported_once_and_none_sees_what_another_did_with_it(
     folder, server
 ):
