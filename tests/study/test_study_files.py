@@ -132,6 +132,30 @@ def test_the_small_variant_of_shi2024_keeps_adult_and_credit_as_they_are():
         assert small["audits"][name] == full["audits"][name]
 
 
+@pytest.mark.parametrize(
+    ("full", "small", "cohorts"),
+    [
+        ("shi2024", "shi2024_smallnet_small",
+         ["cifar100_smallnet", "cifar100_smallnet_shadow", "cifar100_smallnet_reference"]),
+        ("shi2024_ablations", "shi2024_ablations_smallnet_small",
+         ["smallnet100_augmented", "smallnet100_mirrored_shadow",
+          "smallnet100_mirrored_reference"]),
+    ],
+)  # fmt: skip
+def test_smallnet_on_all_of_cifar100_is_as_at_the_papers_scale(full, small, cohorts):
+    """The overlays for two cores take its images, models and recipes back to the full study's."""
+    whole, read = reading.read(merged(full)), reading.read(merged(small))
+    epochs = reading.read(merged("shi2024"))["recipes"]["smallnet"]["epochs"]
+    for name in cohorts:
+        own, paper = read["cohorts"][name], whole["cohorts"][name]
+        apart = {key for key in own if own[key] != paper[key]}
+        assert apart <= {"block", "population"}
+        assert read["populations"][own["population"]] == whole["populations"]["cifar100"]
+        recipe = read["recipes"][own["recipe"]]
+        assert recipe == whole["recipes"][paper["recipe"]]
+        assert recipe["epochs"] == epochs
+
+
 def test_shi2024_is_trained_as_its_text_and_as_its_released_code_says():
     read = reading.read(merged("shi2024"))
     for name, recipe in read["recipes"].items():
