@@ -41,11 +41,13 @@ def main(
 ) -> None:
     """Write the page, its numbers and the transferred thresholds as JSON, the records as CSV.
 
-    metrics, curves, scores: of every audit and attack, named as the workflow names them. signals:
-    by audit, the files of its target cohort; populations: its examples, where they may be shown.
+    metrics, curves, scores: of every audit and attack, named as the workflow names them; audits
+    are shown in the order of their metrics, the study's (settings are sorted by name). signals: by
+    audit, the files of its target cohort; populations: its examples, where they may be shown.
     """
     audits, at, rows = [], [], []
-    for name, said in settings["audits"].items():
+    for name in dict.fromkeys(Path(path).parent.name for path in metrics):
+        said = settings["audits"][name]
         own = [Path(path) for path in metrics if Path(path).parent.name == name]
         results = [json.loads(path.read_text(encoding="utf-8")) for path in own]
         found = of_audit(name, results, said["attacks"], settings["tolerance"])

@@ -3,6 +3,7 @@
 import json
 import re
 import resource
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -321,6 +322,21 @@ def test_the_page_says_how_to_have_a_verdict_where_it_has_none(tmp_path):
         page, data = write(tmp_path / str(bool(tolerance)), tolerance=tolerance)
         assert ("Is that too much?" in page) == (tolerance is None)
         assert (data["audits"][0]["verdict"] is None) == (tolerance is None)
+
+
+def test_audits_are_shown_in_the_studys_order(tmp_path):
+    files = filed(tmp_path, simulated({"a": 1.0, "b": 0.5}))
+    folder = tmp_path / "audits"
+    shutil.copytree(folder / "one", folder / "ahead")  # by its name, but not in the study
+    for kind in ("metrics", "curves", "scores"):
+        files[kind] += [path.replace("/one/", "/ahead/") for path in files[kind]]
+    files["signals"]["ahead"] = files["signals"]["one"]
+    given = settings()
+    given["audits"] = {name: given["audits"]["one"] for name in ("ahead", "one")}
+    page, data = tmp_path / "answer.html", tmp_path / "answer.json"
+    others = {"thresholds_file": tmp_path / "thresholds.json"}
+    write_answer.main(page=page, data=data, template=TEMPLATE, settings=given, **others, **files)
+    assert re.findall(r"<h2 .*>Audit (\w+)<", page.read_text()) == ["one", "ahead"]
 
 
 def test_one_target_is_no_all_targets(tmp_path):
