@@ -412,6 +412,12 @@ def held_out_losses(make, weights, on):
     return [functional.cross_entropy(z, on.labels[on.held_out]).item() for z in answers]
 
 
+def held_out_errors(architecture, weights, on):
+    """Return the share of wrong labels of each model (K,) on the held-out examples."""
+    likeliest = logits(architecture, weights, on.x[on.held_out]).argmax(-1)
+    return (likeliest != on.labels[on.held_out]).double().mean(1).numpy()
+
+
 def by_epoch(numbers, on, epochs, **keys):
     """Return the weights after 1, 2, ... epochs; the schedule is constant, so runs are prefixes."""
     return [
@@ -423,14 +429,17 @@ def by_epoch(numbers, on, epochs, **keys):
 OVERFITTING = {"name": "sgd", "lr": 0.3, "momentum": 0.9}
 
 
-def test_each_model_keeps_its_best_weights_whatever_its_company():
+@pytest.mark.parametrize("by", ["loss", "accuracy"])
+def test_each_model_keeps_its_best_weights_whatever_its_company(by):
     on, patience, epochs = data(noise=2.0, held_out=40), 2, 12
     recipe = {"epochs": epochs, "early_stopping": patience, "optimizer": OVERFITTING}
+    recipe |= {"early_stopping_by": by}
     numbers, keys = range(6), {"low": 40, "sizes": (40,)}
     kept, history = train(recipe, numbers, on=on, **keys)
     alone, alone_history = train(recipe, numbers, stacked=False, on=on, **keys)
     trail = by_epoch(numbers, on, epochs, **keys)
-    losses = np.array([held_out_losses("mlp", weights, on) for weights in trail])  # (epochs, K)
+    measure = held_out_losses if by == "loss" else held_out_errors
+    losses = np.array([measure("mlp", weights, on) for weights in trail])  # (epochs, K)
     stops = []
     for k in numbers:
         best, waited, last = 0, 0, epochs

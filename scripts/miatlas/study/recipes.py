@@ -56,8 +56,11 @@ class Recipe(Section):
     )
     early_stopping: Count | None = Field(
         None,
-        description="Epochs without a better held-out loss after which a model keeps its best"
-        " weights.",
+        description="Epochs without a better held-out loss, or accuracy, after which a model keeps"
+        " its best weights.",
+    )
+    early_stopping_by: Literal["loss", "accuracy"] = Field(
+        "loss", description="Which of the two `early_stopping` goes by."
     )
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="Of the forward pass in training."

@@ -29,8 +29,8 @@ class Classes:
 
     classifies = True
 
-    def __init__(self, smoothing: float = 0.0):
-        self.smoothing = smoothing
+    def __init__(self, smoothing: float = 0.0, stopped_by: str = "loss"):
+        self.smoothing, self.stopped_by = smoothing, stopped_by
 
     def each(self, outputs, y):
         """Return each example's cross-entropy (K, B)."""
@@ -42,10 +42,16 @@ class Classes:
         return (outputs.max(-1).indices == likeliest).sum(1)
 
     def judge(self, data, models):
-        """Go by the labels, unsmoothed, also where teachers' answers are learned."""
+        """Go by the labels, unsmoothed, also where teachers' answers are learned.
+
+        An example's loss is its cross-entropy, or, stopped by the accuracy, whether it is wrong.
+        """
 
         def losses(outputs, index):
-            return each_cross_entropy(outputs, data.labels[index].expand(len(outputs), -1), 0.0)
+            labels = data.labels[index].expand(len(outputs), -1)
+            if self.stopped_by == "accuracy":
+                return (outputs.max(-1).indices != labels).float()
+            return each_cross_entropy(outputs, labels, 0.0)
 
         return losses
 

@@ -32,7 +32,7 @@ class Average:
 
 
 class Best:
-    """Each model's weights at its lowest held-out loss (early stopping).
+    """Each model's weights at its lowest held-out loss, or error rate (early stopping).
 
     A model stops, and `running` (K,) is False for it, when its loss has not fallen for `patience`
     epochs. The stack goes on until all have stopped; what a stopped model does there is ignored.

@@ -42,7 +42,8 @@ def train(
 
     Raises Diverged, naming the model and the step, when a loss is not finite.
     """
-    objective = objective or Classes(recipe["label_smoothing"])
+    stopped_by = recipe.get("early_stopping_by", "loss")
+    objective = objective or Classes(recipe["label_smoothing"], stopped_by)
     trained = partial(_train_groups, make, recipe, data, models, size, progress, objective)
     try:
         results = trained(at_once)
