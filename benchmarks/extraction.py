@@ -79,7 +79,7 @@ def plain(folder, **of) -> dict:
     import numpy as np
     import torch
 
-    from miatlas.running.store import read_h5, write_h5
+    from miatlas.running.store import by_slices, read_h5, write_h5
     from miatlas.signals import trained_models as trained
     from miatlas.signals.statistics import logit_scaled_confidence
     from miatlas.training import augmentation
@@ -106,7 +106,7 @@ def plain(folder, **of) -> dict:
         **read_h5(files["roles"], ["role"]), "labels": labels,
         "phi": phi.transpose(0, 2, 1).astype(np.float32), "logits": logits[:, 0],
     }  # fmt: skip
-    write_h5(f"{folder}/plain.h5", arrays, {})
+    write_h5(f"{folder}/plain.h5", arrays, {}, by_slices(arrays))
     return {"seconds": time.perf_counter() - start, "cpu_seconds": cpu_seconds() - spent}
 
 

@@ -170,6 +170,7 @@ def _study(fast):
     asked = "; ".join(f"{minutes:.1f} ({name})" for name, minutes in answers.items())
     return (
         f"At these rates, 256 models of `fast` on CIFAR-10 take {training:.1f} minutes to train,"
-        f" and their 18 queries (one of test images) {asked}. It asks one by one in TF32. What"
+        f" and the answers to 18 queries, to one of most test images, take, in minutes: {asked}."
+        " It asks one by one in TF32. What"
         " starting jobs, writing and scoring take is in the study's own table.\n"
     )

@@ -62,7 +62,8 @@ SECTIONS = {
         "Attacks on one target, on signals drawn from Gaussians, one thread. This project streams"
         " them from an HDF5 file; the alternative is each formula as one writes it with whole NumPy"
         " arrays, all signals in memory, references chosen by the same priorities. *Time* is"
-        " computation alone; reading is reported below the table. *Memory* is the peak of one"
+        " computation alone; reading is reported below the table, of answers that were compressed"
+        " (LZF), as they were stored until 27 November. *Memory* is the peak of one"
         " process, of which {start:.0f} MiB are Python, NumPy and HDF5, before the first number is"
         " read: with few models and queries that is most of it.",
     ),

@@ -4,7 +4,9 @@ from textwrap import fill
 from typing import TYPE_CHECKING
 
 import matplotlib.style
-import scipy.special  # noqa: F401  with the next line: once, before jobs are forks
+
+# What figures and their formats import later is imported here: else each fork would do so anew.
+import scipy.special  # noqa: F401
 from matplotlib.backends import backend_agg, backend_pdf, backend_svg  # noqa: F401
 
 from miatlas.exhibits.gathering import gather
@@ -48,7 +50,7 @@ def main(
                     metadata=metadata[1],
                     bbox_inches="tight" if said else None,
                 )
-            figure.set_layout_engine("none")  # is the same in all formats, and takes a while
+            figure.set_layout_engine("none")  # one layout serves all formats: each takes a while
     write_csv(csv, numbers)
 
 

@@ -41,12 +41,11 @@ def main(
 ) -> None:
     """Write the page, its numbers and the transferred thresholds as JSON, the records as CSV.
 
-    metrics, curves, scores: of every audit and attack, named as the workflow names them; audits
-    are shown in the order of their metrics, the study's (settings are sorted by name). signals: by
-    audit, the files of its target cohort; populations: its examples, where they may be shown.
+    metrics, curves, scores: of every audit and attack, named as the workflow names them. signals:
+    by audit, the files of its target cohort; populations: its examples, where they may be shown.
     """
     audits, at, rows = [], [], []
-    for name in dict.fromkeys(Path(path).parent.name for path in metrics):
+    for name in settings["order"]:
         said = settings["audits"][name]
         own = [Path(path) for path in metrics if Path(path).parent.name == name]
         results = [json.loads(path.read_text(encoding="utf-8")) for path in own]
@@ -72,6 +71,7 @@ def main(
     write_json(data, {"study": settings["study"], "audits": [numbers(one) for one in audits]})
     write_json(thresholds_file, at)
     if records_file:
+        rows = rows or [pd.DataFrame()]  # no audit has an attack
         write_csv(records_file, pd.concat(rows, ignore_index=True))
     write_text(page, rendered(template, settings, audits))
 

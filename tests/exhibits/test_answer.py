@@ -292,7 +292,7 @@ def beside(data):
 
 def settings(**keys):
     return {
-        "study": "mine", "seed": 3, "tolerance": None, "show_records": False,
+        "study": "mine", "seed": 3, "tolerance": None, "show_records": False, "order": ["one"],
         "audits": {"one": {"about": "models", "attacks": {"a": "Attack A", "b": HOSTILE}}}, **keys,
     }  # fmt: skip
 
@@ -331,7 +331,7 @@ def test_audits_are_shown_in_the_studys_order(tmp_path):
     for kind in ("metrics", "curves", "scores"):
         files[kind] += [path.replace("/one/", "/ahead/") for path in files[kind]]
     files["signals"]["ahead"] = files["signals"]["one"]
-    given = settings()
+    given = settings(order=["one", "ahead"])
     given["audits"] = {name: given["audits"]["one"] for name in ("ahead", "one")}
     page, data = tmp_path / "answer.html", tmp_path / "answer.json"
     others = {"thresholds_file": tmp_path / "thresholds.json"}

@@ -99,6 +99,11 @@ def test_a_job_that_ends_has_done_what_it_was_to_do_at_its_end(folder, server, w
     assert "print" not in work or (folder / "late.txt").read_text() == "late\n"
 
 
+@pytest.mark.parametrize("work", ["sys.stdout.close()", "sys.stdout = sys.stderr = None"])
+def test_a_job_may_end_without_anywhere_to_print(folder, server, work):
+    assert server.run("job", script(folder, work), unwatched) == 0
+
+
 def test_what_two_scripts_import_is_imported_once_and_none_sees_what_another_did_with_it(
     folder, server
 ):

@@ -10,7 +10,8 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 UNNEEDED = {
     "prepare_population": {"torch", "sklearn", "scipy.stats", "matplotlib"},
     "draw_membership": {"torch", "sklearn", "scipy.stats", "pandas", "matplotlib"},
-    "train_models": {"sklearn", "scipy.stats", "scipy.optimize", "matplotlib", "torch._dynamo"},
+    "train_models": {"sklearn", "scipy", "pandas", "matplotlib", "torch._dynamo"},
+    "accept_models": {"sklearn", "scipy", "pandas", "matplotlib", "torch._dynamo"},
     "query_models": {"sklearn", "scipy.stats", "pandas", "matplotlib", "torch._dynamo"},
     "probe_models": {"sklearn", "scipy.stats", "pandas", "matplotlib", "torch._dynamo"},
     "train_regressors": {"sklearn", "scipy.stats", "matplotlib", "torch._dynamo"},

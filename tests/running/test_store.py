@@ -230,7 +230,7 @@ def test_tables_come_back_exactly(tmp_path):
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "t.csv"), table, check_exact=True)
 
 
-def test_rows_are_written_as_pandas_would_write_them(tmp_path):
+def test_rows_are_written_cell_by_cell_and_read_by_pandas(tmp_path):
     rows = [
         {"model": 3, "loss": 0.1 + 0.2, "name": 'a "b", c', "right": True},
         {"model": 4, "loss": float("nan"), "later": np.float32(0.1)},

@@ -247,7 +247,7 @@ def test_blocks_and_their_models():
     assert contents.blocks(read, "one") == [0, 1, 2]
     assert [jobs.models(read, "one", b) for b in "012"] == [[0, 4], [4, 8], [8, 12]]
     assert contents.blocks(read, "mine") == [0]
-    assert contents.trained(read) == ["apart", "one", "two"]
+    assert contents.trained(read) == ["one", "two", "apart"]  # as in the study
     assert contents.external(read) == ["mine"]
     assert contents.exhibits(read, "figure") == ["curves"]
     assert contents.exhibits(read, "table") == []
@@ -396,3 +396,12 @@ def test_an_exhibit_without_a_paper_is_of_the_study():
     del study["exhibits"]["curves"]["paper"]
     shown = reading.read(study)["exhibits"]
     assert (shown["curves"]["paper"], shown["losses"]["paper"]) == ("tiny", "P")
+
+
+def test_the_page_that_answers_depends_on_the_order_of_audits():
+    audits = GIVEN["audits"] | {"none": {"target": "one", "attacks": []}}
+    turned = dict(reversed(audits.items()))
+    reads = [reading.read({**GIVEN, "audits": given}) for given in (audits, turned)]
+    said = [jobs.canonical(exhibit_jobs.answer_settings(read)) for read in reads]
+    assert [one["order"] for one in said] == [["one", "both", "mine"], ["mine", "both", "one"]]
+    assert said[0]["audits"] == said[1]["audits"]

@@ -21,7 +21,9 @@ WAITS = """
         time.sleep(0.0 if Path("begun.txt").exists() else 0.1)
     assert Path("begun.txt").exists(), "nobody trains until the roles are there"
     role = assign"""
+BEGINS = 'open("begun.txt", "w").close()'
 ROLES = ["results/cohorts/one/roles.h5", "results/cohorts/two/roles.h5"]
+MODELS = "results/cohorts/one/models/0.safetensors"
 
 
 def imports(project, *arguments):
@@ -36,14 +38,31 @@ def test_two_jobs_import_a_script_once(project):
     assert imports(project) == (1, 2)
 
 
-def test_training_imports_torch_while_other_jobs_run(project):
+def begun(project, *arguments):
+    """Say whether training's imports were begun by a run."""
+    project.edit("train_models.py", "import numpy as np", f"{BEGINS}\nimport numpy as np")
+    project.run(*arguments)
+    return (project.root / "begun.txt").exists()
+
+
+def test_torch_is_not_imported_where_nobody_trains(project):
+    assert not begun(project, ROLES[0])
+
+
+@pytest.mark.slow
+def test_torch_is_not_imported_ahead_of_jobs_that_are_no_forks(project):
+    """A job with a GPU imports it itself, after the roles, at which this run ends."""
     project.edit(
-        "train_models.py",
-        "import numpy as np",
-        'open("begun.txt", "w").close()\nimport numpy as np',
+        "assign_roles.py", "\n    role = assign", "\n    raise ValueError\n    role = assign"
     )
+    project.edit("train_models.py", "import numpy as np", f"{BEGINS}\nimport numpy as np")
+    project.fail(MODELS, "--set-resources", "train_models:gpu=1")
+    assert not (project.root / "begun.txt").exists()
+
+
+def test_training_imports_torch_while_other_jobs_run(project):
     project.edit("assign_roles.py", "\n    role = assign", WAITS)
-    project.run(ROLES[0].replace("roles.h5", "models/0.safetensors"))
+    assert begun(project, MODELS)
 
 
 @pytest.mark.slow

@@ -84,8 +84,10 @@ def reverse(entry):
     return {key: reverse(entry[key]) for key in reversed(entry)}
 
 
-def test_the_order_of_keys_reruns_nothing(done):
-    done.study = reverse(done.study)
+def test_the_order_of_keys_reruns_nothing_but_the_page_that_has_the_audits_in_theirs(done):
+    audits, done.study = done.study["audits"], reverse(done.study)
+    assert done.plan() == exhibits("answer.html")
+    done.study["audits"] = {name: done.study["audits"][name] for name in audits}
     assert done.plan() == set()
 
 

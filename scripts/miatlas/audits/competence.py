@@ -7,7 +7,7 @@ from miatlas.audits.audit import Audit
 from miatlas.running.store import SLICE
 
 # The most stretches of examples, spread over all, that targets are judged by: each at the start of
-# a chunk of the files, since a chunk is unpacked whole.
+# a chunk of the files, of which other software's may be packed.
 STRETCHES, LENGTH = 16, 1024
 LEVEL = 0.05
 

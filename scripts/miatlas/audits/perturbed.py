@@ -27,5 +27,5 @@ def new(file, targets: int, models: int, examples: int) -> None:
     step = min(SLICE, examples)
     for name, shape in (("target", (targets,)), ("refs", (targets, models))):
         chunks = (*[1] * (len(shape) - 1), shape[-1] if name == "refs" else 1, step, 1)
-        settings = {"chunks": chunks, "fillvalue": 0.0, "compression": "lzf"}
+        settings = {"chunks": chunks, "fillvalue": 0.0, "compression": "lzf"}  # mostly zeros
         file.create_dataset(name, (*shape, examples, 1), np.float32, **settings)

@@ -127,8 +127,9 @@ def leave() -> None:
     """
     if threading.enumerate() == [threading.main_thread()]:
         atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream and not stream.closed:
+                stream.flush()
         os._exit(0)
 
 

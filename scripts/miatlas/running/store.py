@@ -68,9 +68,9 @@ class _Disk(FileIO):
 def write_h5(path, arrays: dict, attributes: dict, chunks: dict | None = None) -> None:
     """Write arrays, and attributes; `chunks` names the chunk shape of some arrays.
 
-    All are compressed but the floats among these, which are models' answers: compression takes
-    off a tenth of them, is three times as long in reading, and 40 times as long of a single model,
-    for which whole chunks are unpacked (50 models of MNIST).
+    Float arrays with a chunk shape, which are models' answers, are not compressed. Phi and logits
+    would be a tenth smaller, and would take three times as long to read; those of a single one of
+    50 models 40 times as long, as whole chunks would be unpacked for them.
     """
     with new_h5(path, attributes) as file:
         fill(file, arrays, chunks or {})

@@ -31,7 +31,8 @@ def exhibit_settings(study: dict, exhibit: str) -> dict:
 def answer_settings(study: dict) -> dict:
     """What the page that answers depends on, beside the files it reads."""
     own = {key: study[key] for key in ("study", "seed", "tolerance", "show_records")}
-    return {**own, "audits": {name: _answered(study, name) for name in study["audits"]}}
+    audits = {n: _answered(study, n) for n, audit in study["audits"].items() if audit["attacks"]}
+    return {**own, "audits": audits, "order": list(audits)}
 
 
 def _answered(study, name):

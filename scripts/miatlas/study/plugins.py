@@ -135,5 +135,5 @@ def one_of(name, allowed: list[str], where: str) -> str:
     """Return `name` if it is allowed; otherwise refuse it and list what is."""
     if name in allowed:
         return name
-    listed = ", ".join(allowed) or "-"
+    listed = ", ".join(sorted(allowed)) or "-"
     raise ValueError(f"{where}: {name!r} does not exist{meant(name, allowed)}; there is: {listed}")

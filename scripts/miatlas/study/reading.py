@@ -46,7 +46,7 @@ def read(config: Mapping, homes: list[Path] = ()) -> dict:
         given = {n: entry for n, entry in study[f"{kind}s"].items() if entry is not None}
         if kind == "cohort":
             given = {name: _asked_again(given, name) for name in given}
-        study[f"{kind}s"] = {n: _entry(config, kind, n, given[n]) for n in sorted(given)}
+        study[f"{kind}s"] = {n: _entry(config, kind, n, given[n]) for n in given}
     for kind, check in CHECKS:
         for name, entry in study[kind].items():
             check(study, entry, f"{kind}.{name}")

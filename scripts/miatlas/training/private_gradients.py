@@ -16,7 +16,6 @@ import torch
 from torch.func import functional_call, grad_and_value, vmap
 
 from miatlas.training import recorded_layers, stacked_layers
-from miatlas.training.products import product
 from miatlas.training.recorded_layers import full
 
 PIECE = 2**25  # numbers of examples' gradients that are held at once (float32: 128 MiB)
@@ -57,8 +56,9 @@ def _of_chains(group, x, y, there, clip, loss):
     scale = factors(squares, clip).unsqueeze(-1)  # (K, B, 1)
     sums = {}
     for (name, x, _), delta in zip(linear, deltas, strict=True):
-        delta = delta * scale
-        sums |= {f"{name}.weight": product(delta.mT, x.mT), f"{name}.bias": delta.sum(1)}
+        delta, weight = delta * scale, f"{name}.weight"
+        sums[weight] = stacked_layers.gradient_of_weight(x, delta, group.parameters[weight])
+        sums[f"{name}.bias"] = delta.sum(1)
     return sums, losses.detach(), logits.detach()
 
 

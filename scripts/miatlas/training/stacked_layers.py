@@ -31,12 +31,12 @@ class Product(torch.autograd.Function):
         of_x, of_weight, of_bias = context.needs_input_grad
         return (
             product(gradient, weight.mT) if of_x else None,
-            _of_weight(x, gradient, weight) if of_weight else None,
+            gradient_of_weight(x, gradient, weight) if of_weight else None,
             gradient.sum(1) if of_bias else None,
         )
 
 
-def _of_weight(x, gradient, weight):
+def gradient_of_weight(x, gradient, weight):
     """Return the gradient (K, O, I) of the weights, in memory as they are."""
     if weight.is_contiguous():
         return product(gradient.mT, x.mT)
