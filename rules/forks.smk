@@ -47,8 +47,9 @@ def server(name, tmpdir):
 def torch_begun():
     """Have what training imports imported, once, if there will be forks that train."""
     for job in workflow.dag.needrun_jobs():
-        script = Path(str(job.rule.script)).stem  # a module may call its rule as it likes
-        if script == "train_models" and job.threads == 1 and not job.resources.get("gpu"):
+        # by its script: a module may call the rule as it likes
+        trains = Path(str(job.rule.script)).stem == "train_models"
+        if trains and job.threads == 1 and not job.resources.get("gpu"):
             server(job.rule.name, job.resources.tmpdir).read("train_models")
             return
 
