@@ -1,8 +1,9 @@
 """Forks. Jobs of one thread are forks of a process that has imported what their scripts import.
 
-There is one such process for each file of envs, and it starts with the first of its jobs; where models
-are to be trained, that of training with the first of all, so that torch is imported meanwhile. Jobs with a GPU, with more
-threads or in an environment of their own are started as Snakemake starts them.
+There is one such process for each file of envs, and it starts with the first of its jobs; where
+models are to be trained, that of training with the first of all, so that torch is imported
+meanwhile. Jobs with a GPU, with more threads or in an environment of their own are started as
+Snakemake starts them.
 """
 
 from functools import partial
