@@ -14,10 +14,10 @@ SECTIONS = {
         " A block holds half of the models, so that both cores train; code that is made once for a"
         " user (compiled modules, digests, what draws charts) is there. On Location30 the aim is"
         " twice the speed of the loop that is tested, and three times from start to end: both are"
-        " missed by about a tenth. Two fifths of the workflow's time are training; the rest is the"
-        " imports of one process for each environment, Snakemake with its report, the figure and"
-        " the page. For the CNNs the aim is 1.5 times the speed, reached beside the loop that is"
-        " tested and beside the one that never is but for a hundredth. Three rounds. The loop's"
+        " reached. About half of the workflow's time is training; the rest is the imports of one"
+        " process for each environment, Snakemake with its report, the figure and the page. For"
+        " the CNNs the aim is 1.5 times the speed, reached beside the loop that is tested and"
+        " beside the one that never is. Three rounds. The loop's"
         " LiRA finds less: its phi is that of confidences in float32, as tutorials have it, which"
         " are 1 for many members.",
     ),
@@ -145,10 +145,9 @@ job that imported scikit-learn without need 0.8 s; that Python tore down in each
 imported cost 1.2 s, answers that were compressed 0.5 s, pandas and SciPy in training jobs 0.4 s, a
 figure that was laid out for each of its three formats 0.2 s, and RMIA on all references at once, in
 place of one after the other, 0.2 s. Imports of torch while the first jobs run take a second off the
-time from start to end. SACRO-ML 2.0.1 was measured beside it once: LiRA
-alone, on one target, by 33 shadow models that the loop's own function trains, with its report, took
-19.8 s of CPU time where this workflow, with three attacks and two targets, takes what the table
-says.
+time from start to end. SACRO-ML 2.0.1 was measured beside it once: LiRA alone, on one target, by 33
+shadow models that the loop's own function trains, with its report, took 19.8 s of CPU time where
+this workflow, with three attacks and two targets, takes what the table says.
 """
 READING = """
 ## How to read the tables

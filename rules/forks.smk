@@ -25,10 +25,15 @@ def place_of(script):
     return os.path.realpath(str(script.path.get_path_or_uri(secret_free=True)))
 
 
+def of_its_own(job):
+    """Say whether a job, or its script, has what only a process of its own may have."""
+    return job.threads > 1 or job.resources.get("gpu")
+
+
 def forks(script):
     """Say whether a script of ours would run in a process like all others."""
     elsewhere = script.conda_env or script.container_img or script.env_modules
-    alone = script.shadow_dir or script.threads > 1 or script.resources.get("gpu")
+    alone = script.shadow_dir or of_its_own(script)
     ours = os.path.realpath(SCRIPTS) == os.path.dirname(place_of(script))
     plain = ours and not (elsewhere or alone or shell._process_prefix)
     return plain and sys.platform == "linux"  # macOS' own libraries do not bear a fork
@@ -50,7 +55,7 @@ def torch_begun():
     for job in workflow.dag.needrun_jobs():
         # by its script: a module may call the rule as it likes
         trains = Path(str(job.rule.script)).stem == "train_models"
-        if trains and job.threads == 1 and not job.resources.get("gpu"):
+        if trains and not of_its_own(job):
             server(job.rule.name, job.resources.tmpdir).read("train_models")
             return
 

@@ -324,6 +324,18 @@ def test_the_page_says_how_to_have_a_verdict_where_it_has_none(tmp_path):
         assert (data["audits"][0]["verdict"] is None) == (tolerance is None)
 
 
+def test_a_page_without_attacks_is_written_with_its_records(tmp_path):
+    page, data = tmp_path / "answer.html", tmp_path / "answer.json"
+    given = settings(show_records=True, order=[], audits={})
+    files = {"metrics": [], "curves": [], "scores": [], "signals": {}}
+    write_answer.main(
+        page=page, data=data, template=TEMPLATE, settings=given, **beside(data), **files
+    )
+    assert json.loads(data.read_text())["audits"] == []
+    assert "<h1>Study mine</h1>" in page.read_text()
+    assert (tmp_path / "records.csv").exists()
+
+
 def test_audits_are_shown_in_the_studys_order(tmp_path):
     files = filed(tmp_path, simulated({"a": 1.0, "b": 0.5}))
     folder = tmp_path / "audits"

@@ -15,7 +15,6 @@ from miatlas.running.files import whole
 FORMAT = 1
 SLICE = 2048  # examples in a chunk of signals, of all models: what readers take at once
 PART = 2**16  # examples of which one number each is read or written at once
-LARGE, UNPACKED = 2**30, 2000  # bytes; how many a stored byte may stand for
 PACKED = {"compression": "lzf", "shuffle": True}
 
 
@@ -80,8 +79,7 @@ def fill(file, arrays: dict, chunks: dict) -> None:
     """Write arrays to an open file, as `write_h5` does."""
     for name, array in arrays.items():
         array, chunk = np.asarray(array), chunks.get(name)
-        settings = {"chunks": chunk, **_packed(array.shape, array.dtype, chunk)}
-        file.create_dataset(name, data=array, **settings)
+        file.create_dataset(name, data=array, **_layout(array.shape, array.dtype, chunk))
 
 
 def fill_by_slices(file, n: int, slices: Iterable[tuple[slice, Callable[[], dict]]]) -> None:
@@ -106,9 +104,8 @@ def _fill_slice(file, n, where, arrays):
     for name, array in arrays().items():
         if name not in file:
             shape = (array.shape[0], n, *array.shape[2:])
-            chunk = _of_a_slice(shape)
-            settings = {"chunks": chunk, **_packed(shape, array.dtype, chunk)}
-            file.create_dataset(name, shape, array.dtype, **settings)
+            layout = _layout(shape, array.dtype, _of_a_slice(shape))
+            file.create_dataset(name, shape, array.dtype, **layout)
         file[name][:, where] = array
 
 
@@ -121,9 +118,11 @@ def _of_a_slice(shape):
     return (shape[0], min(SLICE, shape[1]), *shape[2:])
 
 
-def _packed(shape, dtype, chunk):
+def _layout(shape, dtype, chunk):
+    """Return how an array is stored; answers, which are floats in chunks, are not packed."""
     answers = chunk and dtype.kind == "f"
-    return PACKED if math.prod(shape) > 1024 and not answers else {}
+    packed = PACKED if math.prod(shape) > 1024 and not answers else {}
+    return {"chunks": chunk, **packed}
 
 
 def by_example(file, name: str, shape: tuple[int, int], dtype, fill=None):
